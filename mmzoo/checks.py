@@ -1,0 +1,54 @@
+"""Checks of what a user gives: each message says what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Raise ValueError unless `value` is one of `choices`; names the closest one.
+
+    Args:
+        name: what the value is called where the user wrote it.
+        value: what the user wrote.
+        choices: the names that are allowed.
+    """
+    allowed = sorted(choices)
+    if value in allowed:
+        return
+    closest = difflib.get_close_matches(str(value), allowed, n=1, cutoff=0.5)
+    hint = f"did you mean {closest[0]!r}? " if closest else ""
+    raise ValueError(f"`{name}` is {value!r}: {hint}Expected one of {', '.join(allowed)}.")
+
+
+def check_positive(name: str, value: float, *, allow_zero: bool = False) -> None:
+    """Raise ValueError unless `value` is a number above zero (or zero, if allowed)."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not (value > 0 or (allow_zero and value == 0)):
+        bound = "at least 0" if allow_zero else "above 0"
+        raise ValueError(f"`{name}` must be a number {bound}, got {value!r}.")
+
+
+def check_rank(name: str, tensor, ranks: Sequence[int]) -> None:
+    """Raise ValueError unless the tensor has one of the given ranks."""
+    if len(tensor.shape) not in ranks:
+        wanted = " or ".join(str(rank) for rank in ranks)
+        raise ValueError(f"`{name}` must have rank {wanted}, got shape {tuple(tensor.shape)}.")
+
+
+def check_same_shape(name_a: str, a, name_b: str, b) -> None:
+    """Raise ValueError unless two tensors have the same shape, as far as it is known."""
+    if not a.shape.is_compatible_with(b.shape):
+        raise ValueError(
+            f"`{name_a}` and `{name_b}` must have the same shape, "
+            f"got {tuple(a.shape)} and {tuple(b.shape)}."
+        )
+
+
+def check_ddf(name: str, ddf) -> None:
+    """Raise ValueError unless the tensor looks like (batch, dim1, dim2, dim3, 3)."""
+    if len(ddf.shape) != 5 or ddf.shape[-1] != 3:
+        raise ValueError(
+            f"`{name}` must be (batch, dim1, dim2, dim3, 3) in voxels, got {tuple(ddf.shape)}."
+        )

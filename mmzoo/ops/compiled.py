@@ -1,0 +1,71 @@
+"""Running a tensor function under XLA, its gradient too, keeping nothing in between."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import tensorflow as tf
+import tf_keras as keras
+
+KerasTensor = keras.__internal__.KerasTensor
+
+
+def symbolic(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Let a function of tensors take symbolic Keras tensors too, as DeepReg's models are built.
+
+    Keras records plain operations on such tensors by itself, but not functions with a gradient
+    of their own: those become a layer here.
+    """
+
+    @functools.wraps(function)
+    def call(*tensors):
+        if any(isinstance(tensor, KerasTensor) for tensor in tensors):
+            return keras.layers.Lambda(lambda inputs: function(*inputs))(list(tensors))
+        return function(*tensors)
+
+    return call
+
+
+def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Compile a function of tensors, and its gradient with respect to each of them.
+
+    The gradient runs the function anew inside one compiled piece. A value and a gradient that
+    are compiled apart would hand over every intermediate volume through memory: that takes
+    longer than computing them again, and it is what fills the memory in training. The gradients
+    are separate pieces so that a graph leaves out those that nothing asks for.
+
+    Use it on element-wise functions, shifts, matrix products and gathers; not on convolutions,
+    which XLA runs very slowly on a CPU.
+
+    Args:
+        function: of tensors only; differentiable; returns one tensor.
+
+    Returns:
+        The compiled function, to be called with the same tensors by position.
+    """
+    value = tf.function(function, jit_compile=True)
+
+    def gradient_of(index: int):
+        @tf.function(jit_compile=True)
+        def gradient(tensors, upstream):
+            with tf.GradientTape() as tape:
+                tape.watch(tensors[index])
+                output = function(*tensors)
+            zero = tf.UnconnectedGradients.ZERO
+            return tape.gradient(output, tensors[index], upstream, unconnected_gradients=zero)
+
+        return gradient
+
+    gradients: list = []
+
+    @symbolic
+    @tf.custom_gradient
+    def call(*tensors):
+        while len(gradients) < len(tensors):
+            gradients.append(gradient_of(len(gradients)))
+        return value(*tensors), lambda upstream: [
+            gradients[i](tensors, upstream) for i in range(len(tensors))
+        ]
+
+    return call

@@ -1,0 +1,91 @@
+"""Linear filters along the axes of a volume, as products with banded matrices.
+
+A product with a dense (n, n) matrix does more arithmetic than a convolution of a few taps, yet on
+the CPU it runs near the machine's peak, where a convolution of one channel does not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+
+def gaussian_kernel(sigma: float) -> np.ndarray:
+    """Return a normalised Gaussian of tail int(3 sigma): shape (2 * int(3 sigma) + 1,), float64.
+
+    Args:
+        sigma: standard deviation in voxels. Below 1/3 the kernel is a single one: no smoothing.
+    """
+    tail = int(3 * sigma)
+    weights = np.exp(-0.5 * (np.arange(-tail, tail + 1) / sigma) ** 2)
+    return weights / weights.sum()
+
+
+def convolution_matrix(kernel: np.ndarray, length: int) -> np.ndarray:
+    """Return M (length, length) with M @ v = the kernel applied to v, zeros beyond both ends."""
+    tail = len(kernel) // 2
+    offset = np.arange(length)[None, :] - np.arange(length)[:, None]
+    inside = np.abs(offset) <= tail
+    return np.where(inside, kernel[np.clip(offset + tail, 0, 2 * tail)], 0.0)
+
+
+def resize_matrix(length: int, new_length: int) -> np.ndarray:
+    """Return M (new_length, length) that resizes a line linearly, voxel centres aligned.
+
+    New voxel i lies at (i + 0.5) * length / new_length - 0.5; border values go on outside.
+    """
+    position = (np.arange(new_length) + 0.5) * length / new_length - 0.5
+    position = np.clip(position, 0, length - 1)
+    return np.maximum(0.0, 1 - np.abs(position[:, None] - np.arange(length)[None, :]))
+
+
+def apply_along_axes(volume: tf.Tensor, matrices) -> tf.Tensor:
+    """Multiply each of the three axes of a volume by its own matrix.
+
+    Args:
+        volume: (..., dim1, dim2, dim3) with these three dims known.
+        matrices: three arrays of shape (new_dim, dim), one an axis.
+
+    Returns:
+        (..., new_dim1, new_dim2, new_dim3).
+    """
+    m1, m2, m3 = (tf.constant(matrix, volume.dtype) for matrix in matrices)
+    new1, new2, new3 = m1.shape[0], m2.shape[0], m3.shape[0]
+    dim1, dim2, dim3 = volume.shape[-3:]
+    leading = tf.shape(volume)[:-3]
+    # Axis 3 first and axis 1 last: each step is one product of matrices, nothing is transposed.
+    volume = tf.matmul(tf.reshape(volume, [-1, dim3]), m3, transpose_b=True)
+    volume = tf.matmul(m2, tf.reshape(volume, [-1, dim2, new3]))
+    volume = tf.matmul(m1, tf.reshape(volume, [-1, dim1, new2 * new3]))
+    return tf.reshape(volume, tf.concat([leading, [new1, new2, new3]], axis=0))
+
+
+def gaussian_smooth(volume: tf.Tensor, sigma: float) -> tf.Tensor:
+    """Smooth a volume with a Gaussian of `sigma` voxels along each axis, zeros outside.
+
+    Args:
+        volume: (..., dim1, dim2, dim3) with these three dims known.
+        sigma: standard deviation in voxels.
+    """
+    kernel = gaussian_kernel(sigma)
+    return apply_along_axes(volume, [convolution_matrix(kernel, n) for n in volume.shape[-3:]])
+
+
+def resize(volume: tf.Tensor, shape) -> tf.Tensor:
+    """Resize a volume trilinearly, voxel centres aligned as in `tf.image.resize`.
+
+    Args:
+        volume: (batch, dim1, dim2, dim3, channels) with known dims.
+        shape: (new_dim1, new_dim2, new_dim3).
+
+    Returns:
+        (batch, *shape, channels).
+    """
+    dims, channels = volume.shape[1:4], volume.shape[4]
+    if tuple(dims) == tuple(shape):
+        return volume
+    matrices = [resize_matrix(n, new) for n, new in zip(dims, shape, strict=True)]
+    # The channels ride along the last axis: (dim3, channels) is resized by the matrix x identity.
+    matrices[2] = np.kron(matrices[2], np.eye(channels))
+    flat = tf.reshape(volume, [-1, dims[0], dims[1], dims[2] * channels])
+    return tf.reshape(apply_along_axes(flat, matrices), [-1, *shape, channels])

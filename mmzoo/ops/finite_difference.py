@@ -1,0 +1,26 @@
+"""Finite differences of volumes and fields, in units per voxel."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def backward_gradient(volume: tf.Tensor) -> tf.Tensor:
+    """One-sided differences v(x) - v(x - e) along each axis, without the first planes.
+
+    Args:
+        volume: (batch, dim1, dim2, dim3).
+
+    Returns:
+        (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1), per voxel: the component comes before the
+        voxels, so that what follows runs along whole rows.
+    """
+    here = volume[:, 1:, 1:, 1:]
+    return tf.stack(
+        [
+            here - volume[:, :-1, 1:, 1:],
+            here - volume[:, 1:, :-1, 1:],
+            here - volume[:, 1:, 1:, :-1],
+        ],
+        axis=1,
+    )
