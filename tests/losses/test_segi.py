@@ -1,0 +1,166 @@
+"""SEGI against float64 loops written from Eq. 4-8, and what its docstring claims."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from mmzoo.losses import SEGI, segi
+
+EPS = 1e-5
+ORDERS = ("normalise-then-smooth", "smooth-then-normalise")
+
+
+def smooth_loop(field, sigma):
+    """Gaussian sum over p of N(p | x, sigma^2) field(p), one axis after the other."""
+    tail = int(3 * sigma)
+    taps = {t: np.exp(-0.5 * (t / sigma) ** 2) for t in range(-tail, tail + 1)}
+    total = sum(taps.values())
+    for axis in range(3):
+        out = np.zeros_like(field)
+        for x in np.ndindex(*field.shape[:3]):
+            for t, weight in taps.items():
+                p = list(x)
+                p[axis] += t
+                if 0 <= p[axis] < field.shape[axis]:
+                    out[x] += weight / total * field[tuple(p)]
+        field = out
+    return field
+
+
+def segi_loop(a, b, sigmas, order, absolute):
+    """Eq. 4-8 for two volumes (d1, d2, d3), voxel by voxel."""
+
+    def gradient(v):
+        g = np.zeros((*(n - 1 for n in v.shape), 3))
+        for x in np.ndindex(*g.shape[:3]):
+            i, j, k = (n + 1 for n in x)
+            here = v[i, j, k]
+            g[x] = here - v[i - 1, j, k], here - v[i, j - 1, k], here - v[i, j, k - 1]
+        return g
+
+    def unit(g):
+        return g / np.sqrt((g**2).sum(-1, keepdims=True) + EPS)
+
+    ga, gb = gradient(a), gradient(b)
+    if order == ORDERS[0]:
+        ga, gb = unit(ga), unit(gb)
+    total = 0.0
+    for sigma in sigmas:
+        cosine = (unit(smooth_loop(ga, sigma)) * unit(smooth_loop(gb, sigma))).sum(-1)
+        total -= (np.abs(cosine) if absolute else cosine).mean()
+    return total / len(sigmas)
+
+
+def volumes(shape=(2, 7, 5, 6), seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(size=shape) for _ in range(2)]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("absolute", [True, False])
+@pytest.mark.parametrize("sigmas", [(1.0, 1.5, 3.0), (0.7,)])
+def test_value_agrees_with_the_loop(order, absolute, sigmas):
+    a, b = volumes()
+    expected = [segi_loop(x, y, sigmas, order, absolute) for x, y in zip(a, b, strict=True)]
+    ours = segi(tf.constant(a), tf.constant(b), sigmas=sigmas, order=order, absolute=absolute)
+    np.testing.assert_allclose(ours, expected, atol=1e-9)
+    single = segi(*(tf.constant(v, tf.float32) for v in (a, b)), sigmas=sigmas, order=order,
+                  absolute=absolute)  # fmt: skip
+    np.testing.assert_allclose(single, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_gradient_agrees_with_finite_differences_of_the_loop(order):
+    a, b = (v[:1] for v in volumes((1, 4, 5, 3)))
+    tensors = [tf.constant(a), tf.constant(b)]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value = segi(*tensors, sigmas=(1.0, 1.5), order=order)
+    rng = np.random.default_rng(1)
+    for which, gradient in enumerate(tape.gradient(value, tensors)):
+        for _ in range(12):
+            index = tuple(rng.integers(n) for n in a[0].shape)
+            difference = 0.0
+            for sign in (1, -1):
+                pair = [a[0].copy(), b[0].copy()]
+                pair[which][index] += sign * 1e-6
+                difference += sign * segi_loop(*pair, (1.0, 1.5), order, True)
+            assert gradient[0][index].numpy() == pytest.approx(difference / 2e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_an_image_is_most_like_itself_also_inverted_shifted_and_scaled(order):
+    a = 30 * volumes((1, 12, 12, 12))[0]  # far above eps
+    a = tf.constant(a)
+    same = float(segi(a, a, order=order)[0])
+    assert -1 < same < -0.9
+    for other in (1 - a, 0.5 * a + 0.3, -2 * a):
+        assert float(segi(a, other, order=order)[0]) == pytest.approx(same, abs=0.02)
+    assert float(segi(a, other[:, ::-1], order=order)[0]) > same + 0.2
+    assert float(segi(a, 1 - a, order=order, absolute=False)[0]) == pytest.approx(-same)
+
+
+def test_is_symmetric_and_leaves_batch_items_alone():
+    a, b = (tf.constant(v) for v in volumes())
+    np.testing.assert_allclose(segi(a, b), segi(b, a), rtol=1e-10)
+    np.testing.assert_allclose(segi(a, b)[1:], segi(a[1:], b[1:]), rtol=1e-10)
+
+
+def test_moving_the_answer_away_makes_it_worse():
+    x = np.stack(np.meshgrid(*[np.linspace(-1, 1, 16)] * 3, indexing="ij"), -1)
+    ball = tf.constant(1 / (1 + np.exp(20 * ((x**2).sum(-1) - 0.3))))[None]
+    losses = [float(segi(ball, 1 - tf.roll(ball, shift, axis=2))[0]) for shift in (0, 1, 2, 4)]
+    assert losses == sorted(losses) and losses[1] - losses[0] > 0.005
+
+
+def test_constant_images_give_zero_and_a_finite_gradient():
+    a = tf.constant(volumes((1, 6, 6, 6))[0])
+    constant = tf.ones_like(a)
+    assert float(segi(constant, constant)[0]) == 0
+    with tf.GradientTape() as tape:
+        tape.watch(constant)
+        value = segi(a, constant)
+    assert np.isfinite(tape.gradient(value, constant)).all() and float(value[0]) == 0
+
+
+def test_nan_is_not_hidden():
+    a, b = volumes((1, 6, 6, 6))
+    a[0, 2, 2, 2] = np.nan
+    assert np.isnan(segi(tf.constant(a), tf.constant(b))[0])
+
+
+def test_channels_are_averaged():
+    a, b = (tf.constant(v) for v in volumes())
+    stacked = segi(tf.stack([a, b], -1), tf.stack([b, b], -1))
+    np.testing.assert_allclose(stacked, (segi(a, b) + segi(b, b)) / 2, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"order": "smooth-then-normalize"}, "did you mean 'smooth-then-normalise'"),
+        ({"sigmas": []}, "at least one"),
+        ({"sigmas": [1, 0]}, "`sigmas` must be a number above 0, got 0"),
+        ({"eps": -1}, "`eps` must be a number above 0, got -1"),
+    ],
+)
+def test_wrong_settings_are_named_when_the_loss_is_made(settings, message):
+    with pytest.raises(ValueError, match=message):
+        SEGI(**settings)
+
+
+def test_wrong_shapes_are_named():
+    with pytest.raises(ValueError, match=r"same shape, got \(1, 4, 4, 4\) and \(1, 4, 4, 5\)"):
+        segi(tf.zeros((1, 4, 4, 4)), tf.zeros((1, 4, 4, 5)))
+    with pytest.raises(ValueError, match="at least 2 voxels an axis"):
+        segi(tf.zeros((1, 4, 1, 4)), tf.zeros((1, 4, 1, 4)))
+
+
+def test_class_gives_the_function_and_comes_back_from_its_config():
+    a, b = (tf.constant(v, tf.float32) for v in volumes())
+    settings = {"sigmas": (2.0,), "order": ORDERS[1], "absolute": False, "eps": 1e-3}
+    loss = keras.losses.deserialize(keras.losses.serialize(SEGI(**settings)))
+    assert {name: getattr(loss, name) for name in settings} == settings
+    np.testing.assert_allclose(loss.call(a, b), segi(a, b, **settings), rtol=1e-6)
+    np.testing.assert_allclose(loss(a, b), np.mean(segi(a, b, **settings)), rtol=1e-6)
