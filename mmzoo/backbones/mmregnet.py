@@ -1,0 +1,166 @@
+"""MMRegNet: one network, two displacement fields, forward and backward.
+
+Source: Ding et al. 2021, Eq. 1 and section 2; the architecture is in the authors' code only
+(NanYoMy/mmregnet, which grew from the LocalNet of Hu et al. 2018 with a second set of heads).
+With 4 initial channels and two input images it has 317,000 parameters.
+Differs from the authors' code: resizing aligns voxel centres.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras as keras
+
+from mmzoo.checks import check_rank
+from mmzoo.layers import AdditiveUpsampling, Resize
+
+LEVELS = 4  # times the volume is halved
+MOMENTUM = 0.9  # of the batch normalisation's moving averages
+
+
+@keras.saving.register_keras_serializable(package="mmzoo")
+class MMRegNet(keras.Model):
+    """The registration network of Ding 2021.
+
+    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image side by side.
+    Output: (batch, dim1, dim2, dim3, out_channels * num_fields), linear. With the default two
+    fields of three channels: the forward ddf U in [..., :3] and the backward ddf V in [..., 3:],
+    voxels. The output layers start at zero, so an untrained network is the identity.
+    """
+
+    def __init__(
+        self,
+        image_size,
+        num_channel_initial: int = 4,
+        num_fields: int = 2,
+        out_channels: int = 3,
+        out_kernel_initializer: str = "zeros",
+        out_activation: str | None = None,
+        name: str = "MMRegNet",
+        **kwargs,
+    ):
+        """Build the layers.
+
+        Args:
+            image_size: (dim1, dim2, dim3), each a multiple of 16.
+            num_channel_initial: channels of the first level, doubled at each of four levels.
+            num_fields: how many fields the network predicts.
+            out_channels: channels of one field.
+            out_kernel_initializer: of the output layers.
+            out_activation: of the output layers.
+            name: of the model.
+            **kwargs: for `keras.Model`.
+
+        Raises:
+            ValueError: an axis cannot be halved four times.
+        """
+        super().__init__(name=name, **kwargs)
+        check_image_size(image_size)
+        self.image_size = tuple(image_size)
+        self.num_channel_initial = num_channel_initial
+        self.num_fields = num_fields
+        self.out_channels = out_channels
+        self.out_kernel_initializer = out_kernel_initializer
+        self.out_activation = out_activation
+
+        # === Layers ===
+        channels = [num_channel_initial * 2**level for level in range(LEVELS + 1)]
+        self.down = [_Down(channels[i], 7 if i == 0 else 3) for i in range(LEVELS)]
+        self.bottom = _ConvBlock(channels[LEVELS], 3)
+        self.up = [_Up(channels[i]) for i in range(LEVELS)]
+        # One convolution carries the heads of all fields: they share its input, not its weights.
+        self.heads = [
+            keras.layers.Conv3D(
+                out_channels * num_fields,
+                3,
+                padding="same",
+                kernel_initializer=out_kernel_initializer,
+                activation=out_activation,
+                name=f"head_{level}",
+            )
+            for level in range(LEVELS + 1)
+        ]
+        self.resize = Resize(self.image_size)
+
+    # === Forward ===
+    def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
+        """Return the fields of a pair: (batch, dim1, dim2, dim3, out_channels * num_fields)."""
+        check_rank("inputs", inputs, (5,))
+        skips = []
+        features = inputs
+        for down in self.down:
+            features, skip = down(features, training=training)
+            skips.append(skip)
+        features = self.bottom(features, training=training)
+        fields = self.resize(self.heads[LEVELS](features))
+        for level in reversed(range(LEVELS)):
+            features = self.up[level]([features, skips[level]], training=training)
+            fields += self.resize(self.heads[level](features))
+        return fields
+
+    # === Config ===
+    def get_config(self) -> dict:
+        """Return the settings, for recreating this network."""
+        names = ("image_size", "num_channel_initial", "num_fields", "out_channels")
+        names += ("out_kernel_initializer", "out_activation", "name")
+        return {name: getattr(self, name) for name in names}
+
+
+def check_image_size(image_size) -> None:
+    """Raise ValueError unless each of three axes can be halved four times."""
+    step = 2**LEVELS
+    if len(image_size) != 3 or any(n < step or n % step for n in image_size):
+        nearest = tuple(max(step, round(n / step) * step) for n in image_size)
+        raise ValueError(
+            f"mmregnet halves the volume {LEVELS} times: each axis must be a multiple of {step}, "
+            f"got {tuple(image_size)}; use {nearest}, which DeepReg resizes the images to."
+        )
+
+
+class _ConvBlock(keras.layers.Layer):
+    """Convolution without bias, batch normalisation, ReLU (all but the first optional)."""
+
+    def __init__(self, filters: int, kernel_size: int, transposed: bool = False, relu: bool = True):
+        super().__init__()
+        layer = keras.layers.Conv3DTranspose if transposed else keras.layers.Conv3D
+        strides = 2 if transposed else 1
+        self.conv = layer(filters, kernel_size, strides, padding="same", use_bias=False)
+        self.norm = keras.layers.BatchNormalization(momentum=MOMENTUM)
+        self.relu = relu
+
+    def call(self, inputs, training=None):
+        features = self.norm(self.conv(inputs), training=training)
+        return tf.nn.relu(features) if self.relu else features
+
+
+class _Down(keras.layers.Layer):
+    """One level of the encoder: returns (the halved volume, the skip)."""
+
+    def __init__(self, filters: int, kernel_size: int):
+        super().__init__()
+        self.first = _ConvBlock(filters, kernel_size)
+        self.second = _ConvBlock(filters, 3)
+        self.third = _ConvBlock(filters, 3, relu=False)
+        self.pool = keras.layers.MaxPool3D(2)
+
+    def call(self, inputs, training=None):
+        skip = self.first(inputs, training=training)
+        residual = self.third(self.second(skip, training=training), training=training)
+        return self.pool(tf.nn.relu(residual + skip)), skip
+
+
+class _Up(keras.layers.Layer):
+    """One level of the decoder, from [the coarser features, the skip]."""
+
+    def __init__(self, filters: int):
+        super().__init__()
+        self.double = _ConvBlock(filters, 3, transposed=True)
+        self.upsample = AdditiveUpsampling()
+        self.first = _ConvBlock(filters, 3)
+        self.second = _ConvBlock(filters, 3, relu=False)
+
+    def call(self, inputs, training=None):
+        features, skip = inputs
+        features = self.double(features, training=training) + self.upsample(features)
+        residual = self.second(self.first(features, training=training), training=training)
+        return tf.nn.relu(residual + features + skip)
