@@ -1,0 +1,54 @@
+"""Adding the loss terms of a configuration to a DeepReg model, each logged by its name."""
+
+from __future__ import annotations
+
+import logging
+
+import tensorflow as tf
+from deepreg.registry import REGISTRY
+
+from mmzoo.checks import check_choice
+
+DIRECTIONS = ("both", "forward")
+
+
+class LossTerms:
+    """Builds the terms of `train.loss` and adds them to a symbolic Keras model.
+
+    Every term is the mean over the batch, whatever the size of the batch; with several devices
+    each adds its share. (DeepReg 0.1.2 divides its regularisers by the batch size once more.)
+    Two metrics a term: `loss/<term>_<class>` and the same times its weight, `..._weighted`.
+    """
+
+    def __init__(self, model, config: dict, num_devices: int = 1):
+        """Keep the Keras model, the `train.loss` section and the number of devices."""
+        self.model = model
+        self.config = config
+        self.num_devices = num_devices
+
+    def active(self, section: str) -> bool:
+        """Whether a section is there with a weight other than zero (the default is one)."""
+        if section not in self.config:
+            logging.info("Loss %s is not configured and not used.", section)
+            return False
+        return self.config[section].get("weight", 1.0) != 0
+
+    def both_directions(self, section: str) -> bool:
+        """Whether `directions` of a section is "both" (the default) and not "forward"."""
+        directions = self.config[section].get("directions", "both")
+        check_choice(f"train.loss.{section}.directions", directions, DIRECTIONS)
+        return directions == "both"
+
+    def add(self, section: str, log_name: str, *tensors: tf.Tensor) -> None:
+        """Add one term: (y_true, y_pred) for a similarity, (ddf,) for a regulariser."""
+        settings = dict(self.config[section])
+        weight = settings.pop("weight", 1.0)
+        settings.pop("directions", None)
+        settings.setdefault("name", section)
+        loss = REGISTRY.build_loss(settings)
+        value = loss.call(*tensors)  # (batch,) or, for DeepReg's regularisers, ()
+        value = tf.reduce_mean(value) / self.num_devices
+        self.model.add_loss(weight * value)
+        name = f"loss/{log_name}_{loss.name}"
+        self.model.add_metric(value, name=name, aggregation="mean")
+        self.model.add_metric(weight * value, name=f"{name}_weighted", aggregation="mean")
