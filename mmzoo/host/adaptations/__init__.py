@@ -1,0 +1,50 @@
+"""What is changed in DeepReg 0.1.2, by module: applied right after the module is executed.
+
+Each adaptation is one function that takes the module, with its reason in its docstring. None
+changes a value, a shape or an error message that DeepReg 0.1.2 gives on TensorFlow 2.3.1, apart
+from the faults that it says it mends. They wrap each other in the order of the lists.
+"""
+
+from mmzoo.host.adaptations import (
+    checkpoint,
+    commands,
+    config,
+    geometry,
+    memory,
+    metrics,
+    seeding,
+    tensors,
+)
+
+ADAPTATIONS = {
+    "deepreg.config.parser": [config.give_mapping, config.let_losses_be_absent],
+    "deepreg.model.optimizer": [config.build_learning_rate_schedule],
+    "deepreg.model.layer_util": [
+        tensors.accept_unknown_batch,
+        tensors.draw_affine_per_batch,
+        tensors.draw_ddf_per_batch,
+    ],
+    "deepreg.dataset.util": [seeding.seed_label_choice],
+    "deepreg.dataset.loader.paired_loader": [seeding.seed_order],
+    "deepreg.dataset.loader.unpaired_loader": [seeding.seed_order],
+    "deepreg.dataset.loader.grouped_loader": [seeding.seed_order],
+    "deepreg.util": [geometry.place_outputs, metrics.leave_absent_metrics_out],
+    "deepreg.train": [
+        memory.read_flag_in_train,
+        checkpoint.restore_in_train,
+        checkpoint.say_when_nothing_is_left,
+        commands.check_before_training,
+        commands.check_data,
+        commands.speak_shortly,
+    ],
+    "deepreg.predict": [
+        memory.read_flag_in_predict,
+        checkpoint.restore_in_predict,
+        commands.check_before_prediction,
+        commands.check_data,
+        commands.require_data,
+        geometry.follow_prediction,
+        commands.speak_shortly,
+    ],
+    "deepreg.warp": [geometry.place_outputs, geometry.place_warped, commands.speak_shortly],
+}

@@ -1,0 +1,71 @@
+"""Adaptations of DeepReg's tensor functions, `deepreg.model.layer_util`."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+
+def accept_unknown_batch(layer_util) -> None:
+    """Let `resample` take a batch whose size is not known when the graph is built.
+
+    Keras no longer keeps the static batch size of validation and prediction data (their last batch
+    may be smaller), and `resample` builds a range of that size. Such a batch is resampled sample by
+    sample, each with the static size 1, so every value and every error message stays DeepReg's.
+    """
+    original = layer_util.resample
+
+    @functools.wraps(original)
+    def resample(vol, loc, interpolation="linear", zero_boundary=True):
+        fits = loc.shape[-1] in (len(vol.shape) - 1, len(vol.shape) - 2)
+        if vol.shape[0] is not None or interpolation != "linear" or not fits:
+            return original(vol, loc, interpolation, zero_boundary)
+        return tf.map_fn(
+            lambda pair: original(pair[0][None], pair[1][None], interpolation, zero_boundary)[0],
+            (vol, loc),
+            fn_output_signature=vol.dtype,
+        )
+
+    layer_util.resample = resample
+
+
+def draw_affine_per_batch(layer_util) -> None:
+    """Let every batch be augmented with its own affine transform.
+
+    `gen_rand_affine_transform` draws with NumPy, but data augmentation calls it inside
+    `Dataset.map`, where it runs once, as the graph is traced: all batches of a training then get
+    the same transform. Drawn with TensorFlow it is an operation of the graph, with the same
+    distribution, and it obeys the seed of the run. With an integer seed the NumPy values stay.
+    """
+    original = layer_util.gen_rand_affine_transform
+    # The corners C, G, D, A of DeepReg's cube, each with a 1 for the translation: (4, 4).
+    corners = np.array([[-1, -1, -1, 1], [-1, -1, 1, 1], [-1, 1, -1, 1], [1, -1, -1, 1]], float)
+    to_theta = np.linalg.inv(corners)
+
+    @functools.wraps(original)
+    def gen_rand_affine_transform(batch_size, scale, seed=None):
+        if seed is not None or not 0 <= scale <= 1:
+            return original(batch_size, scale, seed)
+        noise = tf.random.uniform([batch_size, 4, 3], 1 - scale, 1, dtype=tf.float64)
+        moved = corners[:, :3] * noise  # (batch, 4, 3): where the corners go
+        return tf.cast(tf.linalg.matmul(to_theta[None], moved), tf.float32)
+
+    layer_util.gen_rand_affine_transform = gen_rand_affine_transform
+
+
+def draw_ddf_per_batch(layer_util) -> None:
+    """Let every batch be augmented with its own displacement field.
+
+    The reason is that of `draw_affine_per_batch`; `gen_rand_ddf` draws with NumPy as well.
+    """
+    original = layer_util.gen_rand_ddf
+
+    @functools.wraps(original)
+    def gen_rand_ddf(batch_size, image_size, field_strength, low_res_size, seed=None):
+        if seed is not None:
+            return original(batch_size, image_size, field_strength, low_res_size, seed)
+        strength = tf.random.uniform([batch_size, 1, 1, 1, 3], 0, field_strength, dtype=tf.float32)
+        field = strength * tf.random.normal([batch_size, *low_res_size, 3])
+        return layer_util.resize3d(field, image_size)
+
+    layer_util.gen_rand_ddf = gen_rand_ddf

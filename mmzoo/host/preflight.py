@@ -1,0 +1,138 @@
+"""Checks of a configuration before any work starts, so that nothing is lost to a slip."""
+
+from pathlib import Path
+
+import yaml
+
+from mmzoo.checks import check_choice
+from mmzoo.host.errors import PreflightError
+from mmzoo.host.preflight_data import IMAGES, MODES
+
+
+def check_names(config: dict) -> None:
+    """Raise PreflightError where a method, network, loss or optimizer is not known.
+
+    Args:
+        config: the configuration as merged from its files, in DeepReg's current form.
+    """
+    train = config["train"]
+    _check_name("train.method", train["method"], "model_class")
+    _check_name("train.backbone.name", train["backbone"].get("name"), "backbone_class")
+    for section, settings in train["loss"].items():
+        if isinstance(settings, dict) and "name" in settings:
+            _check_name(f"train.loss.{section}.name", settings["name"], "loss_class")
+    augmentations = train["preprocess"].get("data_augmentation") or []
+    for settings in [augmentations] if isinstance(augmentations, dict) else augmentations:
+        name = settings.get("name")
+        _check_name("train.preprocess.data_augmentation.name", name, "da_class")
+    _check_optimizer(train["optimizer"])
+    _check_seed(train.get("seed"))
+
+
+def check_sections(config: dict) -> None:
+    """Raise PreflightError unless every section that DeepReg reads is there.
+
+    Args:
+        config: the configuration as merged from its files.
+    """
+    is_old = "model" in (config.get("train") or {})  # DeepReg 0.1.1 wrote these a level deeper
+    model = () if is_old else ("train.method", "train.backbone")
+    wanted = [
+        *(f"dataset.{key}" for key in ("dir", "format", "type", "labeled")),
+        *(f"train.{key}" for key in ("loss", "preprocess", "optimizer", "epochs", "save_period")),
+        *model,
+    ]
+    missing = [name for name in wanted if not _has(config, *name.split("."))]
+    if missing:
+        raise PreflightError(
+            f"The configuration lacks {', '.join(missing)}. Give all files after -c: later ones "
+            "add to and overwrite earlier ones."
+        )
+    check_choice("dataset.type", config["dataset"]["type"], IMAGES)
+    check_choice("dataset.format", config["dataset"]["format"], ("nifti", "h5"))
+    missing = [mode for mode in MODES if mode not in (config["dataset"]["dir"] or {})]
+    if missing:
+        raise PreflightError(
+            f"`dataset.dir` lacks {', '.join(missing)}; write null for a split without data."
+        )
+
+
+def _has(config: dict, section: str, key: str) -> bool:
+    """Say whether config[section][key] exists."""
+    return isinstance(config.get(section), dict) and key in config[section]
+
+
+def _check_name(where: str, name, category: str) -> None:
+    """Raise PreflightError unless DeepReg's registry knows the name."""
+    from deepreg.registry import REGISTRY
+
+    known = [key for known_category, key in REGISTRY._dict if known_category == category]
+    check_choice(where, name, known)
+
+
+def _check_optimizer(settings: dict) -> None:
+    """Raise PreflightError unless Keras has an optimizer of this name."""
+    import tf_keras as keras
+
+    base = keras.optimizers.Optimizer
+    known = [
+        name
+        for name, cls in vars(keras.optimizers).items()
+        if isinstance(cls, type) and issubclass(cls, base) and cls is not base
+    ]
+    if not hasattr(keras.optimizers, str(settings.get("name"))):
+        check_choice("train.optimizer.name", settings.get("name"), known)
+
+
+def _check_seed(seed) -> None:
+    """Raise PreflightError unless the seed is absent or one that all generators take."""
+    is_integer = isinstance(seed, int) and not isinstance(seed, bool)
+    if seed is not None and not (is_integer and 0 <= seed < 2**32):
+        raise PreflightError(
+            f"`train.seed` must be an integer from 0 to {2**32 - 1}, got {seed!r}; leave it out "
+            "to draw anew in each run."
+        )
+
+
+def check_log_dir(folder: Path, config: dict) -> None:
+    """Raise PreflightError where a folder with checkpoints is of a run of another model.
+
+    Its config.yaml would be overwritten, and without it nothing can be predicted any more.
+
+    Args:
+        folder: the log folder.
+        config: the configuration of the run that is to go on there.
+    """
+    written = folder / "config.yaml"
+    if not (written.exists() and (folder / "save" / "checkpoint").exists()):
+        return
+    before = yaml.safe_load(written.read_text())
+    for section in ("method", "backbone"):
+        old, new = before["train"].get(section), config["train"].get(section)
+        if old != new:
+            raise PreflightError(
+                f"The log folder {folder} has checkpoints of a run with train.{section} {old!r}, "
+                f"but the configuration says {new!r}. Choose another name after -l, or remove "
+                "the folder."
+            )
+
+
+def check_same_method(checkpoint: str, config: dict) -> None:
+    """Raise PreflightError where the checkpoint was trained with another method.
+
+    Methods may share a network, so that the shapes of the weights alone do not tell.
+
+    Args:
+        checkpoint: LOG_FOLDER/save/ckpt-EPOCHS.
+        config: the configuration that is to be used with it.
+    """
+    written = Path(checkpoint).parent.parent / "config.yaml"
+    if not written.exists():
+        return
+    before = yaml.safe_load(written.read_text())["train"].get("method")
+    method = config["train"]["method"]
+    if before is not None and before != method:
+        raise PreflightError(
+            f"The checkpoint {checkpoint} is of method {before!r} (says {written}), but the "
+            f"configuration says {method!r}. Use that config.yaml."
+        )
