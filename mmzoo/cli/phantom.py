@@ -1,0 +1,85 @@
+"""``mmzoo phantom``: seeded anatomical phantoms in DeepReg's folder layout."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def phantom(
+    name: Annotated[str, typer.Argument(help="Which phantom: heart (CT and MR).")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    size: Annotated[
+        tuple[int, int, int], typer.Option(help="Voxels along each axis; multiples of 16.")
+    ] = (64, 64, 64),
+    fov: Annotated[
+        str,
+        typer.Option(
+            help="Field of view: heart (a box round it, per person), chest, or the edges of a box "
+            "round the heart in mm, as 180 or 180,160,190."
+        ),
+    ] = "heart",
+    spacing: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(help="Voxel size in mm, the same for all [default: from --fov]."),
+    ] = None,
+    cases: Annotated[int, typer.Option(help="People per modality.")] = 20,
+    folds: Annotated[int, typer.Option(help="Folds for cross-validation.")] = 4,
+    valid: Annotated[int, typer.Option(help="People per modality that validate.")] = 2,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes [default: all processor cores].")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace data made with other settings.")
+    ] = False,
+) -> None:
+    """Make phantoms of different people, CT and MR, with labels, folds and a YAML per fold."""
+    # Late, so that `mmzoo --help` does not wait for NumPy and SciPy.
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from mmzoo.checks import check_choice
+    from mmzoo.data import phantom as phantoms
+
+    console = Console()
+    try:
+        check_choice("phantom", name, ["heart"])
+        settings = phantoms.Settings(name, size, parse_fov(fov), spacing, seed)
+        with Progress(console=console) as progress:
+            bar = progress.add_task(f"{name} phantoms", total=None)
+            description = phantoms.make_data_set(
+                settings,
+                out,
+                cases=cases,
+                folds=folds,
+                valid=valid,
+                jobs=phantoms.default_jobs() if jobs is None else jobs,
+                overwrite=overwrite,
+                command=" ".join(["mmzoo", *sys.argv[1:]]),
+                report=lambda done, total: progress.update(bar, completed=done, total=total),
+            )
+    except (ValueError, OSError) as error:
+        typer.secho(f"Error: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    console.print(
+        f"{len(description['cases'])} cases, {folds} folds in {out}; "
+        f"train with: deepreg_train -c CONFIG {out}/fold0.yaml"
+    )
+
+
+def parse_fov(text: str) -> str | tuple[float, float, float]:
+    """Turn ``heart``, ``180`` or ``180,160,190`` into a name or three lengths in millimetres."""
+    try:
+        lengths = [float(part) for part in text.split(",")]
+    except ValueError:
+        return text
+    if len(lengths) == 1:
+        lengths = lengths * 3
+    if len(lengths) != 3:
+        raise ValueError(
+            f"`fov` must be a name, one length or three, got {text!r}; as 180,160,190."
+        )
+    return tuple(lengths)

@@ -1,0 +1,132 @@
+"""``mmzoo prepare``: real data into DeepReg's folder layout, one sub-command a kind of data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperCommand
+
+app = typer.Typer(help="Bring real data into the layout that training reads.")
+
+
+@app.callback()
+def prepare() -> None:
+    """Bring real data into the layout that training reads."""
+
+
+class ManyValues(TyperCommand):
+    """Lets ``--moving a b c`` stand for ``--moving a --moving b --moving c``, as shells glob."""
+
+    def parse_args(self, ctx, args):
+        """Repeat the name of each list option before every value but the first."""
+        lists = {name for param in self.params if param.multiple for name in param.opts}
+        spread, current = [], None
+        for arg in args:
+            if arg.startswith("--"):
+                current = arg if arg in lists else None
+            elif current and spread[-1] != current:
+                spread.append(current)
+            spread.append(arg)
+        return super().parse_args(ctx, spread)
+
+
+@app.command(cls=ManyValues)
+def pairs(
+    moving: Annotated[list[Path], typer.Option(help="Moving image of each pair.")],
+    fixed: Annotated[list[Path], typer.Option(help="Fixed image of each pair, same order.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    moving_labels: Annotated[
+        list[Path] | None, typer.Option(help="Label maps of the moving images.")
+    ] = None,
+    fixed_labels: Annotated[
+        list[Path] | None, typer.Option(help="Label maps of the fixed images.")
+    ] = None,
+    size: Annotated[
+        tuple[int, int, int] | None,
+        typer.Option(help="Voxels along each axis, multiples of 16 [default: 64 64 64]."),
+    ] = None,
+    spacing: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(help="Voxel size in mm, instead of --size."),
+    ] = None,
+    crop: Annotated[
+        str,
+        typer.Option(
+            help="none, body (box round the fixed image's foreground), or edges in mm, "
+            "as 180 or 180,160,190."
+        ),
+    ] = "none",
+    label_values: Annotated[
+        list[int] | None, typer.Option(help="Values in the label maps [default: all].")
+    ] = None,
+    label_names: Annotated[list[str] | None, typer.Option(help="Names of those values.")] = None,
+    folds: Annotated[int, typer.Option(help="Folds; at most one per pair.")] = 4,
+    valid: Annotated[int, typer.Option(help="Pairs in each validation split.")] = 0,
+    test_same: Annotated[
+        bool, typer.Option("--test-same", help="Train and test on the same pairs, all of them.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the data set in the folder.")
+    ] = False,
+) -> None:
+    """Resample pairs of images of one person or two onto a common grid, pair by pair."""
+    # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
+    import sys
+
+    from mmzoo.data.pairs import PairOptions, prepare_pairs
+
+    try:
+        options = PairOptions(
+            size=size or (None if spacing else (64, 64, 64)),
+            spacing=spacing,
+            crop=parse_crop(crop),
+            folds=1 if test_same else folds,
+            valid=valid,
+            label_values=label_values or None,
+            label_names=label_names or None,
+        )
+        description = prepare_pairs(
+            moving,
+            fixed,
+            out,
+            options,
+            moving_labels=moving_labels,
+            fixed_labels=fixed_labels,
+            overwrite=overwrite,
+            command=" ".join(["mmzoo", *sys.argv[1:]]),
+        )
+    except (ValueError, OSError) as error:
+        typer.secho(f"Error: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    typer.echo(summary(description, out))
+
+
+def summary(description: dict, out: Path) -> str:
+    """Return what was written, in words."""
+    case = next(iter(description["cases"].values()))
+    shape = " x ".join(str(size) for size in case["shape"])
+    spacing = " x ".join(f"{step:.2f}" for step in case["spacing_mm"])
+    lines = [
+        f"{len(description['cases']) // 2} pair(s) of {shape} voxels in {out}, the first of "
+        f"{spacing} mm; labels: {', '.join(description['labels']) or 'none'}."
+    ]
+    same = description["folds"][0]["train"] == description["folds"][0]["test"]
+    if same:
+        lines.append(
+            "Training and test are the same pairs: the network is optimised for them, and its "
+            "figures say nothing about other people."
+        )
+    lines.append(f"Folds: {len(description['folds'])}. Train with: deepreg_train -c CONFIG ")
+    lines[-1] += f"{out}/fold0.yaml"
+    return "\n".join(lines)
+
+
+def parse_crop(text: str) -> str | tuple[float, float, float]:
+    """Turn ``body``, ``180`` or ``180,160,190`` into a name or three lengths in millimetres."""
+    try:
+        lengths = [float(part) for part in text.split(",")]
+    except ValueError:
+        return text
+    if len(lengths) not in (1, 3):
+        raise ValueError(f"`crop` must be a name, one length or three, got {text!r}.")
+    return tuple(lengths * 3) if len(lengths) == 1 else tuple(lengths)

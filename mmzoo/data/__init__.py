@@ -1,0 +1,1 @@
+"""Phantoms, preparation of real data, splits and geometry, all in DeepReg's folder layout."""

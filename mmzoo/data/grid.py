@@ -1,0 +1,79 @@
+"""Sampling grids: where in a person, in millimetres, the voxels of an image lie.
+
+World coordinates are RAS millimetres (+x right, +y anterior, +z superior), as in NIfTI.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Grids whose axes are multiples of this can be halved four times, as MMRegNet and others ask.
+MULTIPLE = 16
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Axis-aligned voxel grid in RAS millimetres.
+
+    Attributes:
+        shape: number of voxels along each axis (dim1, dim2, dim3).
+        spacing_mm: distance between voxel centres along each axis.
+        origin_mm: centre of voxel (0, 0, 0).
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float]
+
+    @classmethod
+    def covering(cls, lower_mm, upper_mm, shape) -> "Grid":
+        """Return the grid whose voxels, edges included, fill the box from lower to upper."""
+        lower, upper = np.asarray(lower_mm, float), np.asarray(upper_mm, float)
+        spacing = (upper - lower) / np.asarray(shape)
+        origin = lower + spacing / 2
+        return cls(_ints(shape), _floats(spacing), _floats(origin))
+
+    @classmethod
+    def centred(cls, centre_mm, spacing_mm, shape) -> "Grid":
+        """Return the grid of a given spacing whose middle is at ``centre_mm``."""
+        half = np.asarray(shape) * np.asarray(spacing_mm, float) / 2
+        return cls.covering(np.asarray(centre_mm) - half, np.asarray(centre_mm) + half, shape)
+
+    @property
+    def affine(self) -> np.ndarray:
+        """Voxel index to RAS millimetres, (4, 4)."""
+        affine = np.diag([*self.spacing_mm, 1.0])
+        affine[:3, 3] = self.origin_mm
+        return affine
+
+    def points(self) -> np.ndarray:
+        """Return the voxel centres in millimetres, (dim1, dim2, dim3, 3) float32."""
+        axes = [
+            origin + spacing * np.arange(size)
+            for origin, spacing, size in zip(
+                self.origin_mm, self.spacing_mm, self.shape, strict=True
+            )
+        ]
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.float32)
+
+
+def check_size(size) -> None:
+    """Raise ValueError unless a network can halve a grid of this size four times."""
+    if any(length < MULTIPLE or length % MULTIPLE for length in size):
+        raise ValueError(
+            f"`size` must be multiples of {MULTIPLE}, so that networks can halve it four times, "
+            f"got {tuple(size)}; use {round_up(size)}."
+        )
+
+
+def round_up(size) -> tuple[int, ...]:
+    """Return the next size a network can halve four times."""
+    return tuple(max(1, -(-int(length) // MULTIPLE)) * MULTIPLE for length in size)
+
+
+def _ints(values) -> tuple:
+    return tuple(int(value) for value in values)
+
+
+def _floats(values) -> tuple:
+    return tuple(float(value) for value in values)

@@ -1,0 +1,230 @@
+"""DeepReg's folders: every moving case of a split against every fixed one, as links to one file.
+
+OUT/
+  mmzoo.json                      names of the labels, cases with spacing and shape, folds, settings
+  images/CASE.nii.gz              float32
+  labels/CASE.nii.gz              uint8, binary channels in the order of "labels"
+  foldK/{train,valid,test}/{moving,fixed}_{images,labels}/MOVING__FIXED.nii.gz
+  foldK.yaml                      DeepReg's dataset section, directories absolute
+"""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import yaml
+
+DESCRIPTION = "mmzoo.json"
+SPLITS = ("train", "valid", "test")
+Fold = dict[str, dict[str, list[str]]]
+
+
+def make_folds(moving: list[str], fixed: list[str], num_folds: int, num_valid: int) -> list[Fold]:
+    """Split people into folds for cross-validation, in the order of their names.
+
+    Each person is tested in exactly one fold; the next ``num_valid`` people of each modality
+    validate and the rest train.
+
+    Args:
+        moving: case names of the moving modality.
+        fixed: case names of the fixed modality; other people than the moving ones.
+        num_folds: number of folds, two or more.
+        num_valid: people of each modality in the validation split.
+
+    Raises:
+        ValueError: if no one would be left to train or test on.
+    """
+    for name, cases in (("moving", moving), ("fixed", fixed)):
+        num_test = -(-len(cases) // max(num_folds, 1))
+        if num_folds < 2 or num_valid < 0 or len(cases) < max(num_folds, num_test + num_valid + 1):
+            raise ValueError(
+                f"{len(cases)} {name} cases cannot be split into {num_folds} folds with "
+                f"{num_valid} for validation; each fold needs at least one to test and one to "
+                f"train on. Use 2 or more folds, and more cases, fewer folds or fewer to validate."
+            )
+    return [
+        _merge(_split(moving, num_folds, num_valid, k), _split(fixed, num_folds, num_valid, k))
+        for k in range(num_folds)
+    ]
+
+
+def _split(cases: list[str], num_folds: int, num_valid: int, k: int) -> dict[str, list[str]]:
+    blocks = np.array_split(np.arange(len(cases)), num_folds)
+    turned = np.roll(np.arange(len(cases)), -blocks[k][0])
+    num_test = len(blocks[k])
+    ends = {"test": turned[:num_test], "valid": turned[num_test : num_test + num_valid]}
+    ends["train"] = turned[num_test + num_valid :]
+    return {split: [cases[i] for i in sorted(ends[split])] for split in SPLITS}
+
+
+def _merge(moving: dict[str, list[str]], fixed: dict[str, list[str]]) -> Fold:
+    return {split: {"moving": moving[split], "fixed": fixed[split]} for split in SPLITS}
+
+
+def split_pairs(names: dict[str, list[str]], matched: bool) -> list[tuple[str, str]]:
+    """Return every moving case of a split with every fixed one, or only with its own."""
+    if matched:
+        return list(zip(names["moving"], names["fixed"], strict=True))
+    return [(moving, fixed) for moving in names["moving"] for fixed in names["fixed"]]
+
+
+def save_case(out: Path, case: str, image: np.ndarray, labels, affine: np.ndarray) -> None:
+    """Write one case's image and labels; an interrupted run leaves no half-written file.
+
+    Args:
+        out: root of the layout.
+        case: name of the case.
+        image: (dim1, dim2, dim3), written as float32.
+        labels: (dim1, dim2, dim3, num_labels) binary, written as uint8, or None.
+        affine: voxel index to RAS millimetres, (4, 4).
+    """
+    # Labels first: an image that is there means that the case is finished.
+    if labels is not None:
+        _save_nifti(out / "labels" / f"{case}.nii.gz", labels.astype(np.uint8), affine)
+    _save_nifti(out / "images" / f"{case}.nii.gz", image.astype(np.float32), affine)
+
+
+def _save_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm")
+    unfinished = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        nib.save(image, unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def case_info(out: Path, case: str) -> dict:
+    """Return spacing and shape of a case that is on disk, from its header."""
+    header = nib.load(out / "images" / f"{case}.nii.gz").header
+    spacing = [round(float(step), 6) for step in header.get_zooms()[:3]]
+    return {"spacing_mm": spacing, "shape": [int(size) for size in header.get_data_shape()[:3]]}
+
+
+def write_description(out: Path, description: dict) -> None:
+    """Write ``mmzoo.json`` in one go."""
+    out.mkdir(parents=True, exist_ok=True)
+    unfinished = out / f".{os.getpid()}-{DESCRIPTION}"
+    unfinished.write_text(json.dumps(description, indent=2) + "\n")
+    os.replace(unfinished, out / DESCRIPTION)
+
+
+def read_description(out: Path) -> dict | None:
+    """Return the contents of ``mmzoo.json``, or None where there is none.
+
+    Raises:
+        ValueError: if the file is not JSON.
+    """
+    path = Path(out) / DESCRIPTION
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not readable as JSON ({error}); restore it, or delete the folder."
+        ) from error
+
+
+def write_folds(
+    out: Path, folds: list[Fold], shape, *, labelled: bool, matched: bool = False
+) -> list[Path]:
+    """Link every pair of every split into DeepReg's folders, one YAML a fold.
+
+    Args:
+        out: root of the layout; ``images`` and ``labels`` are there already.
+        folds: from ``make_folds``; a split without pairs is left out of the YAML.
+        shape: shape of the images, (dim1, dim2, dim3), the same for all.
+        labelled: whether the cases have labels.
+        matched: whether a moving case belongs to one fixed case only, the one at its place.
+
+    Returns:
+        The YAML files.
+    """
+    clear_folds(out)
+    paths = []
+    for k, fold in enumerate(folds):
+        pairs = {split: split_pairs(fold[split], matched) for split in SPLITS}
+        paths.append(_write_fold(out, k, pairs, shape, labelled))
+    return paths
+
+
+def check_new_folder(out: Path, overwrite: bool) -> None:
+    """Check that a folder may be filled; touches nothing.
+
+    Raises:
+        ValueError: if it holds a data set and ``overwrite`` is false, or anything else.
+    """
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if read_description(out) is None:
+        raise ValueError(
+            f"{out} is not empty and holds no {DESCRIPTION}, so it was not made by mmzoo; "
+            "nothing in it was touched. Give another folder."
+        )
+    if not overwrite:
+        raise ValueError(
+            f"{out} holds a data set already; nothing in it was touched. "
+            "Give another folder, or --overwrite to replace it."
+        )
+
+
+def clear_data_set(out: Path) -> None:
+    """Remove images, labels, folds and description of a layout; other files stay."""
+    if (out / DESCRIPTION).exists():
+        clear_folds(out)
+        for kind in ("images", "labels"):
+            shutil.rmtree(out / kind, ignore_errors=True)
+        (out / DESCRIPTION).unlink()
+
+
+def clear_folds(out: Path) -> None:
+    """Remove the folders of links and the YAML files; images and labels stay."""
+    for path in list(out.iterdir()) if out.exists() else []:
+        if re.fullmatch(r"fold\d+(\.yaml)?", path.name):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _write_fold(out: Path, k: int, pairs: dict, shape, labelled: bool) -> Path:
+    kinds = ("images", "labels") if labelled else ("images",)
+    directories: dict[str, str | None] = dict.fromkeys(SPLITS)
+    for split in SPLITS:
+        for moving, fixed in pairs[split]:
+            pair_folder = out / f"fold{k}" / split
+            directories[split] = str(pair_folder.resolve())
+            for kind in kinds:
+                for role, case in (("moving", moving), ("fixed", fixed)):
+                    link = pair_folder / f"{role}_{kind}" / f"{moving}__{fixed}.nii.gz"
+                    _link(link, out / kind / f"{case}.nii.gz")
+    path = out / f"fold{k}.yaml"
+    path.write_text(yaml.safe_dump(_dataset_section(directories, shape, labelled), sort_keys=False))
+    return path
+
+
+def _dataset_section(directories: dict, shape, labelled: bool) -> dict:
+    shape = [int(size) for size in shape]
+    return {
+        "dataset": {
+            "dir": directories,
+            "format": "nifti",
+            "type": "paired",
+            "labeled": labelled,
+            "moving_image_shape": shape,
+            "fixed_image_shape": list(shape),
+        }
+    }
+
+
+def _link(link: Path, target: Path) -> None:
+    """Relative symlink, so that the folder can be moved; a copy where links are impossible."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        link.symlink_to(os.path.relpath(target, link.parent))
+    except (OSError, NotImplementedError):
+        shutil.copyfile(target, link)

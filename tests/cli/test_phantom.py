@@ -1,0 +1,78 @@
+import json
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mmzoo.cli.phantom import parse_fov, phantom
+
+
+@pytest.fixture
+def app():
+    """The command alone, beside another, as in the whole program."""
+    program = typer.Typer()
+    program.command()(phantom)
+    program.command("other")(lambda: None)
+    return program
+
+
+def run(app, *args):
+    return CliRunner().invoke(app, ["phantom", "heart", *map(str, args)])
+
+
+def test_phantom_writes_a_data_set_and_says_where(app, tmp_path):
+    out = tmp_path / "heart"
+    result = run(
+        app,
+        "--out",
+        out,
+        "--size",
+        16,
+        32,
+        16,
+        "--cases",
+        2,
+        "--folds",
+        2,
+        "--valid",
+        0,
+        "--fov",
+        "160,170,180",
+        "--jobs",
+        1,
+        "--seed",
+        5,
+    )
+    assert result.exit_code == 0, result.output
+    assert "4 cases, 2 folds" in result.output
+    description = json.loads((out / "mmzoo.json").read_text())
+    assert description["seed"] == 5 and description["settings"]["fov"] == [160, 170, 180]
+    assert description["cases"]["mr_001"]["shape"] == [16, 32, 16]
+    assert (out / "fold1.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--fov", "chst"], "did you mean 'chest'"),
+        (["--fov", "100,200"], "`fov` must be a name, one length or three, got '100,200'"),
+        (["--size", 60, 64, 64], "multiples of 16"),
+        (["--cases", 3], "cannot be split into 4 folds"),
+    ],
+)
+def test_wrong_options_end_with_a_message_and_no_folder(app, tmp_path, args, message):
+    result = run(app, "--out", tmp_path / "heart", *args)
+    assert result.exit_code == 1
+    assert message in result.output.replace("\n", " ")
+    assert not (tmp_path / "heart").exists()
+
+
+def test_unknown_phantom_gets_the_closest_name(app, tmp_path):
+    result = CliRunner().invoke(app, ["phantom", "haert", "--out", str(tmp_path / "x")])
+    assert result.exit_code == 1 and "did you mean 'heart'" in result.output
+
+
+def test_field_of_view_is_a_name_or_lengths():
+    assert parse_fov("chest") == "chest"
+    assert parse_fov("180") == (180, 180, 180)
+    assert parse_fov("180,160,190.5") == (180, 160, 190.5)

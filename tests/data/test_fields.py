@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from mmzoo.data import fields
+from mmzoo.data.grid import Grid
+
+
+def jacobian_determinant(mapping, grid):
+    """Central differences, written without the project's own operators."""
+    points = grid.points().astype(np.float64)
+    columns = []
+    for axis in range(3):
+        step = np.zeros(3)
+        step[axis] = 0.25
+        columns.append((mapping(points + step) - mapping(points - step)) / 0.5)
+    return np.linalg.det(np.stack(columns, axis=-1))
+
+
+@pytest.mark.parametrize("amplitude_mm", [6.0, 500.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_spline_deformation_never_folds_however_large_its_amplitude(seed, amplitude_mm):
+    rng = np.random.default_rng(seed)
+    deformation = fields.SplineDeformation(rng, (5, 0, -5), 120.0, 30.0, amplitude_mm)
+    grid = Grid.centred((5, 0, -5), (4, 4, 4), (40, 40, 40))
+    shift = np.linalg.norm(deformation(grid.points()) - grid.points(), axis=-1)
+    assert shift.max() > 2.0
+    assert jacobian_determinant(deformation, grid).min() > 0
+
+
+def test_spline_deformation_fades_out_far_away():
+    deformation = fields.SplineDeformation(np.random.default_rng(0), (0, 0, 0), 100.0, 25.0, 8.0)
+    far = np.array([[400.0, 0.0, 0.0]])
+    assert deformation(far) == pytest.approx(far)
+
+
+def test_smooth_noise_has_unit_deviation_and_neighbours_that_agree():
+    noise = fields.smooth_noise(np.random.default_rng(0), (32, 32, 32), 2.0)
+    assert noise.std() == pytest.approx(1, abs=1e-3)
+    assert np.corrcoef(noise[1:].ravel(), noise[:-1].ravel())[0, 1] > 0.9
+
+
+def test_rician_noise_has_the_rayleigh_mean_where_there_is_no_signal():
+    noisy = fields.rician(np.random.default_rng(0), np.zeros((40, 40, 40)), 5.0)
+    assert noisy.mean() == pytest.approx(5 * np.sqrt(np.pi / 2), rel=0.01)
+
+
+def test_rician_noise_is_about_gaussian_where_the_signal_is_strong():
+    noisy = fields.rician(np.random.default_rng(0), np.full((40, 40, 40), 200.0), 5.0)
+    assert noisy.std() == pytest.approx(5, rel=0.02)
+    assert noisy.mean() == pytest.approx(np.hypot(200, 5 / np.sqrt(2)), rel=1e-3)
+
+
+def test_correlated_noise_keeps_the_mean_and_has_the_given_deviation():
+    image = np.full((40, 40, 40), 100, np.float32)
+    noisy = fields.correlated_gaussian(np.random.default_rng(0), image, 15.0, 0.6)
+    assert noisy.std() == pytest.approx(15, rel=0.01)
+    assert noisy.mean() == pytest.approx(100, abs=1)
+
+
+def test_bias_field_is_a_positive_gain_of_one_at_its_centre():
+    points = Grid.centred((10, 0, 0), (10, 10, 10), (21, 21, 21)).points()
+    gain = fields.bias_field(np.random.default_rng(0), points, (10, 0, 0), 100.0, 0.3)
+    assert gain[10, 10, 10] == pytest.approx(1)
+    assert gain.min() > 0
+    assert gain.std() > 0.02
