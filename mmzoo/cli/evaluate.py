@@ -1,0 +1,73 @@
+"""``mmzoo evaluate``: figures, tables and pictures of a finished prediction."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    run: Annotated[
+        Path, typer.Argument(help="Prediction folder of deepreg_predict, or its name in logs/.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Results folder (default: evaluation in RUN)."),
+    ] = None,
+    affine: Annotated[
+        bool, typer.Option(help="Set an affine registration of the same pairs beside it.")
+    ] = True,
+    pictures: Annotated[
+        str, typer.Option(help="Pairs to draw, from the median one outwards: a number, or all.")
+    ] = "1",
+    structure: Annotated[
+        str | None, typer.Option(help="Structure the slices cut (default: the largest).")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes (default: all processor cores).")
+    ] = None,
+) -> None:
+    """Measure a prediction: Dice, surface distances (mm), folding, beside before and affine."""
+    # Late, so that `mmzoo --help` does not wait for NumPy, pandas and SimpleITK.
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from mmzoo.evaluation import evaluate as run_evaluation
+    from mmzoo.evaluation.tables import terminal
+
+    console = Console()
+    try:
+        with Progress(console=console, transient=True) as progress:
+            bar = progress.add_task("pairs", total=None)
+            found = run_evaluation(
+                run,
+                out=out,
+                affine=affine,
+                pictures=parse_pictures(pictures),
+                structure=structure,
+                jobs=jobs if jobs is not None else os.cpu_count() or 1,
+                on_pair=lambda done, total: progress.update(bar, completed=done, total=total),
+            )
+    except (ValueError, OSError) as error:
+        typer.secho(f"Error: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    for note in found.notes:
+        typer.secho(f"Note: {note}", fg="yellow", err=True)
+    for table in terminal(found.summary, method=found.prediction.method):
+        console.print(table)
+    for path in (*found.pictures, found.out / "summary.md", found.out / "cases.csv"):
+        typer.echo(path)
+
+
+def parse_pictures(text: str) -> int | None:
+    """Turn a number, or "all" (None), into the number of pictures.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise ValueError(f"`--pictures` must be a number or all, got {text!r}; use 1.")
+    return int(text)

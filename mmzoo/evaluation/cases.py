@@ -1,0 +1,151 @@
+"""The figures of one pair at each stage: before, affine, network."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from mmzoo.evaluation.affine import register_affine
+from mmzoo.evaluation.prediction import Pair
+from mmzoo.evaluation.volumes import PairData, read_pair
+from mmzoo.evaluation.warp import affine_ddf, identity_ddf, warp, warp_label
+from mmzoo.metrics import (
+    average_surface_distance,
+    dice,
+    gradient_field_similarity,
+    hausdorff_distance,
+    inverse_consistency_error,
+    jacobian_statistics,
+    normalised_mutual_information,
+    surface_distances,
+)
+
+STAGES = ("before", "affine", "network")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of `cases.csv`: a pair, a structure, a stage.
+
+    The figures from `jacobian_mean` on are of the whole image, so they repeat for each
+    structure of a pair. `structure` is "" and the first four figures NaN for unlabelled pairs.
+    """
+
+    pair: str
+    moving: str
+    fixed: str
+    structure: str
+    stage: str
+    dice: float = math.nan
+    asd_mm: float = math.nan
+    hd95_mm: float = math.nan
+    hd99_mm: float = math.nan
+    jacobian_mean: float = math.nan
+    jacobian_std: float = math.nan
+    folding_percent: float = math.nan
+    nmi: float = math.nan
+    gradient_similarity: float = math.nan
+    inverse_consistency_voxels: float = math.nan
+
+
+def measure_pair(
+    pair: Pair, structures: tuple[str, ...], *, affine: bool = True
+) -> tuple[list[Case], list[str]]:
+    """Read a pair and measure it at every stage.
+
+    Args:
+        pair: from `open_prediction`.
+        structures: one name a label channel.
+        affine: whether to register the pair affinely too (seconds for a 64^3 pair).
+
+    Returns:
+        One row for each stage and structure, and notes for the user.
+
+    Raises:
+        PredictionError: if a file of the pair cannot be used.
+    """
+    data = read_pair(pair)
+    fields, notes = stage_fields(pair, data, affine=affine)
+    rows = []
+    for stage, ddf in fields.items():
+        whole = _image_figures(data, ddf, stage)
+        for name, overlap in _structure_figures(data, ddf, structures):
+            rows.append(
+                Case(
+                    pair=pair.name,
+                    moving=pair.moving_name,
+                    fixed=pair.fixed_name,
+                    structure=name,
+                    stage=stage,
+                    **overlap,
+                    **whole,
+                )
+            )
+    return rows, notes
+
+
+def stage_fields(
+    pair: Pair, data: PairData, *, affine: bool
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the field of each stage, (f_dim1, f_dim2, f_dim3, 3) in voxels, and notes.
+
+    "before" is the identity of voxel indices, which is where the network starts. A pair whose
+    affine registration fails has no such stage, and a note says so.
+    """
+    fields, notes = {"before": identity_ddf(data.fixed.shape)}, []
+    if data.moving.shape != data.fixed.shape:
+        notes.append(
+            f"{pair.name}: moving {data.moving.shape} and fixed {data.fixed.shape} differ in "
+            "shape; before registration they are compared voxel index by voxel index."
+        )
+    if affine:
+        try:
+            matrix = register_affine(data.moving, data.fixed)
+            fields["affine"] = affine_ddf(matrix, data.fixed.shape)
+        except ValueError as error:
+            notes.append(f"{pair.name}: no affine figures, {error}")
+    fields["network"] = data.ddf
+    return fields, notes
+
+
+def _structure_figures(
+    data: PairData, ddf: np.ndarray, structures: tuple[str, ...]
+) -> list[tuple[str, dict[str, float]]]:
+    if not structures:
+        return [("", {})]
+    figures = []
+    for name, moving, fixed in zip(structures, data.moving_labels, data.fixed_labels, strict=True):
+        figures.append((name, _overlap(fixed, warp_label(moving, ddf), data.spacing_mm)))
+    return figures
+
+
+def _overlap(
+    fixed: np.ndarray, warped: np.ndarray, spacing_mm: tuple[float, ...]
+) -> dict[str, float]:
+    distances = surface_distances(fixed, warped, spacing_mm=spacing_mm)
+    return {
+        "dice": dice(fixed, warped),
+        "asd_mm": average_surface_distance(distances),
+        "hd95_mm": hausdorff_distance(distances, percent=95),
+        "hd99_mm": hausdorff_distance(distances, percent=99),
+    }
+
+
+def _image_figures(data: PairData, ddf: np.ndarray, stage: str) -> dict[str, float]:
+    warped = warp(data.moving, ddf)
+    jacobian = asdict(jacobian_statistics(ddf))
+    figures = {
+        "jacobian_mean": jacobian["mean"],
+        "jacobian_std": jacobian["std"],
+        "folding_percent": jacobian["folding_percent"],
+        "nmi": normalised_mutual_information(data.fixed, warped),
+        "gradient_similarity": gradient_field_similarity(
+            data.fixed, warped, spacing_mm=data.spacing_mm
+        ),
+    }
+    comparable = data.backward_ddf is not None and data.backward_ddf.shape == ddf.shape
+    if stage == "network" and comparable:
+        figures["inverse_consistency_voxels"] = inverse_consistency_error(ddf, data.backward_ddf)
+    return figures

@@ -1,0 +1,220 @@
+"""Finding what `deepreg_predict` wrote.
+
+A prediction folder holds `pair_<i>/{moving_image,fixed_image,ddf}.nii.gz`, for labelled data
+`pair_<i>/label_<k>/{moving_label,fixed_label}.nii.gz`, and a `pairs.json` that says which files
+each pair was made from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmzoo.evaluation.errors import PredictionError
+
+MODES = ("test", "valid", "train")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Where the files of one predicted pair lie; see `read_pair` in `volumes.py` for their content.
+
+    Attributes:
+        name: folder name, for example "pair_0".
+        folder: the folder itself.
+        moving_name: case name of the moving image, "" where `pairs.json` does not say.
+        fixed_name: case name of the fixed image.
+        label_folders: one folder a structure, in channel order; empty if unlabelled.
+    """
+
+    name: str
+    folder: Path
+    moving_name: str = ""
+    fixed_name: str = ""
+    label_folders: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A prediction folder.
+
+    Attributes:
+        folder: the folder that holds the pairs.
+        method: name of the registration method, "network" where `pairs.json` does not say.
+        checkpoint: the checkpoint predicted with, or "".
+        pairs: the pairs in natural order.
+        structures: name of each label channel; empty if unlabelled.
+        notes: what was assumed on the way, in sentences for the user.
+    """
+
+    folder: Path
+    method: str
+    checkpoint: str
+    pairs: tuple[Pair, ...]
+    structures: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def open_prediction(run: str | Path, *, log_root: str | Path = "logs") -> Prediction:
+    """Find the prediction that `run` names and list its pairs, without reading any volume.
+
+    Args:
+        run: a folder that holds `pair_*` folders, a log folder whose `test` (else `valid`,
+            else `train`) folder does, or the name of such a log folder under `log_root`.
+        log_root: DeepReg's folder of logs.
+
+    Raises:
+        PredictionError: if there is no such folder, it holds no prediction, or a pair lacks a
+            file that every pair must have.
+    """
+    folder = _find_folder(Path(run).expanduser(), Path(log_root))
+    description = _read_description(folder)
+    named = description.get("pairs", {})
+    pairs = tuple(_list_pair(path, named.get(path.name, {})) for path in _pair_folders(folder))
+    _check_label_counts(pairs)
+    structures, notes = _structure_names(len(pairs[0].label_folders), description)
+    return Prediction(
+        folder=folder,
+        method=str(description.get("method", "network")),
+        checkpoint=str(description.get("checkpoint", "")),
+        pairs=pairs,
+        structures=structures,
+        notes=notes,
+    )
+
+
+def _find_folder(run: Path, log_root: Path) -> Path:
+    bases = [run] if run.is_absolute() else [run, log_root / run]
+    present = [base for base in bases if base.is_dir()]
+    if not present:
+        tried = ", ".join(f"`{base}`" for base in bases)
+        raise PredictionError(
+            f"`{run}` must be a prediction folder or its name under `{log_root}`, but there is "
+            f"no folder {tried}; write one with `deepreg_predict ... -l NAME`."
+        )
+    for base in present:
+        for candidate in (base, *(base / mode for mode in MODES)):
+            if any(candidate.glob("pair_*/")):
+                return candidate
+    raise PredictionError(
+        f"`{present[0]}` must hold the pair_* folders of a prediction (or a folder test, valid "
+        f"or train that does), got {_listing(present[0])}. If this is a training run, predict "
+        "first: `deepreg_predict -k RUN/save/ckpt-N -m test -l NAME`, without --no_nifti."
+    )
+
+
+def _listing(folder: Path, limit: int = 6) -> str:
+    names = sorted(path.name for path in folder.iterdir())
+    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "") or "an empty folder"
+
+
+def _read_description(folder: Path) -> dict:
+    path = folder / "pairs.json"
+    if not path.is_file():
+        return {}
+    try:
+        description = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise PredictionError(
+            f"`{path}` must be JSON, but cannot be read: {error}; predict again, or delete the "
+            "file (the cases then have no names)."
+        ) from error
+    return description if isinstance(description, dict) else {}
+
+
+def _pair_folders(folder: Path) -> list[Path]:
+    return _natural(path for path in folder.glob("pair_*") if path.is_dir())
+
+
+def _natural(paths: Iterable[Path]) -> list[Path]:
+    """Sort by the numbers in the names, so that pair_10 follows pair_9."""
+    return sorted(paths, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
+
+
+def _list_pair(folder: Path, named: dict) -> Pair:
+    for name in ("ddf.nii.gz", "fixed_image.nii.gz", "moving_image.nii.gz"):
+        _check_exists(folder / name)
+    label_folders = _natural(path for path in folder.glob("label_*") if path.is_dir())
+    for label_folder in label_folders:
+        for name in ("moving_label.nii.gz", "fixed_label.nii.gz"):
+            _check_exists(label_folder / name)
+    return Pair(
+        name=folder.name,
+        folder=folder,
+        moving_name=_case_name(named.get("moving", "")),
+        fixed_name=_case_name(named.get("fixed", "")),
+        label_folders=tuple(label_folders),
+    )
+
+
+def _check_exists(path: Path) -> None:
+    if path.is_file():
+        return
+    reason = "predict again (without --no_nifti)"
+    if path.name == "ddf.nii.gz":
+        reason = "only methods that predict a displacement field can be evaluated; " + reason
+    raise PredictionError(f"`{path}` must be there, but is not; {reason}.")
+
+
+def _case_name(file: str) -> str:
+    """Return the case a file shows.
+
+    The zoo's layout names a file <moving>__<fixed>.nii.gz in a folder of its side; any other
+    name is kept as it is.
+    """
+    path = Path(file)
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    moving, separator, fixed = stem.partition("__")
+    if separator and path.parent.name in ("moving_images", "fixed_images"):
+        return moving if path.parent.name == "moving_images" else fixed
+    return stem
+
+
+def _check_label_counts(pairs: tuple[Pair, ...]) -> None:
+    first = pairs[0]
+    for pair in pairs[1:]:
+        if len(pair.label_folders) != len(first.label_folders):
+            raise PredictionError(
+                f"`{pair.folder}` must hold {len(first.label_folders)} label folders like "
+                f"`{first.name}`, got {len(pair.label_folders)}; the prediction was probably "
+                "interrupted, so predict again."
+            )
+
+
+def _structure_names(count: int, description: dict) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return one name a label channel, and a note if they had to be made up."""
+    made_up = tuple(f"label {index}" for index in range(count))
+    found = _data_description(description)
+    if not count or found is None:
+        return made_up, ()
+    path, names = found
+    if len(names) == count:
+        return tuple(names), ()
+    note = f"{path} names {len(names)} structures, but the prediction has {count}: numbered them."
+    return made_up, (note,)
+
+
+def _data_description(description: dict) -> tuple[Path, list[str]] | None:
+    """Return the nearest `mmzoo.json` above the data's folder and the label names it lists."""
+    for directory in _data_folders(description):
+        for parent in (directory, *directory.parents):
+            path = parent / "mmzoo.json"
+            if path.is_file():
+                try:
+                    return path, [str(name) for name in json.loads(path.read_text())["labels"]]
+                except (json.JSONDecodeError, KeyError, TypeError):
+                    return None
+    return None
+
+
+def _data_folders(description: dict) -> list[Path]:
+    """Return the data folders that `pairs.json` names, the predicted split's first."""
+    folders = (description.get("dataset") or {}).get("dir") or {}
+    modes = (description.get("mode", "test"), *MODES)
+    chosen = [folders.get(mode) for mode in modes]
+    return [Path(entry) for item in chosen if item for entry in np.atleast_1d(item)]

@@ -1,0 +1,244 @@
+"""Evaluating a prediction folder from end to end."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mmzoo.evaluation.cases import Case, measure_pair
+from mmzoo.evaluation.prediction import Prediction, open_prediction
+from mmzoo.evaluation.summary import summarise
+from mmzoo.evaluation.tables import markdown
+from mmzoo.evaluation.volumes import read_pair
+
+Measured = tuple[list[Case], list[str]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Attributes:
+        prediction: the folder and its pairs.
+        cases: one row a pair, structure and stage (columns of `Case`).
+        summary: one row a structure and stage, see `summarise`.
+        pictures: PNG files written, the median pair's first.
+        out: folder that holds every file written.
+        notes: sentences for the user on what was assumed or left out.
+    """
+
+    prediction: Prediction
+    cases: pd.DataFrame
+    summary: pd.DataFrame
+    pictures: tuple[Path, ...]
+    out: Path
+    notes: tuple[str, ...]
+
+
+def evaluate(
+    run: str | Path,
+    *,
+    out: str | Path | None = None,
+    affine: bool = True,
+    pictures: int | None = 1,
+    structure: str | None = None,
+    jobs: int = 1,
+    on_pair: Callable[[int, int], None] | None = None,
+) -> Evaluation:
+    """Measure a prediction before registration, after an affine one and after the network's.
+
+    Writes `cases.csv`, `summary.csv`, `summary.md`, `settings.json` and pictures; each file
+    appears only once it is complete.
+
+    Args:
+        run: prediction folder, see `open_prediction`.
+        out: folder for the results; `evaluation` in the prediction folder if None.
+        affine: whether to register each pair affinely too, see `mmzoo.evaluation.affine`.
+        pictures: how many pairs to draw, starting from the one with the median Dice (median
+            gain in NMI if unlabelled) and going outwards; None for all, 0 for none.
+        structure: structure to cut through in the pictures; the largest if None.
+        jobs: processes; with more than one, a script that calls this needs the usual
+            `if __name__ == "__main__":`.
+        on_pair: called after each pair with the pairs done and the pairs in all.
+
+    Raises:
+        PredictionError: if the folder or one of its files cannot be evaluated.
+        ValueError: if `structure`, `pictures` or `jobs` makes no sense.
+    """
+    prediction = open_prediction(run)
+    _check_options(prediction, structure, pictures, jobs)
+    out = Path(out).expanduser() if out is not None else prediction.folder / "evaluation"
+    out.mkdir(parents=True, exist_ok=True)
+    rows, notes = _measure(prediction, affine, jobs, on_pair)
+    cases = pd.DataFrame([asdict(row) for row in rows])
+    summary = summarise(cases)
+    _write_text(out / "cases.csv", cases.to_csv(index=False))
+    _write_text(out / "summary.csv", summary.to_csv(index=False))
+    _write_text(out / "summary.md", markdown(summary, method=prediction.method))
+    drawn = _draw(prediction, cases, out, pictures, structure)
+    notes = [*prediction.notes, *notes]
+    settings = _settings(prediction, affine, structure, drawn, notes)
+    _write_text(out / "settings.json", json.dumps(settings, indent=2) + "\n")
+    return Evaluation(prediction, cases, summary, tuple(drawn), out, tuple(notes))
+
+
+def _check_options(
+    prediction: Prediction, structure: str | None, pictures: int | None, jobs: int
+) -> None:
+    if structure is not None and structure not in prediction.structures:
+        names = ", ".join(prediction.structures) or "none, the pairs are unlabelled"
+        raise ValueError(f"`structure` must be one of the structures ({names}), got {structure!r}.")
+    if pictures is not None and pictures < 0:
+        raise ValueError(f"`pictures` must be 0 or more, got {pictures}.")
+    if jobs < 1:
+        raise ValueError(f"`jobs` must be 1 or more, got {jobs}.")
+
+
+def _measure(
+    prediction: Prediction,
+    affine: bool,
+    jobs: int,
+    on_pair: Callable[[int, int], None] | None,
+) -> Measured:
+    """Measure all pairs; rows and notes come in the order of the pairs, however many jobs."""
+    done: dict[int, Measured] = {}
+    for index, measured in _results(prediction, affine, min(jobs, len(prediction.pairs))):
+        done[index] = measured
+        if on_pair is not None:
+            on_pair(len(done), len(prediction.pairs))
+    in_order = [done[index] for index in sorted(done)]
+    rows = [row for pair_rows, _ in in_order for row in pair_rows]
+    return rows, [note for _, pair_notes in in_order for note in pair_notes]
+
+
+def _results(prediction: Prediction, affine: bool, jobs: int) -> Iterator[tuple[int, Measured]]:
+    if jobs == 1:
+        for index, pair in enumerate(prediction.pairs):
+            yield index, measure_pair(pair, prediction.structures, affine=affine)
+        return
+    # Forking a process that runs TensorFlow's threads can hang, so start fresh ones.
+    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        futures = {
+            pool.submit(measure_pair, pair, prediction.structures, affine=affine): index
+            for index, pair in enumerate(prediction.pairs)
+        }
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def median_order(cases: pd.DataFrame) -> list[str]:
+    """Return the pairs by distance from the median result, the median pair first.
+
+    The result is the network's mean Dice over structures, or for unlabelled pairs its gain in
+    NMI over "before".
+    """
+    network = cases[cases["stage"] == "network"].groupby("pair", sort=False)
+    score = network["dice"].mean()
+    if score.isna().all():
+        before = cases[cases["stage"] == "before"].groupby("pair", sort=False)
+        score = network["nmi"].mean() - before["nmi"].mean()
+    ranked = list(score.fillna(score.min()).sort_values(kind="stable").index)
+    middle = (len(ranked) - 1) // 2
+    return sorted(ranked, key=lambda name: abs(ranked.index(name) - middle))
+
+
+def _draw(
+    prediction: Prediction,
+    cases: pd.DataFrame,
+    out: Path,
+    pictures: int | None,
+    structure: str | None,
+) -> list[Path]:
+    if pictures == 0:
+        return []
+    # Loads matplotlib, which takes as long as measuring a small pair.
+    from mmzoo.evaluation.picture import draw_pair
+
+    pairs = {pair.name: pair for pair in prediction.pairs}
+    drawn = []
+    for name in median_order(cases)[:pictures]:
+        path = out / f"{name}.png"
+        title = _title(prediction, cases[cases["pair"] == name], first=not drawn)
+        with _whole_file(path) as partial:
+            draw_pair(
+                partial,
+                read_pair(pairs[name]),
+                structures=prediction.structures,
+                title=title,
+                structure=structure,
+            )
+        drawn.append(path)
+    return drawn
+
+
+def _title(prediction: Prediction, rows: pd.DataFrame, *, first: bool) -> str:
+    """Return the heading of a picture: which pair it is, then before -> after."""
+    case = rows.iloc[0]
+    names = f": {case['moving']} (moving) to {case['fixed']} (fixed)" if case["moving"] else ""
+    note = f", the median of {len(prediction.pairs)}" if first and len(prediction.pairs) > 1 else ""
+    figures = {stage: block for stage, block in rows.groupby("stage")}
+    parts = []
+    if rows["dice"].notna().any():
+        parts.append("mean Dice " + _change(figures, "dice", 3))
+        parts.append("mean ASD " + _change(figures, "asd_mm", 2) + " mm")
+    else:
+        parts.append("NMI " + _change(figures, "nmi", 4))
+        parts.append("gradient similarity " + _change(figures, "gradient_similarity", 4))
+    network = figures["network"].iloc[0]
+    parts.append(f"folding {network['folding_percent']:.3f} %")
+    return f"{prediction.method}, {case['pair']}{names}{note}\n" + "     ".join(parts)
+
+
+def _change(figures: dict[str, pd.DataFrame], column: str, digits: int) -> str:
+    means = {stage: block[column].mean() for stage, block in figures.items()}
+    text = f"{means['before']:.{digits}f} → {means['network']:.{digits}f}"
+    return text + (f" (affine {means['affine']:.{digits}f})" if "affine" in means else "")
+
+
+def _settings(
+    prediction: Prediction,
+    affine: bool,
+    structure: str | None,
+    drawn: list[Path],
+    notes: list[str],
+) -> dict:
+    return {
+        "prediction": str(prediction.folder.resolve()),
+        "method": prediction.method,
+        "checkpoint": prediction.checkpoint,
+        "pairs": len(prediction.pairs),
+        "structures": list(prediction.structures),
+        "affine": affine,
+        "label_warping": "linear interpolation, threshold 0.5",
+        "average_surface_distance": "mean of both directed, area-weighted averages",
+        "picture_structure": structure,
+        "pictures": [path.name for path in drawn],
+        "notes": notes,
+    }
+
+
+def _write_text(path: Path, text: str) -> None:
+    with _whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[Path]:
+    """Give a name to write to, which becomes `path` only when all is written."""
+    partial = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,138 @@
+"""The summary as a Markdown table (for a README) and as rich tables (for the terminal)."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import pandas as pd
+from rich.table import Table
+
+from mmzoo.evaluation.cases import STAGES
+from mmzoo.evaluation.summary import ALL_STRUCTURES
+
+Rows = tuple[list[str], list[list[str]]]  # header, body
+
+
+class Figure(NamedTuple):
+    """How a figure is shown: its column without "_mean", its heading and its format."""
+
+    column: str
+    title: str
+    digits: int
+    scale: float = 1.0
+
+
+STRUCTURE_FIGURES = (Figure("dice", "Dice %", 1, 100.0), Figure("asd_mm", "ASD mm", 2))
+IMAGE_FIGURES = (
+    Figure("folding_percent", "folding %", 3),
+    Figure("jacobian_mean", "Jacobian mean", 3),
+    Figure("jacobian_std", "Jacobian std", 3),
+    Figure("nmi", "NMI", 4),
+    Figure("gradient_similarity", "gradient similarity", 4),
+    Figure("inverse_consistency_voxels", "inverse consistency (voxels)", 3),
+)
+
+
+def markdown(summary: pd.DataFrame, *, method: str) -> str:
+    """Return the tables of a summary as Markdown, ready for a README.
+
+    Args:
+        summary: from `summarise`.
+        method: heading of the network's columns.
+    """
+    tables = [_field_rows(summary, method)]
+    if _labelled(summary):
+        tables.insert(0, _structure_rows(summary, method, STRUCTURE_FIGURES))
+    return "\n".join([*(_markdown_table(*rows) for rows in tables), _footnote(summary)])
+
+
+def terminal(summary: pd.DataFrame, *, method: str) -> list[Table]:
+    """Return the tables of a summary for `rich.console.Console.print`, 80 columns wide at most.
+
+    One table for each figure of the structures, then the figures of the whole image.
+    """
+    tables = []
+    if _labelled(summary):
+        for figure in STRUCTURE_FIGURES:
+            header, rows = _structure_rows(summary, method, (figure,))
+            plain = [name.removeprefix(f"{figure.title} ") for name in header]
+            tables.append(_rich_table(figure.title, plain, rows))
+    header, rows = _field_rows(summary, method)
+    columns = list(zip(header, *rows, strict=True))
+    tables.append(_rich_table("whole image", [*columns[0]], [[*row] for row in columns[1:]]))
+    return tables
+
+
+def _rich_table(title: str, header: list[str], rows: list[list[str]]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="right" if index else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row, style="bold" if row[0] == ALL_STRUCTURES else None)
+    return table
+
+
+def _labelled(summary: pd.DataFrame) -> bool:
+    return bool(summary["dice_mean"].notna().any())
+
+
+def _structure_rows(summary: pd.DataFrame, method: str, figures: tuple[Figure, ...]) -> Rows:
+    """Return the figures of every stage side by side, one row a structure."""
+    cells = [(figure, stage) for figure in figures for stage in _stages(summary)]
+    header = ["structure", *(f"{figure.title} {_title(stage, method)}" for figure, stage in cells)]
+    rows = []
+    for name in summary["structure"].unique():
+        block = summary[summary["structure"] == name].set_index("stage")
+        rows.append([name, *(_text(block, stage, figure) for figure, stage in cells)])
+    return header, rows
+
+
+def _field_rows(summary: pd.DataFrame, method: str) -> Rows:
+    """Return the figures of the whole image, one row a stage."""
+    figures = [figure for figure in IMAGE_FIGURES if summary[f"{figure.column}_mean"].notna().any()]
+    block = summary[summary["structure"] == summary["structure"].iloc[-1]].set_index("stage")
+    rows = [
+        [_title(stage, method), *(_text(block, stage, figure) for figure in figures)]
+        for stage in _stages(summary)
+    ]
+    return ["stage", *(figure.title for figure in figures)], rows
+
+
+def _stages(summary: pd.DataFrame) -> list[str]:
+    present = set(summary["stage"])
+    return [stage for stage in STAGES if stage in present]
+
+
+def _title(stage: str, method: str) -> str:
+    return method if stage == "network" else stage
+
+
+def _text(block: pd.DataFrame, stage: str, figure: Figure) -> str:
+    """Return "mean ± std", the mean alone for one pair, or "-" where there is none."""
+    if stage not in block.index or math.isnan(block.at[stage, f"{figure.column}_mean"]):
+        return "-"
+    mean = block.at[stage, f"{figure.column}_mean"] * figure.scale
+    std = block.at[stage, f"{figure.column}_std"] * figure.scale
+    spread = "" if math.isnan(std) else f" ± {std:.{figure.digits}f}"
+    return f"{mean:.{figure.digits}f}{spread}"
+
+
+def _markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _footnote(summary: pd.DataFrame) -> str:
+    last = summary.iloc[-1]
+    count = int(last["pairs"])
+    text = f"Mean ± standard deviation over {count} pairs." if count > 1 else "One pair."
+    for other in ("before", "affine"):
+        p_value = last.get(f"p_dice_vs_{other}", math.nan)
+        if not math.isnan(p_value):
+            text += f" Mean Dice against {other}: p = {p_value:.2g} (paired Wilcoxon)."
+    missing = int(summary["missing"].sum())
+    if missing:
+        text += f" {missing} infinite distances (an empty label) are left out of the means."
+    return text + "\n"

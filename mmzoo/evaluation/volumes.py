@@ -1,0 +1,101 @@
+"""Reading the volumes of a predicted pair and checking that they fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from mmzoo.evaluation.errors import PredictionError
+from mmzoo.evaluation.prediction import Pair
+
+
+@dataclass(frozen=True)
+class PairData:
+    """Content of one pair.
+
+    Attributes:
+        moving: (m_dim1, m_dim2, m_dim3), float32.
+        fixed: (f_dim1, f_dim2, f_dim3), float32.
+        ddf: (f_dim1, f_dim2, f_dim3, 3), float32, voxels.
+        backward_ddf: (m_dim1, m_dim2, m_dim3, 3), voxels, or None.
+        moving_labels: one (m_dim1, m_dim2, m_dim3) float32 array a structure, in [0, 1].
+        fixed_labels: one (f_dim1, f_dim2, f_dim3) bool array a structure.
+        affine: (4, 4), voxel to world in mm, of the fixed grid.
+        spacing_mm: voxel size of the fixed grid.
+    """
+
+    moving: np.ndarray
+    fixed: np.ndarray
+    ddf: np.ndarray
+    backward_ddf: np.ndarray | None
+    moving_labels: tuple[np.ndarray, ...]
+    fixed_labels: tuple[np.ndarray, ...]
+    affine: np.ndarray
+    spacing_mm: tuple[float, float, float]
+
+
+def read_pair(pair: Pair) -> PairData:
+    """Read the volumes of a pair and check that they fit together.
+
+    Raises:
+        PredictionError: naming the file that is corrupt, has another shape than its partner
+            or holds NaN.
+    """
+    fixed, affine = _read_volume(pair.folder / "fixed_image.nii.gz", rank=3)
+    moving, _ = _read_volume(pair.folder / "moving_image.nii.gz", rank=3)
+    ddf, _ = _read_volume(pair.folder / "ddf.nii.gz", rank=4)
+    _check_shape(pair.folder / "ddf.nii.gz", ddf, (*fixed.shape, 3), "the fixed image's grid")
+    backward_path = pair.folder / "backward_ddf.nii.gz"
+    backward = _read_volume(backward_path, rank=4)[0] if backward_path.exists() else None
+    if backward is not None:
+        _check_shape(backward_path, backward, (*moving.shape, 3), "the moving image's grid")
+    return PairData(
+        moving=moving,
+        fixed=fixed,
+        ddf=ddf,
+        backward_ddf=backward,
+        moving_labels=tuple(_read_labels(pair, "moving_label.nii.gz", moving.shape)),
+        fixed_labels=tuple(
+            label >= 0.5 for label in _read_labels(pair, "fixed_label.nii.gz", fixed.shape)
+        ),
+        affine=affine,
+        spacing_mm=tuple(float(step) for step in nib.affines.voxel_sizes(affine)),
+    )
+
+
+def _read_volume(path: Path, *, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        image = nib.load(path)
+        volume = np.asarray(image.dataobj, dtype=np.float32)
+    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        raise PredictionError(
+            f"`{path}` must be a NIfTI file, but cannot be read ({error}); predict again."
+        ) from error
+    if volume.ndim != rank:
+        raise PredictionError(f"`{path}` must have rank {rank}, got shape {volume.shape}.")
+    if not np.isfinite(volume).all():
+        count = int((~np.isfinite(volume)).sum())
+        raise PredictionError(
+            f"`{path}` must be finite, got {count} values that are NaN or infinite; the training "
+            "has probably diverged (lower its learning rate), or the data hold such values."
+        )
+    return volume, image.affine
+
+
+def _check_shape(path: Path, volume: np.ndarray, expected: tuple[int, ...], grid: str) -> None:
+    if volume.shape != tuple(expected):
+        raise PredictionError(
+            f"`{path}` must have shape {tuple(expected)} as {grid}, got {volume.shape}; "
+            "the folder mixes two predictions, so predict again into a new one."
+        )
+
+
+def _read_labels(pair: Pair, name: str, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    for folder in pair.label_folders:
+        label, _ = _read_volume(folder / name, rank=3)
+        _check_shape(folder / name, label, shape, "its image")
+        yield label

@@ -1,0 +1,37 @@
+"""Evaluation in NumPy and SciPy; never imports the zoo's ops, so that it can judge them."""
+
+from mmzoo.metrics.field import (
+    JacobianStatistics,
+    folding_fraction,
+    inverse_consistency_error,
+    jacobian_determinant,
+    jacobian_statistics,
+)
+from mmzoo.metrics.overlap import dice
+from mmzoo.metrics.similarity import (
+    gradient_field_similarity,
+    mutual_information,
+    normalised_mutual_information,
+)
+from mmzoo.metrics.surface import (
+    SurfaceDistances,
+    average_surface_distance,
+    hausdorff_distance,
+    surface_distances,
+)
+
+__all__ = [
+    "JacobianStatistics",
+    "SurfaceDistances",
+    "average_surface_distance",
+    "dice",
+    "folding_fraction",
+    "gradient_field_similarity",
+    "hausdorff_distance",
+    "inverse_consistency_error",
+    "jacobian_determinant",
+    "jacobian_statistics",
+    "mutual_information",
+    "normalised_mutual_information",
+    "surface_distances",
+]

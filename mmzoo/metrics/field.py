@@ -1,0 +1,105 @@
+"""Regularity of a displacement field: Jacobian determinant, folding, inverse consistency.
+
+All fields are `ddf`s in voxels on the fixed grid, warped(x) = moving(x + ddf(x)), so the
+transform is phi(x) = x + u(x) and its Jacobian J = I + grad u.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from mmzoo.metrics.arrays import check_field, check_same_shape
+
+
+@dataclass(frozen=True)
+class JacobianStatistics:
+    """Figures of a Jacobian determinant map over the whole grid.
+
+    Attributes:
+        mean: 1 keeps the volume.
+        std: population standard deviation; 0 for an affine transform.
+        folding_percent: share of voxels with a determinant of 0 or less, in percent.
+    """
+
+    mean: float
+    std: float
+    folding_percent: float
+
+
+def jacobian_determinant(ddf: np.ndarray) -> np.ndarray:
+    """Return det(I + grad u) at each voxel.
+
+    Second-order central differences inside and one-sided differences on the first and last
+    plane of each axis, so the map covers the whole grid. Central differences do not see a field
+    that alternates from voxel to voxel; that is the field's usual convention, kept for
+    comparison with published figures.
+
+    Args:
+        ddf: (dim1, dim2, dim3, 3) or (dim1, dim2, 2), voxels; component i moves along axis i.
+
+    Returns:
+        (dim1, dim2, dim3), float64: 1 keeps the volume, above 1 expands, 0 or less folds. As
+        both grids are counted in voxels, it is the ratio of physical volumes where moving and
+        fixed images have the same voxel size.
+
+    Raises:
+        ValueError: if the shape is wrong, an axis has a single voxel, or a value is not finite.
+    """
+    ddf = check_field("ddf", ddf)
+    rank = ddf.shape[-1]
+    if min(ddf.shape[:-1]) < 2:
+        raise ValueError(
+            f"`ddf` must have at least 2 voxels on each axis to be differentiated, "
+            f"got {ddf.shape[:-1]}."
+        )
+    # gradient[..., i, j] = d u_i / d x_j
+    gradient = np.stack(np.gradient(ddf, axis=tuple(range(rank))), axis=-1)
+    return np.linalg.det(np.eye(rank) + gradient)
+
+
+def folding_fraction(determinant: np.ndarray) -> float:
+    """Return the share of voxels, in [0, 1], whose Jacobian determinant is 0 or less."""
+    return float(np.mean(np.asarray(determinant) <= 0.0))
+
+
+def jacobian_statistics(ddf: np.ndarray) -> JacobianStatistics:
+    """Return mean, standard deviation and folding percentage of the Jacobian determinant.
+
+    Args:
+        ddf: (dim1, dim2, dim3, 3), voxels; see `jacobian_determinant`, which also says what
+            is raised.
+    """
+    determinant = jacobian_determinant(ddf)
+    return JacobianStatistics(
+        mean=float(determinant.mean()),
+        std=float(determinant.std()),
+        folding_percent=100.0 * folding_fraction(determinant),
+    )
+
+
+def inverse_consistency_error(ddf: np.ndarray, backward_ddf: np.ndarray) -> float:
+    """Return the mean distance by which going there and back misses the start, in voxels.
+
+    mean over x of |u(x) + v(x + u(x))|, with v interpolated linearly. Points that u takes
+    outside the grid of v are left out, as v says nothing there. 0 is perfect.
+
+    Args:
+        ddf: u, (dim1, dim2, dim3, 3), voxels, on the fixed grid.
+        backward_ddf: v, same shape, voxels, on the moving grid.
+
+    Raises:
+        ValueError: if the shapes differ, are no fields, hold NaN, or no point stays inside.
+    """
+    check_same_shape("ddf", ddf, "backward_ddf", backward_ddf)
+    forward, backward = check_field("ddf", ddf), check_field("backward_ddf", backward_ddf)
+    shape, rank = forward.shape[:-1], forward.shape[-1]
+    points = np.moveaxis(np.indices(shape), 0, -1) + forward
+    inside = np.all((points >= 0) & (points <= np.array(shape) - 1), axis=-1)
+    if not inside.any():
+        raise ValueError("`ddf` takes every voxel out of the grid; nothing is left to compare.")
+    there = points[inside].T  # (rank, n)
+    back = [map_coordinates(backward[..., i], there, order=1) for i in range(rank)]
+    return float(np.linalg.norm(forward[inside] + np.stack(back, axis=-1), axis=-1).mean())

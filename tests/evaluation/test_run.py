@@ -1,0 +1,108 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers_prediction import SHAPE, save, write_prediction
+
+from mmzoo.evaluation import PredictionError, evaluate
+from mmzoo.evaluation.run import median_order
+
+
+def test_every_file_is_written_and_agrees_with_what_is_returned(prediction):
+    seen = []
+    found = evaluate(prediction, on_pair=lambda done, total: seen.append((done, total)))
+    out = prediction / "test" / "evaluation"
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "cases.csv",
+        found.pictures[0].name,
+        "settings.json",
+        "summary.csv",
+        "summary.md",
+    ]
+    read = pd.read_csv(out / "cases.csv")
+    pd.testing.assert_frame_equal(read, found.cases)
+    assert len(read) == 3 * 2 * 3
+    assert set(read["moving"]) == {"mr_000", "mr_001", "mr_002"}
+    network = read[read["stage"] == "network"]
+    assert (network["dice"] == 1).all() and (read["dice"] < 1).any()
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["structures"] == ["cavity", "shell"]
+    assert settings["pictures"] == [found.pictures[0].name]
+    assert "| cavity |" in (out / "summary.md").read_text()
+
+
+def test_two_processes_find_the_same_figures_as_one(prediction, tmp_path):
+    one = evaluate(prediction, pictures=0, out=tmp_path / "one")
+    two = evaluate(prediction, pictures=0, out=tmp_path / "two", jobs=2)
+    pd.testing.assert_frame_equal(one.cases, two.cases)
+    read = [(tmp_path / name / "cases.csv").read_bytes() for name in ("one", "two")]
+    assert read[0] == read[1]
+
+
+def test_no_affine_leaves_the_stage_out(prediction, tmp_path):
+    found = evaluate(prediction, affine=False, pictures=0, out=tmp_path / "out")
+    assert list(found.cases["stage"].unique()) == ["before", "network"]
+    assert found.pictures == ()
+
+
+def test_unlabelled_pairs_get_a_summary_of_the_images_and_a_picture(tmp_path):
+    run = write_prediction(tmp_path, pairs=2, labelled=False)
+    found = evaluate(run, affine=False)
+    text = (found.out / "summary.md").read_text()
+    assert "| bidirectional-ddf |" in text and "Dice" not in text
+    assert found.pictures[0].stat().st_size > 10_000
+    network = found.summary[found.summary["stage"] == "network"]
+    assert network["nmi_mean"].item() > found.summary["nmi_mean"].min()
+
+
+def test_an_error_leaves_earlier_results_and_no_half_written_file(prediction):
+    found = evaluate(prediction, affine=False)
+    before = {path.name: path.read_bytes() for path in found.out.iterdir()}
+    ddf = np.full((*SHAPE, 3), np.nan)
+    save(prediction / "test" / "pair_2" / "ddf.nii.gz", ddf, np.eye(4))
+    with pytest.raises(PredictionError, match="pair_2/ddf.nii.gz` must be finite"):
+        evaluate(prediction, affine=False)
+    assert {path.name: path.read_bytes() for path in found.out.iterdir()} == before
+
+
+def test_an_error_in_a_process_arrives_with_its_message(prediction):
+    ddf = np.full((*SHAPE, 3), np.inf)
+    save(prediction / "test" / "pair_1" / "ddf.nii.gz", ddf, np.eye(4))
+    with pytest.raises(PredictionError, match="pair_1/ddf.nii.gz` must be finite"):
+        evaluate(prediction, affine=False, jobs=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"structure": "liver"}, r"one of the structures \(cavity, shell\), got 'liver'"),
+        ({"pictures": -1}, "`pictures` must be 0 or more, got -1"),
+        ({"jobs": 0}, "`jobs` must be 1 or more, got 0"),
+    ],
+)
+def test_options_are_checked_before_anything_is_written(prediction, options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(prediction, **options)
+    assert not (prediction / "test" / "evaluation").exists()
+
+
+def test_pictures_start_at_the_median_pair_and_go_outwards():
+    values = {"p0": 0.9, "p1": 0.1, "p2": 0.5, "p3": 0.7, "p4": 0.3}
+    rows = [{"pair": name, "stage": "network", "dice": v, "nmi": 0} for name, v in values.items()]
+    rows += [
+        {"pair": name, "stage": "before", "dice": 1 - v, "nmi": 0} for name, v in values.items()
+    ]
+    order = median_order(pd.DataFrame(rows))
+    assert order[0] == "p2"
+    assert set(order[1:3]) == {"p3", "p4"}
+
+
+def test_median_of_unlabelled_pairs_is_by_gain_in_similarity():
+    nan = float("nan")
+    rows = []
+    for name, before, after in (("p0", 0.1, 0.2), ("p1", 0.5, 0.55), ("p2", 0.2, 0.9)):
+        rows.append({"pair": name, "stage": "before", "dice": nan, "nmi": before})
+        rows.append({"pair": name, "stage": "network", "dice": nan, "nmi": after})
+    assert median_order(pd.DataFrame(rows))[0] == "p0"
