@@ -1,0 +1,1 @@
+"""mmzoo's own commands: one file a command; TensorFlow is imported late."""

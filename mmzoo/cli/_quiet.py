@@ -1,0 +1,28 @@
+"""Keeps TensorFlow's own messages out of a command's output."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+
+@contextlib.contextmanager
+def quiet():
+    """Hold back what is written to the error stream; let it out if the block fails.
+
+    TensorFlow logs its build from C++ before any log level counts, so the file descriptor itself
+    is turned away.
+    """
+    with tempfile.TemporaryFile() as held:
+        kept = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(kept, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(kept, 2)
+            os.close(kept)

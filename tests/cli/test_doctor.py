@@ -1,0 +1,86 @@
+import subprocess
+import sys
+
+import pytest
+import typer
+
+from mmzoo.cli.doctor import doctor
+from mmzoo.host import diagnosis
+
+
+def test_a_python_that_tensorflow_has_no_wheel_for_is_a_problem():
+    assert diagnosis.check_python((3, 11)).status == "ok"
+    assert diagnosis.check_python((3, 9)).status == "problem"
+    assert "Python 3.10 to 3.13" in diagnosis.check_python((3, 14)).remedy
+
+
+@pytest.mark.parametrize(
+    ("tensorflow", "tf_keras", "status", "remedy"),
+    [
+        ("2.21.0", "2.21.1", "ok", ""),
+        ("2.21.0", "2.19.0", "problem", "tf-keras==2.21.*"),
+        ("2.21.0", None, "problem", "tf-keras>=2.21,<2.22"),
+        ("2.20.0", "2.20.0", "warning", "tested with TensorFlow 2.21 only"),
+    ],
+)
+def test_tensorflow_and_its_keras_must_match(tensorflow, tf_keras, status, remedy):
+    finding = diagnosis.check_pair(tensorflow, tf_keras)
+    assert finding.status == status
+    assert remedy in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [("0.1.2", "ok"), ("0.1.1", "problem"), (None, "problem")]
+)
+def test_deepreg_must_be_the_version_that_is_adapted(version, status):
+    finding = diagnosis.check_deepreg(version)
+    assert finding.status == status
+    assert ("--no-deps deepreg==0.1.2" in finding.remedy) == (status == "problem")
+
+
+def test_missing_packages_are_named_with_the_command_that_installs_them():
+    finding = diagnosis.check_dependencies(["numpy", "no-such-package-at-all"])
+    assert finding.status == "problem"
+    assert finding.remedy == "python -m pip install no-such-package-at-all"
+
+
+def test_autoload_off_is_a_warning_and_absent_a_problem():
+    assert diagnosis.check_autoload(True, {}).status == "ok"
+    assert "unset MMZOO_AUTOLOAD" in diagnosis.check_autoload(True, {"MMZOO_AUTOLOAD": "0"}).remedy
+    assert diagnosis.check_autoload(False, {}).status == "problem"
+
+
+def test_plugins_and_keras_are_found():
+    assert "segi" in diagnosis.check_plugins().detail
+    assert diagnosis.check_keras().status == "ok"
+
+
+def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
+    assert diagnosis.check_writable(str(tmp_path)).status == "ok"
+    finding = diagnosis.check_writable(str(tmp_path / "absent"))
+    assert finding.status == "problem"
+    assert "change to a folder of yours" in finding.remedy
+
+
+def test_a_problem_ends_with_exit_code_1_and_its_remedy(monkeypatch, capsys):
+    finding = diagnosis.Finding("problem", "Keras", "broken", "mend it")
+    monkeypatch.setattr(diagnosis, "diagnose", lambda: [finding])
+    with pytest.raises(typer.Exit) as ended:
+        doctor()
+    assert ended.value.exit_code == 1
+    assert "-> mend it" in capsys.readouterr().out
+
+
+def test_no_problem_ends_well(monkeypatch, capsys):
+    finding = diagnosis.Finding("warning", "GPU", "unseen", "look")
+    monkeypatch.setattr(diagnosis, "diagnose", lambda: [finding])
+    doctor()
+    assert "unseen" in capsys.readouterr().out
+
+
+def test_the_command_says_what_it_found():
+    command = [sys.executable, "-m", "mmzoo.cli.main", "doctor"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    for subject in ("Python", "TensorFlow", "DeepReg", "autoload", "writable"):
+        assert subject in ended.stdout, ended.stderr
+    assert ended.returncode == int("problem" in ended.stdout)
