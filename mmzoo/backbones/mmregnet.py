@@ -129,7 +129,13 @@ class _ConvBlock(keras.layers.Layer):
         self.relu = relu
 
     def call(self, inputs, training=None):
-        features = self.norm(self.conv(inputs), training=training)
+        features = self.conv(inputs)
+        # Two axes in one: on images of two axes Keras normalises in one fused operation, which
+        # at full resolution takes a quarter of the time. The statistics are the same.
+        _, dim1, dim2, dim3, channels = features.shape
+        flat = tf.reshape(features, [-1, dim1 * dim2, dim3, channels])
+        flat = self.norm(flat, training=training)
+        features = tf.reshape(flat, [-1, dim1, dim2, dim3, channels])
         return tf.nn.relu(features) if self.relu else features
 
 

@@ -33,7 +33,7 @@ def diagnose() -> list[Finding]:
         *(check_writable(folder) for folder in (os.getcwd(), tempfile.gettempdir())),
     ]
     if not any(finding.status == "problem" for finding in findings[:4]):
-        findings += [check_plugins(), check_keras(), check_gpu()]
+        findings += [check_plugins(), check_keras(), check_acceleration(), check_gpu()]
     return findings
 
 
@@ -123,6 +123,14 @@ def check_keras() -> Finding:
         return Finding("ok", "Keras", "tf-keras (Keras 2)")
     remedy = "set TF_USE_LEGACY_KERAS=1 in the environment, or turn autoload on"
     return Finding("problem", "Keras", f"TensorFlow uses {module}", remedy)
+
+
+def check_acceleration() -> Finding:
+    """Say whether DeepReg's own losses run on the zoo's fast pieces."""
+    from mmzoo.host.adaptations import acceleration
+
+    detail = "DeepReg's bending energy is computed by the zoo's"
+    return Finding("ok", "acceleration", detail if acceleration.is_on() else "off")
 
 
 def check_gpu() -> Finding:

@@ -1,5 +1,6 @@
 import collections
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,3 +70,31 @@ def test_learning_rate_may_be_a_schedule():
 def test_learning_rate_may_still_be_a_number():
     optimizer = build_optimizer({"name": "SGD", "learning_rate": 0.25})
     np.testing.assert_allclose(optimizer.learning_rate, 0.25)
+
+
+def test_zoo_configurations_are_found_by_name_from_any_folder(tmp_path, monkeypatch):
+    from deepreg.config import parser
+
+    from mmzoo.host.adaptations.config import zoo_file
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("mmregnet/mmregnet.yaml", "configs/mmregnet/mmregnet.yaml"):
+        assert Path(zoo_file(name)).read_text().startswith("# MMRegNet")
+    dataset = tmp_path / "data.yaml"
+    dataset.write_text(
+        "dataset: {dir: {train: null, valid: null, test: null}, format: nifti, type: paired}"
+    )
+    names = ["mmregnet/mmregnet.yaml", str(dataset), "scale/laptop.yaml"]
+    loaded = parser.load_configs(names)
+    assert loaded["train"]["method"] == "bidirectional-ddf"
+    assert loaded["train"]["loss"]["image"]["sigmas"] == [0.5, 0.75, 1.5]
+
+
+def test_a_file_of_the_users_comes_before_the_zoos(tmp_path, monkeypatch):
+    from mmzoo.host.adaptations.config import zoo_file
+
+    (tmp_path / "scale").mkdir()
+    (tmp_path / "scale" / "laptop.yaml").write_text("mine: true")
+    monkeypatch.chdir(tmp_path)
+    assert Path(zoo_file("scale/laptop.yaml")).resolve() == tmp_path / "scale" / "laptop.yaml"
+    assert zoo_file("absent.yaml") == "absent.yaml"

@@ -6,10 +6,12 @@ from the faults that it says it mends. They wrap each other in the order of the 
 """
 
 from mmzoo.host.adaptations import (
+    acceleration,
     checkpoint,
     commands,
     config,
     geometry,
+    loading,
     memory,
     metrics,
     seeding,
@@ -17,13 +19,19 @@ from mmzoo.host.adaptations import (
 )
 
 ADAPTATIONS = {
-    "deepreg.config.parser": [config.give_mapping, config.let_losses_be_absent],
+    "deepreg.config.parser": [
+        config.give_mapping,
+        config.let_losses_be_absent,
+        config.find_zoo_files,
+    ],
     "deepreg.model.optimizer": [config.build_learning_rate_schedule],
     "deepreg.model.layer_util": [
         tensors.accept_unknown_batch,
         tensors.draw_affine_per_batch,
         tensors.draw_ddf_per_batch,
     ],
+    "deepreg.loss.deform": [acceleration.bend_fast],
+    "deepreg.dataset.loader.nifti_loader": [loading.keep_in_memory],
     "deepreg.dataset.util": [seeding.seed_label_choice],
     "deepreg.dataset.loader.paired_loader": [seeding.seed_order],
     "deepreg.dataset.loader.unpaired_loader": [seeding.seed_order],

@@ -10,6 +10,7 @@ import yaml
 
 from mmzoo.host import preflight, preflight_data
 from mmzoo.host.adaptations import checkpoint, seeding
+from mmzoo.host.adaptations.config import zoo_file
 from mmzoo.host.errors import PreflightError, is_message
 
 
@@ -128,9 +129,12 @@ def _read(parser, paths) -> dict:
     """Merge configuration files, check the result, and return it in DeepReg's current form."""
     merged: dict = {}
     for path in [paths] if isinstance(paths, str) else paths:
-        path = Path(path).expanduser()
+        path = Path(zoo_file(path)).expanduser()
         if not path.is_file():
-            raise PreflightError(f"There is no configuration file {path}.")
+            raise PreflightError(
+                f"There is no configuration file {path}, here or in the zoo; "
+                "`mmzoo list configs` names the zoo's."
+            )
         content = yaml.safe_load(path.read_text())
         if not isinstance(content, dict):
             raise PreflightError(f"The configuration {path} must hold sections, not {content!r}.")

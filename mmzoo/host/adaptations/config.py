@@ -4,8 +4,11 @@ import collections.abc
 import copy
 import functools
 import types
+from pathlib import Path
 
 import tf_keras as keras
+
+from mmzoo.host.catalogue import config_folder
 
 
 def give_mapping(parser) -> None:
@@ -34,6 +37,30 @@ def let_losses_be_absent(parser) -> None:
         return result
 
     parser.config_sanity_check = config_sanity_check
+
+
+def find_zoo_files(parser) -> None:
+    """Let `-c mmregnet/mmregnet.yaml` name a configuration of the zoo from any folder.
+
+    A file of that name in the current folder comes first.
+    """
+    original = parser.load_configs
+
+    @functools.wraps(original)
+    def load_configs(config_path):
+        paths = [config_path] if isinstance(config_path, str) else config_path
+        return original([zoo_file(path) for path in paths])
+
+    parser.load_configs = load_configs
+
+
+def zoo_file(path: str) -> str:
+    """Return the path itself if there is such a file, else the zoo's configuration of that name."""
+    name = Path(path)
+    parts = name.parts[1:] if name.parts[:1] == ("configs",) else name.parts
+    ours = config_folder().joinpath(*parts)
+    is_ours = not name.expanduser().exists() and not name.is_absolute() and ours.is_file()
+    return str(ours) if is_ours else str(path)
 
 
 def _fill_losses(config: dict) -> tuple[dict, list]:
