@@ -75,7 +75,7 @@ def evaluate(
     """
     prediction = open_prediction(run)
     _check_options(prediction, structure, pictures, jobs)
-    out = Path(out).expanduser() if out is not None else prediction.folder / "evaluation"
+    out = Path(out).expanduser() if out is not None else default_folder(prediction.folder)
     out.mkdir(parents=True, exist_ok=True)
     rows, notes = _measure(prediction, affine, jobs, on_pair)
     cases = pd.DataFrame([asdict(row) for row in rows])
@@ -88,6 +88,11 @@ def evaluate(
     settings = _settings(prediction, affine, structure, drawn, notes)
     _write_text(out / "settings.json", json.dumps(settings, indent=2) + "\n")
     return Evaluation(prediction, cases, summary, tuple(drawn), out, tuple(notes))
+
+
+def default_folder(prediction: Path) -> Path:
+    """Return where results go: `evaluation` beside `test`, which the next prediction deletes."""
+    return (prediction.parent if prediction.name == "test" else prediction) / "evaluation"
 
 
 def _check_options(

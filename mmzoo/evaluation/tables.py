@@ -28,9 +28,9 @@ IMAGE_FIGURES = (
     Figure("folding_percent", "folding %", 3),
     Figure("jacobian_mean", "Jacobian mean", 3),
     Figure("jacobian_std", "Jacobian std", 3),
-    Figure("nmi", "NMI", 4),
-    Figure("gradient_similarity", "gradient similarity", 4),
-    Figure("inverse_consistency_voxels", "inverse consistency (voxels)", 3),
+    Figure("nmi", "NMI", 3),
+    Figure("gradient_similarity", "gradient similarity", 3),
+    Figure("inverse_consistency_voxels", "inverse error (voxels)", 2),
 )
 
 
@@ -60,7 +60,8 @@ def terminal(summary: pd.DataFrame, *, method: str) -> list[Table]:
             tables.append(_rich_table(figure.title, plain, rows))
     header, rows = _field_rows(summary, method)
     columns = list(zip(header, *rows, strict=True))
-    tables.append(_rich_table("whole image", [*columns[0]], [[*row] for row in columns[1:]]))
+    stages = ["", *_stages(summary)]  # the method's name would not fit
+    tables.append(_rich_table("whole image", stages, [[*row] for row in columns[1:]]))
     return tables
 
 

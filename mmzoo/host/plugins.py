@@ -19,7 +19,19 @@ DING = "Ding 2021"
 PLUGINS = (
     Plugin("loss_class", "segi", "mmzoo.losses.segi:SEGI", f"{DING} Eq. 4-8"),
     Plugin("loss_class", "cycle", "mmzoo.losses.cycle:CycleConsistency", f"{DING} Eq. 9"),
+    Plugin(
+        "loss_class",
+        "bending-energy",
+        "mmzoo.losses.bending:BendingEnergy",
+        f"{DING} Eq. 10, with compact stencils",
+    ),
     Plugin("backbone_class", "mmregnet", "mmzoo.backbones.mmregnet:MMRegNet", f"{DING} Eq. 1"),
+    Plugin(
+        "da_class",
+        "random-affine",
+        "mmzoo.layers.augmentation:RandomAffine",
+        "Hu 2018, as in the code of Ding 2021",
+    ),
     Plugin(
         "model_class",
         "bidirectional-ddf",
@@ -35,6 +47,7 @@ def register() -> None:
     Raises:
         ValueError: DeepReg, or another extension, has another class under one of the names.
     """
+    import tf_keras as keras
     from deepreg.registry import LOSS_CLASS, REGISTRY
 
     for plugin in PLUGINS:
@@ -43,6 +56,7 @@ def register() -> None:
             known = REGISTRY.get(plugin.category, plugin.name)
             if getattr(known, "func", known) is cls:
                 continue
-        # DeepReg divides what a loss returns by the batch size, so the loss has to be a sum.
-        build = functools.partial(cls, reduction="sum") if plugin.category == LOSS_CLASS else cls
+        # DeepReg divides a similarity by the batch size, so it has to be a sum over the batch.
+        is_sum = plugin.category == LOSS_CLASS and issubclass(cls, keras.losses.Loss)
+        build = functools.partial(cls, reduction="sum") if is_sum else cls
         REGISTRY.register(category=plugin.category, name=plugin.name, cls=build)

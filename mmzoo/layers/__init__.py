@@ -1,6 +1,7 @@
 """Keras layers without weights of their own design, and the blocks that networks share."""
 
+from mmzoo.layers.augmentation import RandomAffine
 from mmzoo.layers.resize import AdditiveUpsampling, Resize
 from mmzoo.layers.warp import Warp
 
-__all__ = ["AdditiveUpsampling", "Resize", "Warp"]
+__all__ = ["AdditiveUpsampling", "RandomAffine", "Resize", "Warp"]

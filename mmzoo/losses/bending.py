@@ -2,66 +2,86 @@
 
 Why: it leaves translations, rotations, scalings and shears free and charges only for curvature.
 
-Source: the smoothness term of Ding et al. 2021, Eq. 10, as their code has it: nested central
-differences. The same values as DeepReg's `bending`, mean over the batch apart.
+Source: the smoothness term Psi of Ding et al. 2021, Eq. 10. Their code, like DeepReg's `bending`,
+takes central differences of central differences. These do not see a field that alternates from
+voxel to voxel, nor the two outermost voxels, and a network finds that out: the compact form, the
+default, sees both. On smooth fields the two agree.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
+import tf_keras as keras
 
-from mmzoo.checks import check_ddf
+from mmzoo.checks import check_choice, check_ddf
 from mmzoo.ops.compiled import symbolic
 
 COMPONENTS = 3  # of a displacement
+REACH = {"compact": 1, "nested": 2}  # voxels from the centre of a stencil to its end
 
 
-def bending_energy(ddf: tf.Tensor) -> tf.Tensor:
+def bending_energy(ddf: tf.Tensor, *, stencil: str = "compact") -> tf.Tensor:
     """Return the mean squared second derivatives of a field.
 
         E = mean_x,c  u_11^2 + u_22^2 + u_33^2 + 2 u_12^2 + 2 u_13^2 + 2 u_23^2
 
-    with nested central differences, over the voxels two or more away from every border and the
-    three components. Zero for every affine field; in voxels: sampling the same field at twice the
-    spacing multiplies it by four.
+    over the components and the voxels whose stencils lie inside, with
+    u_12 = (u(+,+) + u(-,-) - u(+,-) - u(-,+)) / 4 and
+
+        compact:  u_11 = u(x + e) - 2 u(x) + u(x - e)
+        nested:   u_11 = (u(x + 2e) - 2 u(x) + u(x - 2e)) / 4    (DeepReg, authors' code)
+
+    Zero for every affine field; in voxels: sampling the same field at twice the spacing
+    multiplies it by four. It costs a few copies of the field, value and gradient alike.
 
     Args:
-        ddf: (batch, dim1, dim2, dim3, 3), voxels, at least 5 voxels an axis.
+        ddf: (batch, dim1, dim2, dim3, 3), voxels; at least 3 voxels an axis, 5 if nested.
+        stencil: "compact" or "nested".
 
     Returns:
         (batch,), at least 0.
 
     Raises:
-        ValueError: not a field, or an axis shorter than 5.
+        ValueError: not a field, an axis too short, or an unknown stencil.
     """
+    check_choice("stencil", stencil, REACH)
     check_ddf("ddf", ddf)
-    if any(n is not None and n < 5 for n in ddf.shape[1:4]):
-        raise ValueError(f"`ddf` needs at least 5 voxels an axis, got {tuple(ddf.shape)}.")
-    return _bending_energy(ddf)
+    reach = REACH[stencil]
+    shortest = 2 * reach + 1
+    if any(n is not None and n < shortest for n in ddf.shape[1:4]):
+        raise ValueError(f"`ddf` needs at least {shortest} voxels an axis, got {tuple(ddf.shape)}.")
+    return (_compact if reach == 1 else _nested)(ddf)
 
 
 @symbolic
 @tf.custom_gradient
-def _bending_energy(ddf: tf.Tensor):
-    return _energy(ddf), lambda upstream: _gradient(ddf, upstream)
+def _compact(ddf: tf.Tensor):
+    return _energy(ddf, 1), lambda upstream: _gradient(ddf, upstream, 1)
+
+
+@symbolic
+@tf.custom_gradient
+def _nested(ddf: tf.Tensor):
+    return _energy(ddf, 2), lambda upstream: _gradient(ddf, upstream, 2)
 
 
 @tf.function(jit_compile=True)
-def _energy(ddf: tf.Tensor) -> tf.Tensor:
-    squares = [tf.reduce_mean(u**2, axis=(1, 2, 3)) for u in _second_derivatives(_rows(ddf))]
+def _energy(ddf: tf.Tensor, reach: int) -> tf.Tensor:
+    squares = [tf.reduce_mean(u**2, axis=(1, 2, 3)) for u in _second_derivatives(_rows(ddf), reach)]
     return tf.add_n(squares)
 
 
 @tf.function(jit_compile=True)
-def _gradient(ddf: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int) -> tf.Tensor:
     """Return dE/dddf times upstream: 2/n sum_k S_k^T S_k u.
 
     Each stencil S_k is symmetric, so its transpose is the same stencil over the zero-padded
     interior. Written out because the automatic gradient pads and adds 25 shifted copies.
     """
-    margin = [[0, 0], [4, 4], [4, 4], [4 * COMPONENTS, 4 * COMPONENTS]]
-    second = _second_derivatives(_rows(ddf))
-    back = [_second_derivatives(tf.pad(u, margin))[k] for k, u in enumerate(second)]
+    margin = 2 * reach
+    padding = [[0, 0], [margin] * 2, [margin] * 2, [margin * COMPONENTS] * 2]
+    second = _second_derivatives(_rows(ddf), reach)
+    back = [_second_derivatives(tf.pad(u, padding), reach)[k] for k, u in enumerate(second)]
     scale = 2 / tf.cast(tf.reduce_prod(tf.shape(second[0])[1:]), ddf.dtype)
     return tf.reshape(tf.add_n(back), tf.shape(ddf)) * (scale * upstream)[:, None, None, None, None]
 
@@ -75,8 +95,8 @@ def _rows(ddf: tf.Tensor) -> tf.Tensor:
     return tf.reshape(ddf, [shape[0], shape[1], shape[2], COMPONENTS * shape[3]])
 
 
-def _second_derivatives(rows: tf.Tensor) -> list[tf.Tensor]:
-    """Return u_11, u_22, u_33 and sqrt(2) times u_12, u_13, u_23, two voxels inside the border."""
+def _second_derivatives(rows: tf.Tensor, reach: int) -> list[tf.Tensor]:
+    """Return u_11, u_22, u_33 and sqrt(2) times u_12, u_13, u_23, `reach` voxels inside."""
     shape = tf.shape(rows)
     unit = (1, 1, COMPONENTS)  # a voxel further along each axis
 
@@ -85,16 +105,37 @@ def _second_derivatives(rows: tf.Tensor) -> list[tf.Tensor]:
         for axis, step in steps:
             offset[axis] += step
         cut = [
-            slice((2 + o) * unit[axis], shape[axis + 1] - (2 - o) * unit[axis])
+            slice((reach + o) * unit[axis], shape[axis + 1] - (reach - o) * unit[axis])
             for axis, o in enumerate(offset)
         ]
         return rows[(slice(None), *cut)]
 
-    # (u(x + 2e) - 2 u(x) + u(x - 2e)) / 4: the central difference, twice
-    pure = [(at((i, 2)) + at((i, -2)) - 2 * at()) / 4 for i in range(3)]
+    pure = [(at((i, reach)) + at((i, -reach)) - 2 * at()) / reach**2 for i in range(3)]
     mixed = [
         (at((i, 1), (j, 1)) + at((i, -1), (j, -1)) - at((i, 1), (j, -1)) - at((i, -1), (j, 1)))
         * (2**0.5 / 4)
         for i, j in ((0, 1), (0, 2), (1, 2))
     ]
     return pure + mixed
+
+
+@keras.saving.register_keras_serializable(package="mmzoo")
+class BendingEnergy(keras.layers.Layer):
+    """The regulariser `bending-energy` of a ddf; see `bending_energy`.
+
+    A layer that returns the mean over the batch, as DeepReg's regularisers do.
+    """
+
+    def __init__(self, stencil: str = "compact", name: str = "BendingEnergy", **kwargs):
+        """Keep the stencil, "compact" or "nested"; ValueError for another."""
+        super().__init__(name=name, **kwargs)
+        check_choice("stencil", stencil, REACH)
+        self.stencil = stencil
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Return the energy of a ddf (batch, dim1, dim2, dim3, 3), shape ()."""
+        return tf.reduce_mean(bending_energy(inputs, stencil=self.stencil))
+
+    def get_config(self) -> dict:
+        """Return the settings, for recreating this layer."""
+        return {**super().get_config(), "stencil": self.stencil}

@@ -25,6 +25,7 @@ from deepreg.model.network import RegistrationModel
 from deepreg.registry import REGISTRY
 
 from mmzoo.layers import Warp
+from mmzoo.models.progress import TrainingProgress
 from mmzoo.models.terms import LossTerms
 
 FIELDS = 2
@@ -107,6 +108,12 @@ class BidirectionalDDFModel(RegistrationModel):
             if terms.both_directions("cycle"):
                 restored = Warp()([outputs["pred_moving_image"], outputs["ddf"]])
                 terms.add("cycle", "cycle_backward", inputs["fixed_image"], restored)
+
+    def fit(self, *args, verbose="auto", callbacks=None, **kwargs):
+        """Train as `keras.Model.fit` does, its progress in one line."""
+        if verbose in ("auto", 1):
+            verbose, callbacks = 0, [*(callbacks or []), TrainingProgress()]
+        return super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)
 
     def postprocess(self, inputs: dict, outputs: dict):
         """Return the indices and what `deepreg_predict` saves: (tensor, normalise, on_label)."""

@@ -24,7 +24,7 @@ def test_the_command_prints_the_table_and_names_the_picture(tmp_path):
     assert result.exit_code == 0, result.output
     for part in ("cavity", "mean of structures", "100.0 ± 0.0", "folding %", "pair_0.png"):
         assert part in result.output
-    assert (run / "test" / "evaluation" / "cases.csv").is_file()
+    assert (run / "evaluation" / "cases.csv").is_file()
 
 
 def test_out_and_pictures_are_obeyed(tmp_path):
@@ -33,7 +33,7 @@ def test_out_and_pictures_are_obeyed(tmp_path):
     result = call(run, "--no-affine", "--jobs", 1, "--out", out, "--pictures", "all")
     assert result.exit_code == 0, result.output
     assert len(list(out.glob("pair_*.png"))) == 2
-    assert not (run / "test" / "evaluation").exists()
+    assert not (run / "evaluation").exists()
 
 
 def test_a_mistake_is_told_without_a_traceback(tmp_path):

@@ -12,7 +12,7 @@ from mmzoo.evaluation.run import median_order
 def test_every_file_is_written_and_agrees_with_what_is_returned(prediction):
     seen = []
     found = evaluate(prediction, on_pair=lambda done, total: seen.append((done, total)))
-    out = prediction / "test" / "evaluation"
+    out = prediction / "evaluation"
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert sorted(path.name for path in out.iterdir()) == [
         "cases.csv",
@@ -85,7 +85,7 @@ def test_an_error_in_a_process_arrives_with_its_message(prediction):
 def test_options_are_checked_before_anything_is_written(prediction, options, message):
     with pytest.raises(ValueError, match=message):
         evaluate(prediction, **options)
-    assert not (prediction / "test" / "evaluation").exists()
+    assert not (prediction / "evaluation").exists()
 
 
 def test_pictures_start_at_the_median_pair_and_go_outwards():

@@ -1,26 +1,37 @@
-"""Bending energy against a float64 loop, polynomials and finite differences."""
+"""Bending energy against float64 loops, polynomials and finite differences."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmzoo.losses import bending_energy
+from mmzoo.losses import BendingEnergy, bending_energy
+
+STENCILS = ("compact", "nested")
+UNIT = np.eye(3, dtype=int)
 
 
-def bending_loop(u):
-    """Nested central differences of (d1, d2, d3, 3), two voxels inside the border."""
-    unit = np.eye(3, dtype=int)
+def second(u, x, i, j, stencil):
+    """u_ij at the voxel x, (3,)."""
 
-    def difference(x, i):  # at integer position x
-        return (u[tuple(x + unit[i])] - u[tuple(x - unit[i])]) / 2
+    def at(*steps):
+        return u[tuple(x + sum(steps, np.zeros(3, int)))]
 
+    if i == j and stencil == "compact":
+        return at(UNIT[i]) - 2 * at() + at(-UNIT[i])
+    # the central difference along j of the central difference along i
+    high, low = ((at(s * UNIT[j], UNIT[i]) - at(s * UNIT[j], -UNIT[i])) / 2 for s in (1, -1))
+    return (high - low) / 2
+
+
+def bending_loop(u, stencil):
+    """The equation, voxel by voxel, for a field (d1, d2, d3, 3)."""
+    reach = 1 if stencil == "compact" else 2
     total, count = 0.0, 0
-    for x in np.ndindex(*(n - 4 for n in u.shape[:3])):
-        x = np.array(x) + 2
+    for corner in np.ndindex(*(n - 2 * reach for n in u.shape[:3])):
+        x = np.array(corner) + reach
         for i in range(3):
             for j in range(3):  # mixed terms come twice
-                second = (difference(x + unit[j], i) - difference(x - unit[j], i)) / 2
-                total += (second**2).sum()
+                total += (second(u, x, i, j, stencil) ** 2).sum()
         count += 3
     return total / count
 
@@ -29,46 +40,79 @@ def grid(shape):
     return np.stack(np.meshgrid(*[np.arange(n, dtype=float) for n in shape], indexing="ij"), -1)
 
 
-def test_agrees_with_the_loop_on_an_odd_anisotropic_batch():
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_agrees_with_the_loop_on_an_odd_anisotropic_batch(stencil):
     u = np.random.default_rng(0).normal(size=(2, 7, 6, 9, 3))
-    np.testing.assert_allclose(bending_energy(tf.constant(u)), [bending_loop(v) for v in u])
+    expected = [bending_loop(v, stencil) for v in u]
+    np.testing.assert_allclose(bending_energy(tf.constant(u), stencil=stencil), expected)
 
 
-def test_is_zero_for_affine_fields():
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_is_zero_for_affine_fields(stencil):
     x = grid((6, 7, 8))
     u = x @ np.random.default_rng(1).normal(size=(3, 3)) + [3, -1, 2]
-    np.testing.assert_allclose(bending_energy(tf.constant(u[None])), 0, atol=1e-20)
+    energy = bending_energy(tf.constant(u[None]), stencil=stencil)
+    np.testing.assert_allclose(energy, 0, atol=1e-20)
 
 
+@pytest.mark.parametrize("stencil", STENCILS)
 @pytest.mark.parametrize(
     ("power", "expected"),
     [((2, 0, 0), 4 / 3), ((0, 2, 0), 4 / 3), ((0, 0, 2), 4 / 3), ((1, 1, 0), 2 / 3),
      ((1, 0, 1), 2 / 3), ((0, 1, 1), 2 / 3)],
 )  # fmt: skip
-def test_quadratic_fields_have_their_closed_form(power, expected):
+def test_quadratic_fields_have_their_closed_form(power, expected, stencil):
     u = np.zeros((1, 6, 7, 8, 3))
     u[0, ..., 1] = np.prod(grid((6, 7, 8)) ** power, axis=-1)
-    np.testing.assert_allclose(bending_energy(tf.constant(u)), [expected])
+    np.testing.assert_allclose(bending_energy(tf.constant(u), stencil=stencil), [expected])
 
 
-def test_gradient_agrees_with_finite_differences_of_the_loop():
+def test_twice_the_spacing_is_four_times_the_energy():
+    u_mm = lambda x: np.stack([x[..., 0] ** 2, x[..., 1] * x[..., 2], 0 * x[..., 0]], -1)  # noqa: E731
+    fine, coarse = u_mm(grid((9, 9, 9))), u_mm(2 * grid((5, 5, 5))) / 2  # in voxels of each
+    ratio = bending_energy(tf.constant(coarse[None])) / bending_energy(tf.constant(fine[None]))
+    np.testing.assert_allclose(ratio, 4)
+
+
+def test_only_the_compact_form_sees_a_field_that_alternates():
+    u = np.zeros((1, 8, 8, 8, 3))
+    u[..., 0] = (-1.0) ** np.arange(8)[None, :, None, None]
+    np.testing.assert_allclose(bending_energy(tf.constant(u), stencil="nested"), 0)
+    np.testing.assert_allclose(bending_energy(tf.constant(u)), 16 / 3)  # u_11 = -4 u
+
+
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_gradient_agrees_with_finite_differences_of_the_loop(stencil):
     rng = np.random.default_rng(2)
     u = rng.normal(size=(2, 6, 5, 7, 3))
     tensor, weights = tf.constant(u), [1.0, -3.0]
     with tf.GradientTape() as tape:
         tape.watch(tensor)
-        value = tf.reduce_sum(bending_energy(tensor) * tf.constant(weights, tf.float64))
+        energy = bending_energy(tensor, stencil=stencil)
+        value = tf.reduce_sum(energy * tf.constant(weights, tf.float64))
     gradient = tape.gradient(value, tensor).numpy()
     for _ in range(40):
         index = tuple(rng.integers(n) for n in u.shape)
         step = np.zeros_like(u)
         step[index] = 1e-4
-        high, low = (weights[index[0]] * bending_loop((u + s * step)[index[0]]) for s in (1, -1))
+        high, low = (
+            weights[index[0]] * bending_loop((u + s * step)[index[0]], stencil) for s in (1, -1)
+        )
         assert gradient[index] == pytest.approx((high - low) / 2e-4, abs=1e-7)
 
 
-def test_small_or_wrong_fields_are_named():
+def test_layer_is_the_mean_over_the_batch_and_comes_back_from_its_config():
+    u = tf.random.stateless_normal((2, 6, 6, 6, 3), (1, 2))
+    layer = BendingEnergy.from_config(BendingEnergy("nested").get_config())
+    np.testing.assert_allclose(layer(u), np.mean(bending_energy(u, stencil="nested")), rtol=1e-6)
+
+
+def test_small_or_wrong_fields_and_stencils_are_named():
+    with pytest.raises(ValueError, match="at least 3 voxels an axis"):
+        bending_energy(tf.zeros((1, 8, 2, 8, 3)))
     with pytest.raises(ValueError, match="at least 5 voxels an axis"):
-        bending_energy(tf.zeros((1, 8, 4, 8, 3)))
+        bending_energy(tf.zeros((1, 8, 4, 8, 3)), stencil="nested")
     with pytest.raises(ValueError, match="`ddf` must be"):
         bending_energy(tf.zeros((1, 8, 8, 8)))
+    with pytest.raises(ValueError, match="did you mean 'compact'"):
+        BendingEnergy("compakt")

@@ -11,6 +11,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from rich.progress import track
 
 from mmzoo.host.files import Source, grid_affine, moving_and_fixed, source_of
 
@@ -157,6 +158,26 @@ def _follow_inputs(module) -> None:
     module.build_config, module.build_dataset = build_config_and_note, build_dataset_and_note
 
 
+def _show_progress(given: dict, loader) -> None:
+    """Show one bar for the whole prediction, where Keras shows one for each sample.
+
+    Args:
+        given: the arguments of `predict_on_dataset`; its dataset and model are completed.
+        loader: DeepReg's data loader of the prediction.
+    """
+    total = None
+    if loader is not None:
+        labels = loader.loader_moving_label.get_data(0).shape[3:] if _is_plain(loader) else ()
+        total = loader.num_samples * (labels[0] if labels else 1)
+    given["dataset"] = track(given["dataset"], "predicting", total=total)
+    given["model"].predict = functools.partial(given["model"].predict, verbose=0)
+
+
+def _is_plain(loader) -> bool:
+    """Whether a loader has labels that are found by one number."""
+    return bool(loader.labeled) and not loader.loader_moving_label.grouped
+
+
 def _follow_outputs(module) -> None:
     """Give each output its affine and write pairs.json when all are there."""
     build_path, save, run = (
@@ -179,10 +200,12 @@ def _follow_outputs(module) -> None:
 
     @functools.wraps(run)
     def predict_on_dataset(*args, **kwargs):
-        run(*args, **kwargs)
+        given = inspect.signature(run).bind(*args, **kwargs).arguments
         if _prediction is not None:
-            save_dir = inspect.signature(run).bind(*args, **kwargs).arguments["save_dir"]
-            _prediction.write(save_dir)
+            _show_progress(given, _prediction.loader)
+        run(**given)
+        if _prediction is not None:
+            _prediction.write(given["save_dir"])
 
     module.build_pair_output_path = build_pair_output_path
     module.save_array, module.predict_on_dataset = save_array, predict_on_dataset
