@@ -6,13 +6,13 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types format
+.PHONY: help install demo test lint types format benchmark-speed
 
 # TensorFlow tells of its build at every start; the demo's own lines would drown in it.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) ## make .venv with mmzoo (editable), DeepReg and the pinned versions
 
@@ -28,7 +28,7 @@ SCALE ?= laptop
 DEMO := demo/$(SCALE)
 PEOPLE_laptop := --size 48 48 48 --cases 40 --folds 10
 PEOPLE_smoke := --size 16 16 16 --cases 4 --folds 2 --valid 1
-LAST_laptop := 2
+LAST_laptop := 5
 LAST_smoke := 1
 
 demo: install ## make heart phantoms, train, predict, evaluate: ten minutes on two cores
@@ -52,3 +52,6 @@ types: install ## check types
 format: install ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+benchmark-speed: install ## time the zoo's pieces beside DeepReg's and the plain forms
+	$(BIN)/python benchmarks/speed.py

@@ -21,9 +21,9 @@ SMALLER = {
     "--size 48 48 48": "--size 16 16 16",
     "--cases 40 --folds 10": "--cases 4 --folds 2 --valid 1",
     "scale/laptop.yaml": "scale/smoke.yaml",
-    "ckpt-2 ": "ckpt-1 ",
-    "--max_epochs 12": "--max_epochs 2",
-    "ckpt-12 ": "ckpt-2 ",
+    "ckpt-5 ": "ckpt-1 ",
+    "--max_epochs 30": "--max_epochs 2",
+    "ckpt-30 ": "ckpt-5 ",
 }
 
 

@@ -42,6 +42,7 @@ ADAPTATIONS = {
         checkpoint.restore_in_train,
         checkpoint.say_when_nothing_is_left,
         commands.check_before_training,
+        commands.set_epoch_length,
         commands.check_data,
         commands.speak_shortly,
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from mmzoo.checks import check_positive
 from mmzoo.host import preflight, preflight_data
 from mmzoo.host.adaptations import checkpoint, seeding
 from mmzoo.host.adaptations.config import zoo_file
@@ -85,6 +86,33 @@ def check_data(module) -> None:
         return result
 
     module.build_dataset = build_dataset
+
+
+def set_epoch_length(train_module) -> None:
+    """Let `train.steps_per_epoch` say how many steps an epoch has, whatever the number of pairs.
+
+    DeepReg's epoch is one pass over the pairs: one step where there is one pair, thousands where
+    every moving image meets every fixed one; checkpoints and validation come with the epochs.
+    """
+    build_config, build_dataset = train_module.build_config, train_module.build_dataset
+    wanted: dict = {}
+
+    @functools.wraps(build_config)
+    def build_config_and_note(*args, **kwargs):
+        result = build_config(*args, **kwargs)
+        wanted["steps"] = result[0]["train"].get("steps_per_epoch")
+        if wanted["steps"] is not None:
+            check_positive("train.steps_per_epoch", wanted["steps"])
+        return result
+
+    @functools.wraps(build_dataset)
+    def build_dataset_and_set(*args, **kwargs):
+        loader, dataset, steps = build_dataset(*args, **kwargs)
+        mode = inspect.signature(build_dataset).bind(*args, **kwargs).arguments["mode"]
+        return loader, dataset, (mode == "train" and wanted.get("steps")) or steps
+
+    train_module.build_config = build_config_and_note
+    train_module.build_dataset = build_dataset_and_set
 
 
 def require_data(predict_module) -> None:
