@@ -7,14 +7,14 @@ import typer
 from mmzoo.checks import check_choice
 from mmzoo.cli._quiet import quiet
 
-KINDS = ("losses", "backbones", "methods", "configs")
+KINDS = ("losses", "backbones", "methods", "augmentations", "configs")
 
 
 def list(
-    kind: str = typer.Argument("", help="losses, backbones, methods or configs; all if left out."),
+    kind: str = typer.Argument("", help=f"One of {', '.join(KINDS)}; all if left out."),
 ) -> None:
     """List losses, backbones, methods and configurations, each with its source."""
-    from mmzoo.host.catalogue import config_rows, plugin_rows
+    from mmzoo.host.catalogue import config_folder, config_rows, plugin_rows
 
     if kind:
         check_choice("kind", kind, KINDS)
@@ -22,6 +22,8 @@ def list(
         import deepreg  # noqa: F401  (the registry, and with it TensorFlow)
     for name in (kind,) if kind else KINDS:
         _print(name, config_rows() if name == "configs" else plugin_rows(name))
+        if name == "configs":
+            typer.echo(f"in {config_folder()}; `deepreg_train -c` finds them by these names")
 
 
 def _print(title: str, rows: Iterable) -> None:

@@ -9,6 +9,7 @@ CATEGORIES = {
     "losses": "loss_class",
     "backbones": "backbone_class",
     "methods": "model_class",
+    "augmentations": "da_class",
 }
 
 
@@ -16,7 +17,7 @@ def plugin_rows(kind: str) -> list[tuple[str, str, str]]:
     """Return (name, origin, source) of the zoo's plugins of a kind, then of DeepReg's own.
 
     Args:
-        kind: losses, backbones or methods.
+        kind: losses, backbones, methods or augmentations.
     """
     from deepreg.registry import REGISTRY
 
@@ -32,9 +33,10 @@ def plugin_rows(kind: str) -> list[tuple[str, str, str]]:
 
 
 def config_rows() -> list[tuple[str, str, str]]:
-    """Return (path, origin, first comment line) of every configuration of the zoo."""
-    files = sorted(config_folder().rglob("*.yaml"))
-    return [(str(file), "mmzoo", description_of(file)) for file in files]
+    """Return (name for `-c`, origin, first comment line) of every configuration of the zoo."""
+    folder = config_folder()
+    files = sorted(folder.rglob("*.yaml"))
+    return [(file.relative_to(folder).as_posix(), "mmzoo", description_of(file)) for file in files]
 
 
 def config_folder() -> Path:

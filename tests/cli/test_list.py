@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -31,12 +30,12 @@ def test_configurations_are_listed_with_their_first_comment(tmp_path, monkeypatc
     (tmp_path / "paper" / "a.yaml").write_text("# What it shows\n# more\ntrain: {}\n")
     (tmp_path / "paper" / "b.yaml").write_text("train: {}\n# too late\n")
     monkeypatch.setattr(catalogue, "config_folder", lambda: tmp_path)
-    texts = [text for _, _, text in catalogue.config_rows()]
-    assert texts == ["What it shows", ""]
+    rows = [(name, text) for name, _, text in catalogue.config_rows()]
+    assert rows == [("paper/a.yaml", "What it shows"), ("paper/b.yaml", "")]
 
 
 def test_the_repository_s_configurations_are_found():
-    assert any(name.endswith("mmregnet.yaml") for name, _, _ in catalogue.config_rows())
+    assert "mmregnet/mmregnet.yaml" in [name for name, _, _ in catalogue.config_rows()]
 
 
 def test_an_unknown_kind_gets_the_closest_one():
@@ -56,18 +55,12 @@ def run(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_help_answers_without_tensorflow_and_in_half_a_second():
-    seconds = []
-    for _ in range(3):  # the best of three: another process may have the machine
-        begun = time.perf_counter()
-        ended = run("--help")
-        seconds.append(time.perf_counter() - begun)
-    assert "doctor" in ended.stdout, ended.stderr
-    assert min(seconds) < 0.5
+def test_help_answers_without_loading_what_commands_need():
     program = "from mmzoo.cli import main; main.register_commands(); import sys\n"
-    program += "print('tensorflow' in sys.modules)"
+    program += "print({'tensorflow', 'numpy', 'pandas', 'SimpleITK'} & set(sys.modules))"
     checked = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert checked.stdout.strip() == "False", checked.stderr
+    assert checked.stdout.strip() == "set()", checked.stderr
+    assert "doctor" in run("--help").stdout
 
 
 def test_version_is_printed():
