@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types format benchmark-speed
+.PHONY: help install demo test lint format benchmark-speed
 
 # TensorFlow tells of its build at every start; the demo's own lines would drown in it.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -42,11 +42,9 @@ demo: install ## make heart phantoms, train, predict, evaluate: ten minutes on t
 test: install ## run the tests
 	$(BIN)/python -m pytest
 
-lint: install ## check style and format
+lint: install ## check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-
-types: install ## check types
 	$(BIN)/mypy
 
 format: install ## format the code

@@ -17,7 +17,7 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     allowed = sorted(choices)
     if value in allowed:
         return
-    closest = difflib.get_close_matches(str(value), allowed, n=1, cutoff=0.5)
+    closest = difflib.get_close_matches(str(value), allowed, n=1, cutoff=0.4)
     hint = f"did you mean {closest[0]!r}? " if closest else ""
     raise ValueError(f"`{name}` is {value!r}: {hint}Expected one of {', '.join(allowed)}.")
 
@@ -51,4 +51,26 @@ def check_ddf(name: str, ddf) -> None:
     if len(ddf.shape) != 5 or ddf.shape[-1] != 3:
         raise ValueError(
             f"`{name}` must be (batch, dim1, dim2, dim3, 3) in voxels, got {tuple(ddf.shape)}."
+        )
+
+
+def check_image_values(name: str, values) -> None:
+    """Raise ValueError where an image cannot be registered: NaN, infinity, or one value only.
+
+    Args:
+        name: of the image, for the message: its file.
+        values: NumPy array of any shape.
+    """
+    import numpy as np  # here: the command line checks names long before it needs arrays
+
+    bad = int(values.size - np.count_nonzero(np.isfinite(values)))
+    if bad:
+        raise ValueError(
+            f"{name} must hold finite numbers, got {bad} voxels of NaN or infinity, of "
+            f"{values.size}; replace them (by the background's value, say) or leave the case out."
+        )
+    if values.min() == values.max():
+        raise ValueError(
+            f"{name} is constant, {values.flat[0]:g} in every voxel: there is nothing to register. "
+            "Was it saved with too few bits, or cropped to its background?"
         )

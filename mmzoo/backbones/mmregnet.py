@@ -101,8 +101,8 @@ class MMRegNet(keras.Model):
     # === Config ===
     def get_config(self) -> dict:
         """Return the settings, for recreating this network."""
-        names = ("image_size", "num_channel_initial", "num_fields", "out_channels")
-        names += ("out_kernel_initializer", "out_activation", "name")
+        names = ["image_size", "num_channel_initial", "num_fields", "out_channels"]
+        names += ["out_kernel_initializer", "out_activation", "name"]
         return {name: getattr(self, name) for name in names}
 
 

@@ -43,6 +43,7 @@ def phantom(
 
     from mmzoo.checks import check_choice
     from mmzoo.data import phantom as phantoms
+    from mmzoo.data.overview import draw_overview
 
     console = Console()
     try:
@@ -68,6 +69,7 @@ def phantom(
         f"{len(description['cases'])} cases, {folds} folds in {out}; "
         f"train with: deepreg_train -c CONFIG {out}/fold0.yaml"
     )
+    typer.echo(f"picture: {draw_overview(out)}")
 
 
 def parse_fov(text: str) -> str | tuple[float, float, float]:
@@ -82,4 +84,5 @@ def parse_fov(text: str) -> str | tuple[float, float, float]:
         raise ValueError(
             f"`fov` must be a name, one length or three, got {text!r}; as 180,160,190."
         )
-    return tuple(lengths)
+    dim1, dim2, dim3 = lengths
+    return dim1, dim2, dim3

@@ -73,6 +73,7 @@ def pairs(
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     import sys
 
+    from mmzoo.data.overview import draw_overview
     from mmzoo.data.pairs import PairOptions, prepare_pairs
 
     try:
@@ -99,6 +100,7 @@ def pairs(
         typer.secho(f"Error: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
     typer.echo(summary(description, out))
+    typer.echo(f"picture: {draw_overview(out)}")
 
 
 def summary(description: dict, out: Path) -> str:
@@ -129,4 +131,5 @@ def parse_crop(text: str) -> str | tuple[float, float, float]:
         return text
     if len(lengths) not in (1, 3):
         raise ValueError(f"`crop` must be a name, one length or three, got {text!r}.")
-    return tuple(lengths * 3) if len(lengths) == 1 else tuple(lengths)
+    dim1, dim2, dim3 = lengths * 3 if len(lengths) == 1 else lengths
+    return dim1, dim2, dim3

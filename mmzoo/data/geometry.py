@@ -10,6 +10,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
+
+from mmzoo.checks import check_image_values
 from nibabel.filebasedimages import ImageFileError
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
@@ -75,18 +77,7 @@ def read_image(path: Path) -> sitk.Image:
         ValueError: also for NaN, infinity, or an image that is the same everywhere.
     """
     image = sitk.Cast(read_volume(path), sitk.sitkFloat32)
-    values = sitk.GetArrayFromImage(image)
-    not_finite = int(np.sum(~np.isfinite(values)))
-    if not_finite:
-        raise ValueError(
-            f"{path} must hold finite numbers, got {not_finite} voxels of NaN or infinity; "
-            "replace them, for example by the background's value."
-        )
-    if values.min() == values.max():
-        raise ValueError(
-            f"{path} must show something, got {values.min():g} in every voxel; "
-            "there is nothing to register."
-        )
+    check_image_values(str(path), sitk.GetArrayFromImage(image))
     return image
 
 

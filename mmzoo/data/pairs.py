@@ -77,7 +77,7 @@ def prepare_pairs(
     names = _label_names(values, options)
     cases = _resample_all(files, label_files, boxes, shape, values)
     folds = _folds(len(moving), options)
-    description = {
+    description: dict = {
         "name": "pairs",
         "kind": "real",
         "complete": False,
@@ -137,7 +137,8 @@ def _plan(files: dict, options: PairOptions):
     for moving_file, fixed_file in zip(files["moving"], files["fixed"], strict=True):
         moving, fixed = geometry.read_image(moving_file), geometry.read_image(fixed_file)
         try:
-            lower, upper = _crop(fixed, *geometry.common_box(fixed, moving), options.crop)
+            lower, upper = geometry.common_box(fixed, moving)
+            lower, upper = _crop(fixed, lower, upper, options.crop)
         except ValueError as error:
             raise ValueError(f"{moving_file} and {fixed_file}: {error}") from error
         boxes.append((lower, upper))
@@ -234,6 +235,7 @@ def _folds(num_pairs: int, options: PairOptions) -> list[layout.Fold]:
     moving = [f"moving_{k:03d}" for k in range(num_pairs)]
     fixed = [f"fixed_{k:03d}" for k in range(num_pairs)]
     if num_pairs == 1 or options.folds == 1:
-        everything, nothing = {"moving": moving, "fixed": fixed}, {"moving": [], "fixed": []}
+        everything = {"moving": moving, "fixed": fixed}
+        nothing: dict[str, list[str]] = {"moving": [], "fixed": []}
         return [{"train": everything, "valid": nothing, "test": everything}]
     return layout.make_folds(moving, fixed, min(options.folds, num_pairs), options.valid)

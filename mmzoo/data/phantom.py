@@ -177,13 +177,14 @@ def make_data_set(
 def _check(settings: Settings) -> None:
     check_size(settings.size)
     check_positive("seed", settings.seed, allow_zero=True)
-    lengths = isinstance(settings.fov, tuple)
-    if not lengths:
+    if isinstance(settings.fov, tuple):
+        for length in settings.fov:
+            check_positive("fov", length)
+    else:
         check_choice("fov", settings.fov, [settings.name, "chest"])
-    for name, values in (("fov", settings.fov if lengths else ()), ("spacing", settings.spacing)):
-        for value in values or ():
-            check_positive(name, value)
-    if lengths and settings.spacing is not None:
+    for length in settings.spacing or ():
+        check_positive("spacing", length)
+    if isinstance(settings.fov, tuple) and settings.spacing is not None:
         raise ValueError(
             "`spacing` with `size` already says how large the field of view is; "
             f"leave out one of spacing {settings.spacing} and fov {settings.fov}."
@@ -228,7 +229,9 @@ def _make_missing(settings: Settings, out: Path, names: dict, jobs: int, report)
 
 def _run(tasks: list, jobs: int) -> Iterator[None]:
     if jobs <= 1:
-        yield from (_write_case(*task) for task in tasks)
+        for task in tasks:
+            _write_case(*task)
+            yield
         return
     # Fresh interpreters: forking one that has threads, as a progress bar has, may hang.
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:

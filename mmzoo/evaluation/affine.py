@@ -22,9 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import SimpleITK as sitk
+
+Transform = TypeVar("Transform", bound=sitk.Transform)
 
 SEED = 1
 SMOOTHING_SIGMAS = (3.0, 1.5, 0.0)
@@ -102,9 +105,7 @@ def _cost(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> f
         return float("inf")
 
 
-def _optimise(
-    fixed: sitk.Image, moving: sitk.Image, start: sitk.Transform
-) -> sitk.Euler3DTransform | sitk.AffineTransform:
+def _optimise(fixed: sitk.Image, moving: sitk.Image, start: Transform) -> Transform:
     method = _similarity()
     method.SetShrinkFactorsPerLevel([1] * len(SMOOTHING_SIGMAS))
     method.SetSmoothingSigmasPerLevel(SMOOTHING_SIGMAS)

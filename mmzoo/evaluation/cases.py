@@ -145,7 +145,7 @@ def _image_figures(data: PairData, ddf: np.ndarray, stage: str) -> dict[str, flo
             data.fixed, warped, spacing_mm=data.spacing_mm
         ),
     }
-    comparable = data.backward_ddf is not None and data.backward_ddf.shape == ddf.shape
-    if stage == "network" and comparable:
-        figures["inverse_consistency_voxels"] = inverse_consistency_error(ddf, data.backward_ddf)
+    backward = data.backward_ddf
+    if stage == "network" and backward is not None and backward.shape == ddf.shape:
+        figures["inverse_consistency_voxels"] = inverse_consistency_error(ddf, backward)
     return figures

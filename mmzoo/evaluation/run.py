@@ -171,7 +171,7 @@ def _draw(
     from mmzoo.evaluation.picture import draw_pair
 
     pairs = {pair.name: pair for pair in prediction.pairs}
-    drawn = []
+    drawn: list[Path] = []
     for name in median_order(cases)[:pictures]:
         path = out / f"{name}.png"
         title = _title(prediction, cases[cases["pair"] == name], first=not drawn)

@@ -62,7 +62,8 @@ def _mean_of_structures(cases: pd.DataFrame) -> pd.DataFrame:
 
 def _row(table: pd.DataFrame, stage: str, tables: dict[str, pd.DataFrame]) -> dict[str, float]:
     finite = table.where(np.isfinite(table))
-    row = {"pairs": len(table), "missing": int(np.isinf(table["asd_mm"]).sum())}
+    missing = int(np.isinf(table["asd_mm"]).sum())
+    row: dict[str, float] = {"pairs": len(table), "missing": missing}
     for figure in (*OVERLAP, *IMAGE):
         row[f"{figure}_mean"] = float(finite[figure].mean())
         row[f"{figure}_std"] = float(finite[figure].std())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
 
 # (name, axis cut through, then the axes drawn to the right and upwards) in RAS order
@@ -29,7 +29,7 @@ class Turn:
         """Read the turn off a NIfTI affine, (4, 4)."""
         orientation = ornt_transform(io_orientation(affine), axcodes2ornt("RAS"))
         spacing = np.empty(3)
-        spacing[orientation[:, 0].astype(int)] = nib.affines.voxel_sizes(affine)
+        spacing[orientation[:, 0].astype(int)] = voxel_sizes(affine)
         return cls(orientation, tuple(float(step) for step in spacing))
 
     def volume(self, volume: np.ndarray) -> np.ndarray:

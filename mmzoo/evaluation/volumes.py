@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.prediction import Pair
@@ -35,7 +36,7 @@ class PairData:
     moving_labels: tuple[np.ndarray, ...]
     fixed_labels: tuple[np.ndarray, ...]
     affine: np.ndarray
-    spacing_mm: tuple[float, float, float]
+    spacing_mm: tuple[float, ...]
 
 
 def read_pair(pair: Pair) -> PairData:
@@ -63,7 +64,7 @@ def read_pair(pair: Pair) -> PairData:
             label >= 0.5 for label in _read_labels(pair, "fixed_label.nii.gz", fixed.shape)
         ),
         affine=affine,
-        spacing_mm=tuple(float(step) for step in nib.affines.voxel_sizes(affine)),
+        spacing_mm=tuple(float(step) for step in voxel_sizes(affine)),
     )
 
 

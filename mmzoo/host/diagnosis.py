@@ -171,4 +171,4 @@ def _requirements() -> list[str]:
     except importlib.metadata.PackageNotFoundError:  # run from a folder, not installed
         return []
     plain = [line for line in lines if "extra ==" not in line]
-    return [re.match(r"[\w.-]+", line).group() for line in plain]
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in plain]

@@ -1,5 +1,7 @@
 """Errors that are messages to the user, and how to tell them from faults of the code."""
 
+import traceback
+
 
 class PreflightError(ValueError):
     """Something given by the user cannot work; the message says what, and how to mend it.
@@ -13,7 +15,5 @@ def is_message(error: ValueError) -> bool:
 
     An error from within TensorFlow or NumPy is a fault that needs its traceback.
     """
-    step = error.__traceback__
-    while step.tb_next is not None:
-        step = step.tb_next
-    return step.tb_frame.f_globals.get("__name__", "").split(".")[0] in ("deepreg", "mmzoo")
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1].f_globals.get("__name__", "").split(".")[0] in ("deepreg", "mmzoo")

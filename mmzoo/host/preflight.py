@@ -1,5 +1,7 @@
 """Checks of a configuration before any work starts, so that nothing is lost to a slip."""
 
+import difflib
+import inspect
 from pathlib import Path
 
 import yaml
@@ -18,13 +20,18 @@ def check_names(config: dict) -> None:
     train = config["train"]
     _check_name("train.method", train["method"], "model_class")
     _check_name("train.backbone.name", train["backbone"].get("name"), "backbone_class")
+    _check_settings("train.backbone", train["backbone"], "backbone_class")
+    # What the method itself takes from a loss section, before the loss gets the rest.
+    own = getattr(_registered("model_class", train["method"]), "loss_settings", ())
     for section, settings in train["loss"].items():
         if isinstance(settings, dict) and "name" in settings:
             _check_name(f"train.loss.{section}.name", settings["name"], "loss_class")
+            _check_settings(f"train.loss.{section}", settings, "loss_class", ("weight", *own))
     augmentations = train["preprocess"].get("data_augmentation") or []
     for settings in [augmentations] if isinstance(augmentations, dict) else augmentations:
         name = settings.get("name")
         _check_name("train.preprocess.data_augmentation.name", name, "da_class")
+        _check_settings("train.preprocess.data_augmentation", settings, "da_class")
     _check_optimizer(train["optimizer"])
     _check_seed(train.get("seed"))
 
@@ -68,6 +75,55 @@ def _check_name(where: str, name, category: str) -> None:
 
     known = [key for known_category, key in REGISTRY._dict if known_category == category]
     check_choice(where, name, known)
+
+
+def _registered(category: str, name: str):
+    """Return what DeepReg's registry holds under a name, a class in most cases."""
+    from deepreg.registry import REGISTRY
+
+    known = REGISTRY.get(category, name)
+    return getattr(known, "func", known)
+
+
+def _check_settings(where: str, settings: dict, category: str, others: tuple = ()) -> None:
+    """Raise PreflightError where a section has a key that its class does not take.
+
+    Args:
+        where: the section.
+        settings: its contents, with the class's name.
+        category: of the registry.
+        others: keys that are not for the class.
+    """
+    taken = _parameters(_registered(category, settings["name"]))
+    for key in settings if taken else ():
+        if key not in ("name", *others, *taken):
+            closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
+            hint = f" Did you mean {closest[0]!r}?" if closest else ""
+            raise PreflightError(
+                f"`{where}` has {key!r}, which {settings['name']} does not take.{hint} It takes "
+                f"{', '.join(taken)}. Files after -c add to each other, key by key."
+            )
+
+
+def _parameters(cls) -> list[str]:
+    """Return what a class can be made with, own arguments first; nothing if that is not known.
+
+    A class that passes **kwargs on is followed to the class that takes them, up to Keras's own.
+    """
+    names: list[str] = []
+    for base in getattr(cls, "__mro__", ()):
+        if base.__module__.startswith(("tf_keras", "keras")):
+            return [*names, "name"]
+        own = inspect.signature(base.__init__).parameters if "__init__" in vars(base) else {}
+        kinds = {parameter.kind for parameter in own.values()}
+        names += [
+            name
+            for name, parameter in own.items()
+            if name != "self" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        ]
+        if own and inspect.Parameter.VAR_KEYWORD not in kinds:
+            return list(dict.fromkeys(names))
+    return []
 
 
 def _check_optimizer(settings: dict) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmzoo.checks import check_choice
+from mmzoo.checks import check_choice, check_image_values
 from mmzoo.host.errors import PreflightError
 from mmzoo.host.files import Source, all_indices, source_of
 
@@ -119,17 +119,10 @@ def check_image(image: np.ndarray, source: Source | None) -> None:
             f"The image {source} must have 3 dimensions, got shape {image.shape}; save one "
             "channel or one frame per file."
         )
-    bad = int(np.size(image) - np.count_nonzero(np.isfinite(image)))
-    if bad:
-        raise PreflightError(
-            f"The image {source} has {bad} voxels that are NaN or infinite, of {image.size}; "
-            "replace them (by the background value, say) or leave the case out."
-        )
-    if image.min() == image.max():
-        raise PreflightError(
-            f"The image {source} is constant ({image.flat[0]:g} everywhere), so nothing can be "
-            "registered; was it saved with too few bits, or cropped to its background?"
-        )
+    try:
+        check_image_values(f"The image {source}", image)
+    except ValueError as error:
+        raise PreflightError(str(error)) from None
 
 
 def check_label(label: np.ndarray, source: Source | None) -> None:

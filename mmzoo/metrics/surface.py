@@ -75,7 +75,7 @@ def surface_distances(
     spacing = check_spacing(spacing_mm, fixed_mask.ndim)
     if not (fixed_mask.any() and warped_mask.any()):
         # surface-distance 0.1 asks NumPy for `np.Inf` here, which NumPy 2 no longer has.
-        return _without_surface(fixed_mask.any(), warped_mask.any())
+        return _without_surface(bool(fixed_mask.any()), bool(warped_mask.any()))
     return _measure(fixed_mask, warped_mask, spacing)
 
 

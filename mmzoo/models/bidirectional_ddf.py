@@ -39,6 +39,8 @@ class BidirectionalDDFModel(RegistrationModel):
     Moving and fixed images have one size: both fields come from one network.
     """
 
+    loss_settings = ("directions",)  # taken from a loss section before the loss gets the rest
+
     def build_model(self) -> keras.Model:
         """Build the Keras model of all inputs and outputs.
 

@@ -236,7 +236,7 @@ def bad(tmp_path):
     ("name", "message"),
     [
         ("nan", "nan.nii.gz must hold finite numbers, got 1 voxels"),
-        ("constant", "constant.nii.gz must show something, got 7 in every voxel"),
+        ("constant", "constant.nii.gz is constant, 7 in every voxel"),
         ("4-D", r"4-D.nii.gz must be one 3-D volume.*got size \(16, 16, 16, 2\)"),
         ("flat", "flat.nii.gz must be one 3-D volume"),
         ("away", r"do not overlap in space.*\[500, 516\]"),

@@ -106,13 +106,13 @@ def test_an_image_that_is_not_finite_is_named(config, write_config, run_train, o
         return array
 
     spoil(own_data / "train" / "moving_images" / "case2.nii.gz", change)
-    message = "moving_images/case2.nii.gz has 1 voxels that are NaN or infinite, of 3584"
+    message = "case2.nii.gz must hold finite numbers, got 1 voxels of NaN or infinity, of 3584"
     refuse(run_train, write_config(config), message)
 
 
 def test_a_constant_image_is_named(config, write_config, run_train, own_data):
     spoil(own_data / "valid" / "fixed_images" / "case0.nii.gz", lambda array: array * 0 + 3)
-    refuse(run_train, write_config(config), r"case0.nii.gz is constant \(3 everywhere\)")
+    refuse(run_train, write_config(config), "case0.nii.gz is constant, 3 in every voxel")
 
 
 def test_an_image_with_frames_is_named(config, write_config, run_train, own_data):
@@ -213,3 +213,33 @@ def test_the_files_of_a_layered_configuration_are_merged_before_the_check(
     later.write_text(yaml.safe_dump({"train": {"loss": {"image": {"name": "nsd"}}}}))
     with pytest.raises(ValueError, match="`train.loss.image.name` is 'nsd'"):
         run_train([write_config(config), str(later)])
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "message"),
+    [
+        (
+            "image",
+            {"name": "segi", "sigma": 2},
+            "which segi does not take. Did you mean 'sigmas'",
+        ),
+        ("image", {"name": "lncc", "sigmas": [1]}, "which lncc does not take.* kernel_size"),
+        ("regularization", {"name": "bending-energy", "l1": True}, "It takes stencil, name"),
+        ("image", {"name": "ssd", "directions": "both"}, "'directions', which ssd does not take"),
+    ],
+)
+def test_a_setting_that_a_loss_does_not_take_is_named(
+    section, settings, message, config, write_config, run_train
+):
+    config["train"]["loss"][section] = {"weight": 1.0, **settings}
+    refuse(run_train, write_config(config), message)
+
+
+def test_settings_of_every_registered_class_are_known():
+    from deepreg.registry import REGISTRY
+
+    from mmzoo.host.preflight import _parameters
+
+    assert _parameters(REGISTRY.get("loss_class", "lncc"))[:2] == ["kernel_size", "kernel_type"]
+    assert "depth" in _parameters(REGISTRY.get("backbone_class", "unet"))
+    assert "scale" in _parameters(REGISTRY.get("da_class", "affine"))

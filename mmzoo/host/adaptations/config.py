@@ -63,9 +63,10 @@ def zoo_file(path: str) -> str:
     return str(ours) if is_ours else str(path)
 
 
-def _fill_losses(config: dict) -> tuple[dict, list]:
+def _fill_losses(config: dict) -> tuple[dict, list[tuple[str, str | None]]]:
     """Return a copy of the configuration with all loss weights, and what was added to it."""
-    filled, added = copy.deepcopy(config), []
+    filled = copy.deepcopy(config)
+    added: list[tuple[str, str | None]] = []
     losses = filled.get("train", {}).get("loss", {})
     given = {**losses, **losses.get("dissimilarity", {})}  # 0.1.1 wrote image and label deeper
     for section in ("image", "label", "regularization"):

@@ -1,0 +1,64 @@
+"""A picture of a data set: middle slices of its first cases, with the outlines of their labels."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+MAX_CASES = 4
+PLANES = ("sagittal", "coronal", "axial")  # the axis that is cut, of volumes in RAS order
+
+
+def draw_overview(folder: Path) -> Path:
+    """Write FOLDER/overview.png and return its path.
+
+    Args:
+        folder: a data set with `mmzoo.json`, `images/` and maybe `labels/`. Slices go through the
+            middle of the volume and are drawn in proportion to their voxel size.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    cases = choose_cases(json.loads((folder / "mmzoo.json").read_text()))
+    figure, axes = plt.subplots(
+        len(cases), 3, figsize=(9, 3 * len(cases)), squeeze=False, facecolor="black"
+    )
+    for row, name in zip(axes, cases, strict=True):
+        image = nib.load(folder / "images" / f"{name}.nii.gz")
+        labels = folder / "labels" / f"{name}.nii.gz"
+        values = nib.load(labels).get_fdata() if labels.exists() else None
+        for axis, panel in enumerate(row):
+            _draw_slice(panel, image, values, axis, f"{name}, {PLANES[axis]}")
+    figure.tight_layout()
+    figure.savefig(folder / "overview.png", dpi=80)
+    plt.close(figure)
+    return folder / "overview.png"
+
+
+def choose_cases(description: dict) -> list[str]:
+    """Return up to four names: moving and fixed cases in turn, the first of each first."""
+    sides: dict[str, list[str]] = {side: [] for side in ("moving", "fixed")}
+    for fold in description["folds"]:
+        for split in fold.values():
+            for side, names in sides.items():
+                names += split[side] if split else []
+    ordered = [sorted(set(names)) for names in sides.values()]
+    return [name for pair in zip(*ordered, strict=False) for name in pair][:MAX_CASES]
+
+
+def _draw_slice(panel, image, labels, axis: int, title: str) -> None:
+    """Draw one slice through the middle, and the outline of every label that it meets."""
+    middle = image.shape[axis] // 2
+    spacing = np.delete(image.header.get_zooms()[:3], axis)
+    slice_ = np.take(image.get_fdata(), middle, axis)
+    aspect = float(spacing[1] / spacing[0])
+    panel.imshow(slice_.T, cmap="gray", origin="lower", aspect=aspect)
+    for channel in range(labels.shape[-1] if labels is not None else 0):
+        outline = np.take(labels[..., channel], middle, axis)
+        if outline.any():
+            panel.contour(outline.T, [0.5], colors=f"C{channel}", linewidths=0.8)
+    panel.set_title(title, color="white", fontsize=8)
+    panel.axis("off")
