@@ -51,5 +51,6 @@ format: install ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-benchmark-speed: install ## time the zoo's pieces beside DeepReg's and the plain forms
+benchmark-speed: install ## time the pieces beside other forms, and a training step
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/step.py configs/mmregnet/mmregnet.yaml

@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "host": (*BELOW_MODELS, "models"),
     "cli": (*BELOW_MODELS, "models", "metrics", "data", "evaluation", "host"),
 }
-KNOW_DEEPREG = ("backbones", "models", "host", "cli")
+KNOW_DEEPREG = ("models", "host", "cli")
 METRICS_PACKAGES = {"numpy", "scipy", "surface_distance"}
 
 ADVICE = {

@@ -22,8 +22,8 @@ SMALLER = {
     "--cases 40 --folds 10": "--cases 4 --folds 2 --valid 1",
     "scale/laptop.yaml": "scale/smoke.yaml",
     "ckpt-5 ": "ckpt-1 ",
-    "--max_epochs 30": "--max_epochs 2",
-    "ckpt-30 ": "ckpt-2 ",
+    "--max_epochs 25": "--max_epochs 2",
+    "ckpt-25 ": "ckpt-2 ",
 }
 
 

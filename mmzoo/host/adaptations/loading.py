@@ -17,9 +17,9 @@ def keep_in_memory(nifti_loader) -> None:
     """Keep the images that were read last, so that an epoch does not unpack all files again.
 
     DeepReg unpacks two images (and two label maps) from .nii.gz for every step, in the thread
-    that feeds the training: at 48^3 with seven label channels that took a third of a step. A file
-    that changes on the disk is read anew; links to one file share one copy. The arrays are
-    read-only: DeepReg's loaders never write to them.
+    that feeds the training: at 48^3 with seven label channels 17 ms for a step of 120 ms, on two
+    cores that the step wants both. A file that changes on the disk is read anew; links to one
+    file share one copy. The arrays are read-only: DeepReg's loaders never write to them.
     """
     original = nifti_loader.load_nifti_file
     kept: collections.OrderedDict = collections.OrderedDict()
