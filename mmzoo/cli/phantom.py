@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._box import parse_box
+
 
 def phantom(
     name: Annotated[str, typer.Argument(help="Which phantom: heart (CT and MR).")],
@@ -48,7 +50,7 @@ def phantom(
     console = Console()
     try:
         check_choice("phantom", name, ["heart"])
-        settings = phantoms.Settings(name, size, parse_fov(fov), spacing, seed)
+        settings = phantoms.Settings(name, size, parse_box("fov", fov), spacing, seed)
         with Progress(console=console) as progress:
             bar = progress.add_task(f"{name} phantoms", total=None)
             description = phantoms.make_data_set(
@@ -70,19 +72,3 @@ def phantom(
         f"train with: deepreg_train -c CONFIG {out}/fold0.yaml"
     )
     typer.echo(f"picture: {draw_overview(out)}")
-
-
-def parse_fov(text: str) -> str | tuple[float, float, float]:
-    """Turn ``heart``, ``180`` or ``180,160,190`` into a name or three lengths in millimetres."""
-    try:
-        lengths = [float(part) for part in text.split(",")]
-    except ValueError:
-        return text
-    if len(lengths) == 1:
-        lengths = lengths * 3
-    if len(lengths) != 3:
-        raise ValueError(
-            f"`fov` must be a name, one length or three, got {text!r}; as 180,160,190."
-        )
-    dim1, dim2, dim3 = lengths
-    return dim1, dim2, dim3

@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 from typer.core import TyperCommand
 
+from mmzoo.cli._box import parse_box
+
 app = typer.Typer(help="Bring real data into the layout that training reads.")
 
 
@@ -80,7 +82,7 @@ def pairs(
         options = PairOptions(
             size=size or (None if spacing else (64, 64, 64)),
             spacing=spacing,
-            crop=parse_crop(crop),
+            crop=parse_box("crop", crop),
             folds=1 if test_same else folds,
             valid=valid,
             label_values=label_values or None,
@@ -121,15 +123,3 @@ def summary(description: dict, out: Path) -> str:
     lines.append(f"Folds: {len(description['folds'])}. Train with: deepreg_train -c CONFIG ")
     lines[-1] += f"{out}/fold0.yaml"
     return "\n".join(lines)
-
-
-def parse_crop(text: str) -> str | tuple[float, float, float]:
-    """Turn ``body``, ``180`` or ``180,160,190`` into a name or three lengths in millimetres."""
-    try:
-        lengths = [float(part) for part in text.split(",")]
-    except ValueError:
-        return text
-    if len(lengths) not in (1, 3):
-        raise ValueError(f"`crop` must be a name, one length or three, got {text!r}.")
-    dim1, dim2, dim3 = lengths * 3 if len(lengths) == 1 else lengths
-    return dim1, dim2, dim3

@@ -18,6 +18,8 @@ import nibabel as nib
 import numpy as np
 import yaml
 
+from mmzoo.data.files import whole_file
+
 DESCRIPTION = "mmzoo.json"
 SPLITS = ("train", "valid", "test")
 Fold = dict[str, dict[str, list[str]]]
@@ -92,12 +94,8 @@ def _save_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     image = nib.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
-    unfinished = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
+    with whole_file(path) as unfinished:
         nib.save(image, unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def case_info(out: Path, case: str) -> dict:
@@ -110,9 +108,8 @@ def case_info(out: Path, case: str) -> dict:
 def write_description(out: Path, description: dict) -> None:
     """Write ``mmzoo.json`` in one go."""
     out.mkdir(parents=True, exist_ok=True)
-    unfinished = out / f".{os.getpid()}-{DESCRIPTION}"
-    unfinished.write_text(json.dumps(description, indent=2) + "\n")
-    os.replace(unfinished, out / DESCRIPTION)
+    with whole_file(out / DESCRIPTION) as unfinished:
+        unfinished.write_text(json.dumps(description, indent=2) + "\n")
 
 
 def read_description(out: Path) -> dict | None:

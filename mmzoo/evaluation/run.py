@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from mmzoo.data.files import whole_file
 from mmzoo.evaluation.cases import Case, measure_pair
 from mmzoo.evaluation.prediction import Prediction, open_prediction
 from mmzoo.evaluation.summary import summarise
@@ -175,7 +174,7 @@ def _draw(
     for name in median_order(cases)[:pictures]:
         path = out / f"{name}.png"
         title = _title(prediction, cases[cases["pair"] == name], first=not drawn)
-        with _whole_file(path) as partial:
+        with whole_file(path) as partial:
             draw_pair(
                 partial,
                 read_pair(pairs[name]),
@@ -234,16 +233,5 @@ def _settings(
 
 
 def _write_text(path: Path, text: str) -> None:
-    with _whole_file(path) as partial:
+    with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[Path]:
-    """Give a name to write to, which becomes `path` only when all is written."""
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -4,7 +4,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mmzoo.cli.phantom import parse_fov, phantom
+from mmzoo.cli._box import parse_box
+from mmzoo.cli.phantom import phantom
 
 
 @pytest.fixture
@@ -73,6 +74,6 @@ def test_unknown_phantom_gets_the_closest_name(app, tmp_path):
 
 
 def test_field_of_view_is_a_name_or_lengths():
-    assert parse_fov("chest") == "chest"
-    assert parse_fov("180") == (180, 180, 180)
-    assert parse_fov("180,160,190.5") == (180, 160, 190.5)
+    assert parse_box("fov", "chest") == "chest"
+    assert parse_box("fov", "180") == (180, 180, 180)
+    assert parse_box("fov", "180,160,190.5") == (180, 160, 190.5)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mmzoo.cli.prepare import app, parse_crop
+from mmzoo.cli._box import parse_box
+from mmzoo.cli.prepare import app
 
 
 @pytest.fixture
@@ -112,6 +113,6 @@ def test_wrong_input_ends_with_a_message_and_no_folder(images, tmp_path, args, m
 
 
 def test_crop_is_a_name_or_lengths():
-    assert parse_crop("body") == "body"
-    assert parse_crop("90") == (90, 90, 90)
-    assert parse_crop("90,80,70") == (90, 80, 70)
+    assert parse_box("crop", "body") == "body"
+    assert parse_box("crop", "90") == (90, 90, 90)
+    assert parse_box("crop", "90,80,70") == (90, 80, 70)

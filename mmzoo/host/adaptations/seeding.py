@@ -11,16 +11,15 @@ import tf_keras as keras
 _loader_draws: random.Random | None = None
 
 
-def seed_run(seed: int | None, first_epoch: int = 0) -> None:
+def seed_run(seed: int | None) -> None:
     """Seed everything a run draws from; None returns the loaders to the entropy of the system.
 
     Args:
         seed: the configuration's `train.seed`, from 0 to 2**32 - 1.
-        first_epoch: the epoch a training goes on from, so that a continued run does not draw the
-            epochs again that it has behind it.
     """
     global _loader_draws
-    _loader_draws = None if seed is None else random.Random(f"{seed} {first_epoch}")
+    # "0": the epochs that are behind, see continue_at
+    _loader_draws = None if seed is None else random.Random(f"{seed} 0")
     if seed is None:
         return
     keras.utils.set_random_seed(seed)  # Python, NumPy, TensorFlow and Keras's own initialisers

@@ -2,8 +2,9 @@
 
 import functools
 
-import numpy as np
 import tensorflow as tf
+
+from mmzoo.layers.augmentation import random_affine
 
 
 def accept_unknown_batch(layer_util) -> None:
@@ -38,17 +39,12 @@ def draw_affine_per_batch(layer_util) -> None:
     distribution, and it obeys the seed of the run. With an integer seed the NumPy values stay.
     """
     original = layer_util.gen_rand_affine_transform
-    # The corners C, G, D, A of DeepReg's cube, each with a 1 for the translation: (4, 4).
-    corners = np.array([[-1, -1, -1, 1], [-1, -1, 1, 1], [-1, 1, -1, 1], [1, -1, -1, 1]], float)
-    to_theta = np.linalg.inv(corners)
 
     @functools.wraps(original)
     def gen_rand_affine_transform(batch_size, scale, seed=None):
         if seed is not None or not 0 <= scale <= 1:
             return original(batch_size, scale, seed)
-        noise = tf.random.uniform([batch_size, 4, 3], 1 - scale, 1, dtype=tf.float64)
-        moved = corners[:, :3] * noise  # (batch, 4, 3): where the corners go
-        return tf.cast(tf.linalg.matmul(to_theta[None], moved), tf.float32)
+        return random_affine(batch_size, scale)  # of the same four corners
 
     layer_util.gen_rand_affine_transform = gen_rand_affine_transform
 
