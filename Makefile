@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format benchmark-speed
+.PHONY: help install demo test lint format benchmark benchmark-speed
 
 # TensorFlow tells of its build at every start; the demo's own lines would drown in it.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -19,11 +19,11 @@ install: $(INSTALLED) ## make .venv with mmzoo (editable), DeepReg and the pinne
 # DeepReg comes last and without its dependencies: its metadata pins TensorFlow 2.3.1.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt packaging/mmzoo_backend.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,benchmark]"
 	$(BIN)/python -m pip install --quiet --no-deps deepreg==0.1.2
 	touch $@
 
-# The demo's scale: laptop is the demo, smoke only shows that everything runs.
+# laptop takes minutes for the demo and up to two hours for a paper; smoke only shows that all runs.
 SCALE ?= laptop
 DEMO := demo/$(SCALE)
 PEOPLE_laptop := --size 48 48 48 --cases 40 --folds 10
@@ -50,6 +50,15 @@ lint: install ## check style, format and types
 format: install ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# A paper's tables, claims and figures: PAPER=mmregnet, DATA=phantom or a prepared folder,
+# SCALE=smoke, laptop or paper, GPU=0 for the first GPU. The same command goes on where it stopped.
+PAPER ?= mmregnet
+DATA ?= phantom
+GPU ?=
+
+benchmark: install ## reproduce a paper: PAPER=mmregnet SCALE=smoke|laptop|paper DATA=phantom|DIR
+	$(BIN)/python benchmarks/run.py $(PAPER) --scale $(SCALE) --data $(DATA) --gpu "$(GPU)"
 
 benchmark-speed: install ## time the pieces beside other forms, and a training step
 	$(BIN)/python benchmarks/speed.py

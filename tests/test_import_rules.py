@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "mmzoo"
 BELOW_MODELS = ("checks", "ops", "losses", "layers", "backbones", "translators")
 MAY_IMPORT = {
     "checks": (),
+    "layering": ("checks",),
     "ops": ("checks",),
     "losses": ("checks", "ops"),
     "layers": ("checks", "ops"),
@@ -21,14 +22,15 @@ MAY_IMPORT = {
     "metrics": (),
     "data": ("checks",),
     "evaluation": ("checks", "metrics", "data"),
-    "host": (*BELOW_MODELS, "models"),
-    "cli": (*BELOW_MODELS, "models", "metrics", "data", "evaluation", "host"),
+    "host": (*BELOW_MODELS, "models", "layering"),
+    "cli": (*BELOW_MODELS, "models", "layering", "metrics", "data", "evaluation", "host"),
 }
 KNOW_DEEPREG = ("models", "host", "cli")
 METRICS_PACKAGES = {"numpy", "scipy", "surface_distance"}
 
 ADVICE = {
     "checks": "checks know no other room: hand what is needed over as an argument",
+    "layering": "layering merges files and knows nothing of what they say",
     "ops": "a tensor function that needs a loss or a layer is one itself: move it there",
     "losses": "move what both need into mmzoo/ops",
     "layers": "move what both need into mmzoo/ops",

@@ -27,6 +27,12 @@ PLUGINS = (
     ),
     Plugin("backbone_class", "mmregnet", "mmzoo.backbones.mmregnet:MMRegNet", f"{DING} Eq. 1"),
     Plugin(
+        "backbone_class",
+        "voxelmorph",
+        "mmzoo.backbones.voxelmorph:VoxelMorph",
+        "Balakrishnan 2019, as in Ding 2021 and de Vos 2020",
+    ),
+    Plugin(
         "da_class",
         "random-affine",
         "mmzoo.layers.augmentation:RandomAffine",

@@ -10,17 +10,22 @@ default, sees both. On smooth fields the two agree.
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_ddf
+from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import symbolic
 
 COMPONENTS = 3  # of a displacement
 REACH = {"compact": 1, "nested": 2}  # voxels from the centre of a stencil to its end
 
 
-def bending_energy(ddf: tf.Tensor, *, stencil: str = "compact") -> tf.Tensor:
+def bending_energy(
+    ddf: tf.Tensor, *, stencil: str = "compact", spacing: Spacing = 1.0
+) -> tf.Tensor:
     """Return the mean squared second derivatives of a field.
 
         E = mean_x,c  u_11^2 + u_22^2 + u_33^2 + 2 u_12^2 + 2 u_13^2 + 2 u_23^2
@@ -31,18 +36,22 @@ def bending_energy(ddf: tf.Tensor, *, stencil: str = "compact") -> tf.Tensor:
         compact:  u_11 = u(x + e) - 2 u(x) + u(x - e)
         nested:   u_11 = (u(x + 2e) - 2 u(x) + u(x - 2e)) / 4    (DeepReg, authors' code)
 
-    Zero for every affine field; in voxels: sampling the same field at twice the spacing
-    multiplies it by four. It costs a few copies of the field, value and gradient alike.
+    Zero for every affine field. With `spacing` s both the field and its steps are lengths: s_c u_c
+    in place of u_c, and u_jk / (s_j s_k) in place of u_jk. In voxels, the same motion sampled at
+    twice the spacing has four times the energy. It costs a few copies of the field, value and
+    gradient alike.
 
     Args:
         ddf: (batch, dim1, dim2, dim3, 3), voxels; at least 3 voxels an axis, 5 if nested.
         stencil: "compact" or "nested".
+        spacing: length of a voxel, a number or one an axis, in the unit that the weight was chosen
+            for: voxels by default; at twice the paper's voxel size 2 keeps the paper's weight.
 
     Returns:
         (batch,), at least 0.
 
     Raises:
-        ValueError: not a field, an axis too short, or an unknown stencil.
+        ValueError: not a field, an axis too short, an unknown stencil, or a spacing not positive.
     """
     check_choice("stencil", stencil, REACH)
     check_ddf("ddf", ddf)
@@ -50,29 +59,30 @@ def bending_energy(ddf: tf.Tensor, *, stencil: str = "compact") -> tf.Tensor:
     shortest = 2 * reach + 1
     if any(n is not None and n < shortest for n in ddf.shape[1:4]):
         raise ValueError(f"`ddf` needs at least {shortest} voxels an axis, got {tuple(ddf.shape)}.")
-    return (_compact if reach == 1 else _nested)(ddf)
+    lengths = per_axis(spacing)
+    if set(lengths) != {1.0}:
+        ddf = ddf * tf.constant(lengths, ddf.dtype)
+    return _compiled(reach, lengths)(ddf)
 
 
-@symbolic
-@tf.custom_gradient
-def _compact(ddf: tf.Tensor):
-    return _energy(ddf, 1), lambda upstream: _gradient(ddf, upstream, 1)
+@functools.lru_cache
+def _compiled(reach: int, spacing):
+    @symbolic
+    @tf.custom_gradient
+    def energy(ddf: tf.Tensor):
+        return _energy(ddf, reach, spacing), lambda up: _gradient(ddf, up, reach, spacing)
 
-
-@symbolic
-@tf.custom_gradient
-def _nested(ddf: tf.Tensor):
-    return _energy(ddf, 2), lambda upstream: _gradient(ddf, upstream, 2)
-
-
-@tf.function(jit_compile=True)
-def _energy(ddf: tf.Tensor, reach: int) -> tf.Tensor:
-    squares = [tf.reduce_mean(u**2, axis=(1, 2, 3)) for u in _second_derivatives(_rows(ddf), reach)]
-    return tf.add_n(squares)
+    return energy
 
 
 @tf.function(jit_compile=True)
-def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int) -> tf.Tensor:
+def _energy(ddf: tf.Tensor, reach: int, spacing) -> tf.Tensor:
+    second = _second_derivatives(_rows(ddf), reach, spacing)
+    return tf.add_n([tf.reduce_mean(u**2, axis=(1, 2, 3)) for u in second])
+
+
+@tf.function(jit_compile=True)
+def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int, spacing) -> tf.Tensor:
     """Return dE/dddf times upstream: 2/n sum_k S_k^T S_k u.
 
     Each stencil S_k is symmetric, so its transpose is the same stencil over the zero-padded
@@ -80,8 +90,10 @@ def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int) -> tf.Tensor:
     """
     margin = 2 * reach
     padding = [[0, 0], [margin] * 2, [margin] * 2, [margin * COMPONENTS] * 2]
-    second = _second_derivatives(_rows(ddf), reach)
-    back = [_second_derivatives(tf.pad(u, padding), reach)[k] for k, u in enumerate(second)]
+    second = _second_derivatives(_rows(ddf), reach, spacing)
+    back = [
+        _second_derivatives(tf.pad(u, padding), reach, spacing)[k] for k, u in enumerate(second)
+    ]
     scale = 2 / tf.cast(tf.reduce_prod(tf.shape(second[0])[1:]), ddf.dtype)
     return tf.reshape(tf.add_n(back), tf.shape(ddf)) * (scale * upstream)[:, None, None, None, None]
 
@@ -95,7 +107,7 @@ def _rows(ddf: tf.Tensor) -> tf.Tensor:
     return tf.reshape(ddf, [shape[0], shape[1], shape[2], COMPONENTS * shape[3]])
 
 
-def _second_derivatives(rows: tf.Tensor, reach: int) -> list[tf.Tensor]:
+def _second_derivatives(rows: tf.Tensor, reach: int, spacing) -> list[tf.Tensor]:
     """Return u_11, u_22, u_33 and sqrt(2) times u_12, u_13, u_23, `reach` voxels inside."""
     shape = tf.shape(rows)
     unit = (1, 1, COMPONENTS)  # a voxel further along each axis
@@ -110,10 +122,12 @@ def _second_derivatives(rows: tf.Tensor, reach: int) -> list[tf.Tensor]:
         ]
         return rows[(slice(None), *cut)]
 
-    pure = [(at((i, reach)) + at((i, -reach)) - 2 * at()) / reach**2 for i in range(3)]
+    pure = [
+        (at((i, reach)) + at((i, -reach)) - 2 * at()) / (reach * spacing[i]) ** 2 for i in range(3)
+    ]
     mixed = [
         (at((i, 1), (j, 1)) + at((i, -1), (j, -1)) - at((i, 1), (j, -1)) - at((i, -1), (j, 1)))
-        * (2**0.5 / 4)
+        * (2**0.5 / (4 * spacing[i] * spacing[j]))
         for i, j in ((0, 1), (0, 2), (1, 2))
     ]
     return pure + mixed
@@ -126,16 +140,24 @@ class BendingEnergy(keras.layers.Layer):
     A layer that returns the mean over the batch, as DeepReg's regularisers do.
     """
 
-    def __init__(self, stencil: str = "compact", name: str = "BendingEnergy", **kwargs):
-        """Keep the stencil, "compact" or "nested"; ValueError for another."""
+    def __init__(
+        self,
+        stencil: str = "compact",
+        spacing: Spacing = 1.0,
+        name: str = "BendingEnergy",
+        **kwargs,
+    ):
+        """Keep the settings; errors as in `bending_energy`."""
         super().__init__(name=name, **kwargs)
         check_choice("stencil", stencil, REACH)
         self.stencil = stencil
+        self.spacing = per_axis(spacing)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Return the energy of a ddf (batch, dim1, dim2, dim3, 3), shape ()."""
-        return tf.reduce_mean(bending_energy(inputs, stencil=self.stencil))
+        energy = bending_energy(inputs, stencil=self.stencil, spacing=self.spacing)
+        return tf.reduce_mean(energy)
 
     def get_config(self) -> dict:
         """Return the settings, for recreating this layer."""
-        return {**super().get_config(), "stencil": self.stencil}
+        return {**super().get_config(), "stencil": self.stencil, "spacing": self.spacing}

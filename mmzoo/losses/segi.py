@@ -8,7 +8,7 @@ Source: Ding et al. 2021, MMRegNet, Eq. 4-8. Authors' code: NanYoMy/mmregnet.
 Differs from the paper (each is an option): the absolute value of the cosine is the default, as in
 the authors' code; Eq. 8 prints the signed one. Differs from the authors' code: the order of
 Eq. 5 is the default (they smooth the raw gradient, then normalise); the sigmas are the printed
-ones (their code has 1, 2, 3).
+ones (their code has 1, 2, 3). Both count in voxels; `spacing` is ours.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_positive, check_rank, check_same_shape
+from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import compiled
-from mmzoo.ops.filters import gaussian_smooth
+from mmzoo.ops.filters import apply_along_axes, convolution_matrix, gaussian_kernel
 from mmzoo.ops.finite_difference import backward_gradient
 
 SIGMAS = (1.0, 1.5, 3.0)  # Sigma, section 3 of the paper, in voxels
@@ -36,6 +38,7 @@ def segi(
     order: str = "normalise-then-smooth",
     absolute: bool = True,
     eps: float = 1e-5,
+    spacing: Spacing = 1.0,
 ) -> tf.Tensor:
     """Return the SEGI distance of two volumes, the smaller the more alike.
 
@@ -47,56 +50,84 @@ def segi(
     counts zeros outside the volume. Symmetric in its two volumes, unchanged when one of them is
     multiplied by -1 (if `absolute`) or shifted by a constant, and by scaling as long as gradients
     stay well above sqrt(eps). It costs about three copies of the gradient a sigma and volume.
+    With `sigmas` [0] nothing is smoothed: plain normalised gradient information (Haber and
+    Modersitzki 2006), whose two orders differ by eps alone.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
             returned), dims known and at least 2, finite; made for intensities in about [0, 1].
         warped: the same shape.
-        sigmas: standard deviations of the neighbourhoods, voxels.
+        sigmas: standard deviations of the neighbourhoods, in the unit of `spacing`; 0 for none.
         order: "normalise-then-smooth" (Eq. 5) or "smooth-then-normalise" (authors' code: the
             gradient is smoothed raw and only the cosine normalises).
         absolute: take |cos| (contrast may reverse); false is the printed Eq. 8.
         eps: added to squared norms; gradients below sqrt(eps) per voxel count less.
+        spacing: length of a voxel, a number or one an axis, in the unit of `sigmas`: voxels by
+            default; at twice the paper's voxel size 2 keeps the paper's sigmas. Along an axis
+            smoothing takes sigma / spacing voxels. Differences are divided by the spacing over
+            its geometric mean, so that directions are physical, and eps stays one per voxel.
 
     Returns:
         (batch,), in [-1, 0] if `absolute`, else in [-1, 1]. Two constant volumes give 0.
 
     Raises:
-        ValueError: unequal shapes, a wrong rank, an unknown order, sigmas or eps not positive.
+        ValueError: unequal shapes, a wrong rank, an unknown order, a negative sigma, eps or spacing
+            not positive.
     """
     check_settings(sigmas, order, eps)
+    spacing = per_axis(spacing)
     check_rank("fixed", fixed, (4, 5))
     check_same_shape("fixed", fixed, "warped", warped)
     if len(fixed.shape) == 5:
         channels = [
-            segi(f, w, sigmas=sigmas, order=order, absolute=absolute, eps=eps)
+            segi(f, w, sigmas=sigmas, order=order, absolute=absolute, eps=eps, spacing=spacing)
             for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
         ]
         return tf.add_n(channels) / len(channels)
     if min(fixed.shape[1:]) < 2:
         raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
-    return _compiled(tuple(sigmas), order, absolute, eps)(fixed, warped)
+    return _compiled(tuple(sigmas), order, absolute, eps, spacing)(fixed, warped)
 
 
 @functools.lru_cache
-def _compiled(sigmas, order: str, absolute: bool, eps: float):
-    return compiled(lambda fixed, warped: _segi(fixed, warped, sigmas, order, absolute, eps))
+def _compiled(sigmas, order: str, absolute: bool, eps: float, spacing):
+    settings = (sigmas, order, absolute, eps, spacing)
+    return compiled(lambda fixed, warped: _segi(fixed, warped, *settings))
 
 
-def _segi(fixed, warped, sigmas, order: str, absolute: bool, eps: float):
-    gradient_a = backward_gradient(fixed)  # (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)
-    gradient_b = backward_gradient(warped)
+def _segi(fixed, warped, sigmas, order: str, absolute: bool, eps: float, spacing):
+    gradient_a = _gradient(fixed, spacing)  # (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)
+    gradient_b = _gradient(warped, spacing)
     if order == "normalise-then-smooth":
         gradient_a = _normalise(gradient_a, eps)  # Eq. 4
         gradient_b = _normalise(gradient_b, eps)
     total = 0.0
     for sigma in sigmas:
-        a = _normalise(gaussian_smooth(gradient_a, sigma), eps)  # Eq. 5
-        b = _normalise(gaussian_smooth(gradient_b, sigma), eps)
+        a = _normalise(_smooth(gradient_a, sigma, spacing), eps)  # Eq. 5
+        b = _normalise(_smooth(gradient_b, sigma, spacing), eps)
         cosine = tf.reduce_sum(a * b, axis=1)
         cosine = tf.abs(cosine) if absolute else cosine
         total -= tf.reduce_mean(cosine, axis=(1, 2, 3))  # Eq. 8
     return total / len(sigmas)  # Eq. 7
+
+
+def _gradient(volume: tf.Tensor, spacing) -> tf.Tensor:
+    """Return differences per length; the unit of length is a voxel's geometric mean edge."""
+    gradient = backward_gradient(volume)
+    if len(set(spacing)) == 1:
+        return gradient
+    lengths = np.array(spacing) / np.prod(spacing) ** (1 / 3)
+    return gradient / tf.constant(lengths.reshape(3, 1, 1, 1), volume.dtype)
+
+
+def _smooth(vectors: tf.Tensor, sigma: float, spacing) -> tf.Tensor:
+    """Smooth each component with a Gaussian of sigma / spacing voxels, zeros outside."""
+    if sigma == 0:
+        return vectors
+    kernels = [gaussian_kernel(sigma / length) for length in spacing]
+    lengths = vectors.shape[-3:]
+    matrices = [convolution_matrix(k, n) for k, n in zip(kernels, lengths, strict=True)]
+    return apply_along_axes(vectors, matrices)
 
 
 def _normalise(vectors: tf.Tensor, eps: float) -> tf.Tensor:
@@ -106,9 +137,9 @@ def _normalise(vectors: tf.Tensor, eps: float) -> tf.Tensor:
 def check_settings(sigmas: Sequence[float], order: str, eps: float) -> None:
     """Raise ValueError where a setting of `segi` is out of its range."""
     if not sigmas:
-        raise ValueError("`sigmas` must hold at least one standard deviation in voxels, got none.")
+        raise ValueError("`sigmas` must hold at least one standard deviation, got none.")
     for sigma in sigmas:
-        check_positive("sigmas", sigma)
+        check_positive("sigmas", sigma, allow_zero=True)
     check_choice("order", order, ORDERS)
     check_positive("eps", eps)
 
@@ -123,6 +154,7 @@ class SEGI(keras.losses.Loss):
         order: str = "normalise-then-smooth",
         absolute: bool = True,
         eps: float = 1e-5,
+        spacing: Spacing = 1.0,
         reduction: str = keras.losses.Reduction.AUTO,
         name: str = "SEGI",
     ):
@@ -133,6 +165,7 @@ class SEGI(keras.losses.Loss):
         self.order = order
         self.absolute = absolute
         self.eps = eps
+        self.spacing = per_axis(spacing)
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of (fixed, warped), shape (batch,)."""
@@ -143,9 +176,10 @@ class SEGI(keras.losses.Loss):
             order=self.order,
             absolute=self.absolute,
             eps=self.eps,
+            spacing=self.spacing,
         )
 
     def get_config(self) -> dict:
         """Return the settings, for recreating this loss."""
-        settings = {name: getattr(self, name) for name in ("sigmas", "order", "absolute", "eps")}
-        return {**super().get_config(), **settings}
+        names = ("sigmas", "order", "absolute", "eps", "spacing")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

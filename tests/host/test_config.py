@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from deepreg.config import parser
 from deepreg.model.optimizer import build_optimizer
 
@@ -87,7 +88,7 @@ def test_zoo_configurations_are_found_by_name_from_any_folder(tmp_path, monkeypa
     names = ["mmregnet/mmregnet.yaml", str(dataset), "scale/laptop.yaml"]
     loaded = parser.load_configs(names)
     assert loaded["train"]["method"] == "bidirectional-ddf"
-    assert loaded["train"]["loss"]["image"]["sigmas"] == [0.5, 0.75, 1.5]
+    assert loaded["train"]["loss"]["image"]["spacing"] == 2.0
 
 
 def test_a_file_of_the_users_comes_before_the_zoos(tmp_path, monkeypatch):
@@ -98,3 +99,15 @@ def test_a_file_of_the_users_comes_before_the_zoos(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Path(zoo_file("scale/laptop.yaml")).resolve() == tmp_path / "scale" / "laptop.yaml"
     assert zoo_file("absent.yaml") == "absent.yaml"
+
+
+def test_the_scale_of_a_later_file_applies_what_the_method_says_of_it(config, tmp_path):
+    config["scales"] = {"laptop": {"train": {"epochs": 3}}}
+    method, scale = tmp_path / "method.yaml", tmp_path / "scale.yaml"
+    method.write_text(yaml.safe_dump(config))
+    scale.write_text("scale: laptop\ntrain: {save_period: 7}\n")
+    loaded = parser.load_configs([str(method), str(scale)])
+    assert loaded["train"]["epochs"] == 3
+    assert loaded["train"]["save_period"] == 7
+    assert not {"scale", "scales"} & loaded.keys()
+    assert parser.load_configs(str(method))["train"]["epochs"] == config["train"]["epochs"]

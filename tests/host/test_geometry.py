@@ -68,6 +68,7 @@ def test_pairs_json_names_the_files_of_each_pair(predicted, trained, paired_data
     for number in range(2):
         name = f"case{number}.nii.gz"
         files = written["pairs"][f"pair_{number}"]
+        assert 0 < files.pop("seconds") < 60
         assert files == {
             "moving": str(test / "moving_images" / name),
             "fixed": str(test / "fixed_images" / name),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras as keras
 
 from mmzoo.losses import BendingEnergy, bending_energy
 
@@ -23,7 +24,7 @@ def second(u, x, i, j, stencil):
     return (high - low) / 2
 
 
-def bending_loop(u, stencil):
+def bending_loop(u, stencil, spacing=(1, 1, 1)):
     """The equation, voxel by voxel, for a field (d1, d2, d3, 3)."""
     reach = 1 if stencil == "compact" else 2
     total, count = 0.0, 0
@@ -31,7 +32,8 @@ def bending_loop(u, stencil):
         x = np.array(corner) + reach
         for i in range(3):
             for j in range(3):  # mixed terms come twice
-                total += (second(u, x, i, j, stencil) ** 2).sum()
+                u_ij = second(u, x, i, j, stencil) / (spacing[i] * spacing[j])
+                total += sum((spacing[c] * u_ij[c]) ** 2 for c in range(3))
         count += 3
     return total / count
 
@@ -45,6 +47,15 @@ def test_agrees_with_the_loop_on_an_odd_anisotropic_batch(stencil):
     u = np.random.default_rng(0).normal(size=(2, 7, 6, 9, 3))
     expected = [bending_loop(v, stencil) for v in u]
     np.testing.assert_allclose(bending_energy(tf.constant(u), stencil=stencil), expected)
+
+
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_agrees_with_the_loop_at_voxels_longer_along_one_axis(stencil):
+    u = np.random.default_rng(0).normal(size=(2, 7, 6, 9, 3))
+    spacing = (1.0, 0.5, 3.0)
+    expected = [bending_loop(v, stencil, spacing) for v in u]
+    ours = bending_energy(tf.constant(u), stencil=stencil, spacing=spacing)
+    np.testing.assert_allclose(ours, expected)
 
 
 @pytest.mark.parametrize("stencil", STENCILS)
@@ -67,11 +78,23 @@ def test_quadratic_fields_have_their_closed_form(power, expected, stencil):
     np.testing.assert_allclose(bending_energy(tf.constant(u), stencil=stencil), [expected])
 
 
-def test_twice_the_spacing_is_four_times_the_energy():
+@pytest.mark.parametrize("stencil", STENCILS)
+def test_twice_the_spacing_is_four_times_the_energy_unless_it_is_given(stencil):
     u_mm = lambda x: np.stack([x[..., 0] ** 2, x[..., 1] * x[..., 2], 0 * x[..., 0]], -1)  # noqa: E731
     fine, coarse = u_mm(grid((9, 9, 9))), u_mm(2 * grid((5, 5, 5))) / 2  # in voxels of each
-    ratio = bending_energy(tf.constant(coarse[None])) / bending_energy(tf.constant(fine[None]))
-    np.testing.assert_allclose(ratio, 4)
+    fine, coarse = (tf.constant(u[None]) for u in (fine, coarse))
+    energy = bending_energy(fine, stencil=stencil)
+    np.testing.assert_allclose(bending_energy(coarse, stencil=stencil), 4 * energy)
+    np.testing.assert_allclose(bending_energy(coarse, stencil=stencil, spacing=2), energy)
+
+
+def test_the_same_motion_has_the_same_energy_at_any_spacing_along_an_axis():
+    spacing = np.array([1.0, 2.0, 0.5])
+    x = grid((7, 7, 7))
+    u_mm = lambda x: np.stack([x[..., 0] ** 2, x[..., 1] * x[..., 2], x[..., 2] ** 2], -1)  # noqa: E731
+    cubes = bending_energy(tf.constant(u_mm(x)[None]))
+    ours = bending_energy(tf.constant((u_mm(x * spacing) / spacing)[None]), spacing=spacing)
+    np.testing.assert_allclose(ours, cubes)
 
 
 def test_only_the_compact_form_sees_a_field_that_alternates():
@@ -82,29 +105,39 @@ def test_only_the_compact_form_sees_a_field_that_alternates():
 
 
 @pytest.mark.parametrize("stencil", STENCILS)
-def test_gradient_agrees_with_finite_differences_of_the_loop(stencil):
+@pytest.mark.parametrize("spacing", [(1, 1, 1), (1.0, 0.5, 3.0)])
+def test_gradient_agrees_with_finite_differences_of_the_loop(stencil, spacing):
     rng = np.random.default_rng(2)
     u = rng.normal(size=(2, 6, 5, 7, 3))
     tensor, weights = tf.constant(u), [1.0, -3.0]
     with tf.GradientTape() as tape:
         tape.watch(tensor)
-        energy = bending_energy(tensor, stencil=stencil)
+        energy = bending_energy(tensor, stencil=stencil, spacing=spacing)
         value = tf.reduce_sum(energy * tf.constant(weights, tf.float64))
     gradient = tape.gradient(value, tensor).numpy()
-    for _ in range(40):
+    for _ in range(10):
         index = tuple(rng.integers(n) for n in u.shape)
         step = np.zeros_like(u)
         step[index] = 1e-4
         high, low = (
-            weights[index[0]] * bending_loop((u + s * step)[index[0]], stencil) for s in (1, -1)
+            weights[index[0]] * bending_loop((u + s * step)[index[0]], stencil, spacing)
+            for s in (1, -1)
         )
-        assert gradient[index] == pytest.approx((high - low) / 2e-4, abs=1e-7)
+        assert gradient[index] == pytest.approx((high - low) / 2e-4, rel=1e-6, abs=1e-7)
 
 
 def test_layer_is_the_mean_over_the_batch_and_comes_back_from_its_config():
     u = tf.random.stateless_normal((2, 6, 6, 6, 3), (1, 2))
-    layer = BendingEnergy.from_config(BendingEnergy("nested").get_config())
-    np.testing.assert_allclose(layer(u), np.mean(bending_energy(u, stencil="nested")), rtol=1e-6)
+    settings = {"stencil": "nested", "spacing": (1.0, 2.0, 1.5)}
+    layer = BendingEnergy.from_config(BendingEnergy(**settings).get_config())
+    np.testing.assert_allclose(layer(u), np.mean(bending_energy(u, **settings)), rtol=1e-6)
+
+
+def test_takes_symbolic_tensors_with_a_spacing():
+    inputs = keras.Input((6, 6, 6, 3))
+    model = keras.Model(inputs, BendingEnergy(spacing=2.0)(inputs))
+    u = tf.random.stateless_normal((2, 6, 6, 6, 3), (1, 2))
+    np.testing.assert_allclose(model(u), np.mean(bending_energy(u)) / 4, rtol=1e-6)
 
 
 def test_small_or_wrong_fields_and_stencils_are_named():
@@ -116,3 +149,5 @@ def test_small_or_wrong_fields_and_stencils_are_named():
         bending_energy(tf.zeros((1, 8, 8, 8)))
     with pytest.raises(ValueError, match="did you mean 'compact'"):
         BendingEnergy("compakt")
+    with pytest.raises(ValueError, match="`spacing` must be finite and above 0, got -2"):
+        BendingEnergy(spacing=-2)

@@ -11,12 +11,12 @@ EPS = 1e-5
 ORDERS = ("normalise-then-smooth", "smooth-then-normalise")
 
 
-def smooth_loop(field, sigma):
+def smooth_loop(field, sigma, spacing=(1, 1, 1)):
     """Gaussian sum over p of N(p | x, sigma^2) field(p), one axis after the other."""
-    tail = int(3 * sigma)
-    taps = {t: np.exp(-0.5 * (t / sigma) ** 2) for t in range(-tail, tail + 1)}
-    total = sum(taps.values())
-    for axis in range(3):
+    for axis, length in enumerate(spacing if sigma else ()):
+        tail = int(3 * sigma / length)
+        taps = {t: np.exp(-0.5 * (t * length / sigma) ** 2) for t in range(-tail, tail + 1)}
+        total = sum(taps.values())
         out = np.zeros_like(field)
         for x in np.ndindex(*field.shape[:3]):
             for t, weight in taps.items():
@@ -28,15 +28,17 @@ def smooth_loop(field, sigma):
     return field
 
 
-def segi_loop(a, b, sigmas, order, absolute):
+def segi_loop(a, b, sigmas, order, absolute, spacing=(1, 1, 1)):
     """Eq. 4-8 for two volumes (d1, d2, d3), voxel by voxel."""
 
     def gradient(v):
         g = np.zeros((*(n - 1 for n in v.shape), 3))
+        edge = (spacing[0] * spacing[1] * spacing[2]) ** (1 / 3)
         for x in np.ndindex(*g.shape[:3]):
             i, j, k = (n + 1 for n in x)
             here = v[i, j, k]
-            g[x] = here - v[i - 1, j, k], here - v[i, j - 1, k], here - v[i, j, k - 1]
+            steps = here - v[i - 1, j, k], here - v[i, j - 1, k], here - v[i, j, k - 1]
+            g[x] = [step * edge / length for step, length in zip(steps, spacing, strict=True)]
         return g
 
     def unit(g):
@@ -47,7 +49,8 @@ def segi_loop(a, b, sigmas, order, absolute):
         ga, gb = unit(ga), unit(gb)
     total = 0.0
     for sigma in sigmas:
-        cosine = (unit(smooth_loop(ga, sigma)) * unit(smooth_loop(gb, sigma))).sum(-1)
+        sa, sb = (unit(smooth_loop(g, sigma, spacing)) for g in (ga, gb))
+        cosine = (sa * sb).sum(-1)
         total -= (np.abs(cosine) if absolute else cosine).mean()
     return total / len(sigmas)
 
@@ -68,6 +71,40 @@ def test_value_agrees_with_the_loop(order, absolute, sigmas):
     single = segi(*(tf.constant(v, tf.float32) for v in (a, b)), sigmas=sigmas, order=order,
                   absolute=absolute)  # fmt: skip
     np.testing.assert_allclose(single, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("spacing", [(1.0, 1.5, 3.0), (4.0, 0.5, 1.0)])
+def test_value_agrees_with_the_loop_at_voxels_longer_along_one_axis(order, spacing):
+    a, b = volumes()
+    sigmas = (1.0, 1.5)
+    expected = [segi_loop(x, y, sigmas, order, True, spacing) for x, y in zip(a, b, strict=True)]
+    ours = segi(tf.constant(a), tf.constant(b), sigmas=sigmas, order=order, spacing=spacing)
+    np.testing.assert_allclose(ours, expected, atol=1e-9)
+
+
+def test_spacing_of_cubes_divides_the_sigmas_and_nothing_else():
+    a, b = (tf.constant(v, tf.float32) for v in volumes())
+    halved = segi(a, b, sigmas=(0.5, 0.75, 1.5))
+    np.testing.assert_array_equal(segi(a, b, sigmas=(1.0, 1.5, 3.0), spacing=2), halved)
+    np.testing.assert_array_equal(segi(a, b, spacing=(1, 1, 1)), segi(a, b))
+
+
+def test_spacing_makes_directions_physical():
+    x = np.stack(np.meshgrid(*[np.arange(8.0)] * 3, indexing="ij"), -1)
+    spacing = np.array([1.0, 2.0, 4.0])
+    one, other = (tf.constant(10 * (x * spacing) @ d)[None] for d in ([1.0, 1, 0], [0, 1.0, 1]))
+    cosine = -segi(one, other, sigmas=[0], spacing=spacing)  # 1/2 in lengths, 2/5 in voxels
+    np.testing.assert_allclose(cosine, 0.5, atol=1e-5)
+
+
+def test_sigma_zero_is_plain_normalised_gradient_information():
+    a, b = (30 * v for v in volumes())  # far above eps
+    expected = [segi_loop(x, y, (0,), ORDERS[1], True) for x, y in zip(a, b, strict=True)]
+    a, b = tf.constant(a), tf.constant(b)
+    plain = segi(a, b, sigmas=(0,), order=ORDERS[1])
+    np.testing.assert_allclose(plain, expected, atol=1e-9)
+    np.testing.assert_allclose(segi(a, b, sigmas=(0,), order=ORDERS[0]), plain, atol=2 * EPS)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -141,8 +178,12 @@ def test_channels_are_averaged():
     [
         ({"order": "smooth-then-normalize"}, "did you mean 'smooth-then-normalise'"),
         ({"sigmas": []}, "at least one"),
-        ({"sigmas": [1, 0]}, "`sigmas` must be a number above 0, got 0"),
+        ({"sigmas": [1, -1]}, "`sigmas` must be a number at least 0, got -1"),
         ({"eps": -1}, "`eps` must be a number above 0, got -1"),
+        ({"spacing": [1, 1, 0]}, r"`spacing` must be finite and above 0, got \[1, 1, 0\]"),
+        ({"spacing": float("nan")}, "`spacing` must be finite and above 0, got nan"),
+        ({"spacing": [1, 2]}, r"`spacing` must be a number or three, got \[1, 2\]"),
+        ({"spacing": "two"}, "`spacing` must be a number or three, got 'two'"),
     ],
 )
 def test_wrong_settings_are_named_when_the_loss_is_made(settings, message):
@@ -160,6 +201,7 @@ def test_wrong_shapes_are_named():
 def test_class_gives_the_function_and_comes_back_from_its_config():
     a, b = (tf.constant(v, tf.float32) for v in volumes())
     settings = {"sigmas": (2.0,), "order": ORDERS[1], "absolute": False, "eps": 1e-3}
+    settings["spacing"] = (1.0, 2.0, 1.5)
     loss = keras.losses.deserialize(keras.losses.serialize(SEGI(**settings)))
     assert {name: getattr(loss, name) for name in settings} == settings
     np.testing.assert_allclose(loss.call(a, b), segi(a, b, **settings), rtol=1e-6)

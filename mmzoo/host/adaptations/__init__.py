@@ -22,6 +22,7 @@ ADAPTATIONS = {
     "deepreg.config.parser": [
         config.give_mapping,
         config.let_losses_be_absent,
+        config.choose_scale,
         config.find_zoo_files,
     ],
     "deepreg.model.optimizer": [config.build_learning_rate_schedule],

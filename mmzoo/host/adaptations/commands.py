@@ -6,13 +6,12 @@ import os
 from copy import deepcopy
 from pathlib import Path
 
-import yaml
-
 from mmzoo.checks import check_positive
 from mmzoo.host import preflight, preflight_data
 from mmzoo.host.adaptations import checkpoint, seeding
 from mmzoo.host.adaptations.config import zoo_file
 from mmzoo.host.errors import PreflightError, is_message
+from mmzoo.layering import merge_files
 
 
 def check_before_training(train_module) -> None:
@@ -155,18 +154,8 @@ def speak_shortly(module) -> None:
 
 def _read(parser, paths) -> dict:
     """Merge configuration files, check the result, and return it in DeepReg's current form."""
-    merged: dict = {}
-    for path in [paths] if isinstance(paths, str) else paths:
-        path = Path(zoo_file(path)).expanduser()
-        if not path.is_file():
-            raise PreflightError(
-                f"There is no configuration file {path}, here or in the zoo; "
-                "`mmzoo list configs` names the zoo's."
-            )
-        content = yaml.safe_load(path.read_text())
-        if not isinstance(content, dict):
-            raise PreflightError(f"The configuration {path} must hold sections, not {content!r}.")
-        merged = parser.update_nested_dict(d=merged, u=content)
+    files = [paths] if isinstance(paths, str) else paths
+    merged = merge_files(zoo_file(path) for path in files)
     preflight.check_sections(merged)
     config = parser.config_sanity_check(deepcopy(merged))
     preflight.check_names(config)

@@ -3,12 +3,15 @@
 import collections.abc
 import copy
 import functools
+import tempfile
 import types
 from pathlib import Path
 
 import tf_keras as keras
+import yaml
 
 from mmzoo.host.catalogue import config_folder
+from mmzoo.layering import merge_files, read_file
 
 
 def give_mapping(parser) -> None:
@@ -50,6 +53,26 @@ def find_zoo_files(parser) -> None:
     def load_configs(config_path):
         paths = [config_path] if isinstance(config_path, str) else config_path
         return original([zoo_file(path) for path in paths])
+
+    parser.load_configs = load_configs
+
+
+def choose_scale(parser) -> None:
+    """Let a configuration hold what changes at a smaller scale, see `mmzoo.layering`.
+
+    Files that use neither `scale` nor `scales` go DeepReg's own way.
+    """
+    original = parser.load_configs
+
+    @functools.wraps(original)
+    def load_configs(config_path):
+        paths = [config_path] if isinstance(config_path, str) else config_path
+        if not any({"scale", "scales"} & read_file(path).keys() for path in paths):
+            return original(config_path)
+        with tempfile.TemporaryDirectory() as folder:
+            merged = Path(folder) / Path(paths[0]).name
+            merged.write_text(yaml.safe_dump(merge_files(paths)))
+            return original(str(merged))
 
     parser.load_configs = load_configs
 
