@@ -9,7 +9,9 @@ from mmzoo.cli._box import parse_box
 
 
 def phantom(
-    name: Annotated[str, typer.Argument(help="Which phantom: heart (CT and MR).")],
+    name: Annotated[
+        str, typer.Argument(help="Which phantom: heart (CT, MR) or abdomen (CT, T1, T2).")
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
         tuple[int, int, int], typer.Option(help="Voxels along each axis; multiples of 16.")
@@ -17,40 +19,44 @@ def phantom(
     fov: Annotated[
         str,
         typer.Option(
-            help="Field of view: heart (a box round it, per person), chest, or the edges of a box "
-            "round the heart in mm, as 180 or 180,160,190."
+            help="Field of view: heart or chest; liver, abdomen (all labelled organs) or body; or "
+            "the edges of a box in mm, as 180 or 180,160,190. Organs are boxed per person "
+            "(default: heart, liver)."
         ),
-    ] = "heart",
+    ] = "",
+    moving: Annotated[
+        str,
+        typer.Option(help="Moving modality; ct is fixed. Heart: mr; abdomen: t1 (default), t2."),
+    ] = "",
     spacing: Annotated[
         tuple[float, float, float] | None,
-        typer.Option(help="Voxel size in mm, the same for all [default: from --fov]."),
+        typer.Option(help="Voxel size in mm, the same for all (default: from --fov)."),
     ] = None,
     cases: Annotated[int, typer.Option(help="People per modality.")] = 20,
     folds: Annotated[int, typer.Option(help="Folds for cross-validation.")] = 4,
     valid: Annotated[int, typer.Option(help="People per modality that validate.")] = 2,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     jobs: Annotated[
-        int | None, typer.Option(help="Processes [default: all processor cores].")
+        int | None, typer.Option(help="Processes (default: all processor cores).")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace data made with other settings.")
     ] = False,
 ) -> None:
-    """Make phantoms of different people, CT and MR, with labels, folds and a YAML per fold."""
+    """Make phantoms of different people, MR and CT, with labels, folds and a YAML per fold."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SciPy.
     import sys
 
     from rich.console import Console
     from rich.progress import Progress
 
-    from mmzoo.checks import check_choice
     from mmzoo.data import phantom as phantoms
     from mmzoo.data.overview import draw_overview
 
     console = Console()
     try:
-        check_choice("phantom", name, ["heart"])
-        settings = phantoms.Settings(name, size, parse_box("fov", fov), spacing, seed)
+        box = parse_box("fov", fov)
+        settings = phantoms.Settings(name, size, box, spacing, seed, moving=moving)
         with Progress(console=console) as progress:
             bar = progress.add_task(f"{name} phantoms", total=None)
             description = phantoms.make_data_set(

@@ -18,7 +18,7 @@ from mmzoo.data.heart_scan import TABLES, acquire
 from mmzoo.data.render import Layer
 from mmzoo.data.thorax import Thorax
 
-__all__ = ["FIXED", "LABELS", "MOVING", "TABLES", "Heart", "acquire", "draw"]
+__all__ = ["FIELDS", "FIXED", "LABELS", "MOVING", "TABLES", "Heart", "acquire", "draw"]
 
 LABELS = (
     "left ventricle cavity",
@@ -29,7 +29,8 @@ LABELS = (
     "aorta",
     "pulmonary artery",
 )
-MOVING, FIXED = "mr", "ct"
+MOVING, FIXED = ("mr",), "ct"
+FIELDS = {"heart": LABELS, "chest": None}
 
 # Axes of the heart's frame in the chest of an average person: u, v and w in rows.
 _W = np.array([-0.60, 0.60, -0.53]) / np.linalg.norm([-0.60, 0.60, -0.53])
@@ -78,8 +79,8 @@ class Heart:
 
     # Boxes that hold the heart, and the chest at the heart's height, of the largest person.
     search_edges_mm = (240.0, 220.0, 260.0)
-    chest_centre_mm = (0.0, -12.0, 0.0)
-    chest_edges_mm = (400.0, 300.0, 240.0)
+    body_centre_mm = (0.0, -12.0, 0.0)
+    body_edges_mm = (400.0, 300.0, 240.0)
 
     @classmethod
     def random(cls, rng) -> "Heart":

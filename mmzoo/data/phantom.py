@@ -1,6 +1,7 @@
 """Making phantom data sets: one seeded person a case, in parallel, restartable."""
 
 import hashlib
+import importlib
 import json
 import os
 import zlib
@@ -20,6 +21,7 @@ from mmzoo.data.render import draw_intensities, draw_labels, paint
 # Raise it when the same settings no longer give the same files: folders of before are then refused.
 VERSION = 1
 MARGIN_MM = 10.0
+PHANTOMS = {"heart": "mmzoo.data.heart", "abdomen": "mmzoo.data.abdomen"}
 
 
 @dataclass(frozen=True)
@@ -27,33 +29,57 @@ class Settings:
     """What decides the contents of a case's files, beside its modality and index.
 
     Attributes:
-        name: which phantom: "heart".
+        name: which phantom, one of ``PHANTOMS``.
         size: voxels along each axis.
-        fov: "heart" (the organ, as the phantom is called), "chest", or box edges in millimetres.
+        fov: one of the phantom's fields of view, by name (empty: its first), or box edges in
+            millimetres.
         spacing: voxel size in millimetres, or None to take it from the field of view.
         seed: of the whole data set.
         version: of the phantom's code.
+        moving: the moving modality (empty: the phantom's first).
+
+    Raises:
+        ValueError: for a phantom that there is not.
     """
 
     name: str
     size: tuple[int, int, int]
-    fov: str | tuple[float, float, float]
-    spacing: tuple[float, float, float] | None
-    seed: int
+    fov: str | tuple[float, float, float] = ""
+    spacing: tuple[float, float, float] | None = None
+    seed: int = 0
     version: int = VERSION
+    moving: str = ""
+
+    def __post_init__(self) -> None:
+        module = phantom_module(self.name)
+        object.__setattr__(self, "fov", self.fov or next(iter(module.FIELDS)))
+        object.__setattr__(self, "moving", self.moving or module.MOVING[0])
+
+    def as_dict(self) -> dict:
+        """Return what is stored and hashed; ``moving`` only where the phantom leaves a choice."""
+        settings = asdict(self)
+        if len(phantom_module(self.name).MOVING) == 1:
+            del settings["moving"]
+        return settings
 
     @property
     def digest(self) -> str:
         """Short hash of the settings."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def phantom_module(name: str):
-    """Return the module of an anatomy: LABELS, MOVING, FIXED, TABLES and ``draw``."""
-    # Imported here: only the phantom that is asked for.
-    from mmzoo.data import heart
+    """Return the module of an anatomy.
 
-    return {"heart": heart}[name]
+    It has LABELS, MOVING (modalities, the default first), FIXED (modality), TABLES (contrasts by
+    modality), FIELDS (by name, the default first: the labels that a box goes round, or None for
+    the whole body), ``draw`` and ``acquire``.
+
+    Raises:
+        ValueError: for a phantom that there is not.
+    """
+    check_choice("phantom", name, PHANTOMS)
+    return importlib.import_module(PHANTOMS[name])
 
 
 def make_case(settings: Settings, modality: str, index: int):
@@ -81,31 +107,31 @@ def choose_grid(anatomy, settings: Settings) -> Grid:
     A box round the organ differs from person to person, and with it the spacing; a fixed box and a
     given spacing do not.
     """
-    if settings.spacing is not None:
-        centre = anatomy.chest_centre_mm if settings.fov == "chest" else _middle(anatomy)
-        return Grid.centred(centre, settings.spacing, settings.size)
-    if settings.fov == "chest":
-        centre, edges = anatomy.chest_centre_mm, anatomy.chest_edges_mm
-    elif settings.fov == settings.name:
-        lower, upper = organ_box(anatomy)
-        return Grid.covering(lower - MARGIN_MM, upper + MARGIN_MM, settings.size)
+    fields = phantom_module(settings.name).FIELDS
+    if isinstance(settings.fov, str):
+        names, edges = fields[settings.fov], anatomy.body_edges_mm
     else:
-        centre, edges = _middle(anatomy), np.asarray(settings.fov, float)
-    return Grid.centred(centre, np.asarray(edges) / settings.size, settings.size)
+        names, edges = next(iter(fields.values())), settings.fov
+    if names is None:
+        centre = anatomy.body_centre_mm
+    else:
+        lower, upper = organ_box(anatomy, names)
+        if isinstance(settings.fov, str) and settings.spacing is None:
+            return Grid.covering(lower - MARGIN_MM, upper + MARGIN_MM, settings.size)
+        centre = np.mean((lower, upper), axis=0)
+    spacing = settings.spacing or np.asarray(edges) / settings.size
+    return Grid.centred(centre, spacing, settings.size)
 
 
-def organ_box(anatomy, step_mm: float = 5.0):
-    """Return the corners (lower, upper) in millimetres of the box round all labelled structures."""
+def organ_box(anatomy, names: tuple[str, ...], step_mm: float = 5.0):
+    """Return the corners (lower, upper) in millimetres of the box round some structures."""
     edges = np.asarray(anatomy.search_edges_mm)
     grid = Grid.centred(anatomy.centre_mm, [step_mm] * 3, np.ceil(edges / step_mm).astype(int))
     points = grid.points()
-    levels = [layer.level for layer in anatomy.layers(points, organ_only=True) if layer.label]
+    layers = anatomy.layers(points, organ_only=True)
+    levels = [layer.level for layer in layers if layer.label in names]
     inside = points[np.minimum.reduce(levels) < 0]
     return inside.min(0) - step_mm / 2, inside.max(0) + step_mm / 2
-
-
-def _middle(anatomy):
-    return np.mean(organ_box(anatomy), axis=0)
 
 
 def make_data_set(
@@ -144,9 +170,9 @@ def make_data_set(
     module = phantom_module(settings.name)
     names = {
         modality: [f"{modality}_{index:03d}" for index in range(cases)]
-        for modality in (module.MOVING, module.FIXED)
+        for modality in (settings.moving, module.FIXED)
     }
-    split = layout.make_folds(names[module.MOVING], names[module.FIXED], folds, valid)
+    split = layout.make_folds(names[settings.moving], names[module.FIXED], folds, valid)
     _open_folder(out, settings, overwrite)
     description = {
         "name": settings.name,
@@ -154,10 +180,10 @@ def make_data_set(
         "complete": False,
         "seed": settings.seed,
         "labels": list(module.LABELS),
-        "moving": module.MOVING,
+        "moving": settings.moving,
         "fixed": module.FIXED,
         "pairing": "all",
-        "settings": asdict(settings),
+        "settings": settings.as_dict(),
         "digest": settings.digest,
         "command": command,
         "cases": {},
@@ -175,13 +201,15 @@ def make_data_set(
 
 
 def _check(settings: Settings) -> None:
+    module = phantom_module(settings.name)
+    check_choice("moving", settings.moving, module.MOVING)
     check_size(settings.size)
     check_positive("seed", settings.seed, allow_zero=True)
     if isinstance(settings.fov, tuple):
         for length in settings.fov:
             check_positive("fov", length)
     else:
-        check_choice("fov", settings.fov, [settings.name, "chest"])
+        check_choice("fov", settings.fov, module.FIELDS)
     for length in settings.spacing or ():
         check_positive("spacing", length)
     if isinstance(settings.fov, tuple) and settings.spacing is not None:
@@ -205,7 +233,7 @@ def _open_folder(out: Path, settings: Settings, overwrite: bool) -> None:
 
 
 def _differences(earlier: dict, settings: Settings) -> str:
-    now = json.loads(json.dumps(asdict(settings)))
+    now = json.loads(json.dumps(settings.as_dict()))
     before = earlier.get("settings", {})
     return ", ".join(
         f"{key} {before.get(key)!r} there, {now[key]!r} asked for"

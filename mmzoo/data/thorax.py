@@ -1,4 +1,4 @@
-"""Chest, for phantoms of organs in it: wall, ribs, spine, lungs with vessels, diaphragm, abdomen.
+"""Chest, for phantoms in and below it: wall, ribs, spine, lungs, diaphragm, upper abdomen.
 
 World coordinates are RAS millimetres; the origin is the middle of the chest at the height of the
 heart's valves. Sizes are those of adults, from anatomy atlases, rounded.
@@ -10,6 +10,8 @@ import numpy as np
 
 from mmzoo.data import shapes
 from mmzoo.data.render import Layer
+
+Tip = tuple[np.ndarray, np.ndarray, float]
 
 
 @dataclass(frozen=True)
@@ -46,23 +48,25 @@ class Thorax:
 
     def behind_heart(self, points: np.ndarray) -> list[Layer]:
         """Return the layers that the heart is painted over, air first."""
-        inner = self._inside_ribs(points)
+        inner = self.inside_ribs(points)
         below = self._below_diaphragm(points)
         return [
             Layer("air", np.full(inner.shape, -1e3, np.float32)),
-            *self._wall(points, inner),
-            *self._lungs(points, inner, below),
+            *self.wall(points, inner),
+            *self.ribs(points, inner),
+            *self.lungs(points, inner, below),
             *self._abdomen(points, inner, below),
             *self._mediastinum(points, inner, below),
-            *self._spine(points),
+            *self.spine(points),
         ]
 
-    def _inside_ribs(self, points):
+    def inside_ribs(self, points: np.ndarray) -> np.ndarray:
+        """Return the level set of all within the ring of ribs and wall, without ends."""
         radii = (self.half_width_mm, self.half_depth_mm)
         return shapes.super_ellipse(points, (0.0, -5.0), radii, 2.3)
 
-    def _wall(self, points, inner):
-        """Skin, fat, muscle and the ring of ribs round the inner surface, outside to inside."""
+    def wall(self, points: np.ndarray, inner: np.ndarray) -> list[Layer]:
+        """Return skin, fat and muscle round the inner surface, outside to inside."""
         radii = (self.half_width_mm + 17, self.half_depth_mm + 15)
         muscle = shapes.super_ellipse(points, (0.0, -8.0), radii, 2.5)
         for side in (-1, 1):
@@ -75,11 +79,10 @@ class Thorax:
             Layer("fat", fat),
             Layer("muscle", muscle),
             Layer("fat", inner - 3.0),
-            *self._ribs(points, inner),
         ]
 
-    def _ribs(self, points, inner):
-        """Tilted hoops, bone behind and at the sides, cartilage in front, and the sternum."""
+    def ribs(self, points: np.ndarray, inner: np.ndarray) -> list[Layer]:
+        """Return tilted hoops, bone behind and at the sides, cartilage in front, and sternum."""
         forward = (points[..., 1] + 5) / self.half_depth_mm
         height = points[..., 2] + 32 * forward - self.rib_phase_mm
         across = (np.mod(height, 29.0) - 14.5) / 7.0
@@ -96,7 +99,8 @@ class Thorax:
             Layer("marrow", shapes.intersection(sternum + 1.7, -points[..., 2] - 53)),
         ]
 
-    def _lungs(self, points, inner, below):
+    def lungs(self, points: np.ndarray, inner: np.ndarray, below: np.ndarray) -> list[Layer]:
+        """Return lungs with vessels: all within the ribs that is not below the diaphragm."""
         lungs = shapes.subtraction(inner, below - 3.0, 4.0)
         centres, radii = self.lung_tree
         vessels = shapes.intersection(shapes.beads(points, centres, radii), lungs + 4.0)
@@ -145,8 +149,8 @@ class Thorax:
             Layer("air", airway),
         ]
 
-    def _spine(self, points):
-        """Vertebral bodies with discs between them, canal with cord, arch and spinous process."""
+    def spine(self, points: np.ndarray) -> list[Layer]:
+        """Return bodies with discs between them, canal with cord, arch and spinous process."""
         body = shapes.super_ellipse(points, (0.0, -74.0), (18.0, 15.0), 2.4)
         # Discs 6 mm thick, every 27 mm.
         disc = 3.0 - np.abs(np.mod(points[..., 2] + 4, 27.0) - 13.5)
@@ -169,16 +173,31 @@ class Thorax:
 
 def _lung_tree(rng, num_generations: int = 6):
     """Return centres and radii of branching vessels that leave each hilum outwards."""
-    centres, radii = [], []
+    trees = []
     for side in (-1.0, 1.0):
-        tips = [(np.array([side * 30.0, -30.0, 34.0]), np.array([side, -0.1, -0.2]), 6.5)]
-        for generation in range(num_generations):
-            length, twigs = 32.0 * 0.88**generation, 3 if generation < 3 else 2
-            tips = [twig for tip in tips for twig in _branch(rng, *tip, length, twigs)]
-            steps = np.arange(-length, 0, 1.5)[:, None]
-            for end, direction, radius in tips:
-                centres.append(end + steps * direction)
-                radii.append(np.full(len(steps), radius))
+        trunk = (np.array([side * 30.0, -30.0, 34.0]), np.array([side, -0.1, -0.2]), 6.5)
+        trees.append(grow_tree(rng, [trunk], 32.0, num_generations))
+    centres, radii = zip(*trees, strict=True)
+    return np.concatenate(centres), np.concatenate(radii)
+
+
+def grow_tree(rng, tips: list[Tip], length: float, num_generations: int):
+    """Return centres (n, 3) and radii (n,) of vessels that branch at random, for ``shapes.beads``.
+
+    Args:
+        rng: source of the directions.
+        tips: where the tree starts: (end, direction, radius) of each trunk, in millimetres.
+        length: of the first branches; later ones are shorter and thinner.
+        num_generations: how often they branch: in three, later in two.
+    """
+    centres, radii = [], []
+    for generation in range(num_generations):
+        reach, twigs = length * 0.88**generation, 3 if generation < 3 else 2
+        tips = [twig for tip in tips for twig in _branch(rng, *tip, reach, twigs)]
+        steps = np.arange(-reach, 0, 1.5)[:, None]
+        for end, direction, radius in tips:
+            centres.append(end + steps * direction)
+            radii.append(np.full(len(steps), radius))
     return np.concatenate(centres), np.concatenate(radii)
 
 

@@ -56,6 +56,7 @@ def test_phantom_writes_a_data_set_and_says_where(app, tmp_path):
     ("args", "message"),
     [
         (["--fov", "chst"], "did you mean 'chest'"),
+        (["--moving", "t1"], "`moving` is 't1': Expected one of mr"),
         (["--fov", "100,200"], "`fov` must be a name, one length or three, got '100,200'"),
         (["--size", 60, 64, 64], "multiples of 16"),
         (["--cases", 3], "cannot be split into 4 folds"),
@@ -66,6 +67,19 @@ def test_wrong_options_end_with_a_message_and_no_folder(app, tmp_path, args, mes
     assert result.exit_code == 1
     assert message in result.output.replace("\n", " ")
     assert not (tmp_path / "heart").exists()
+
+
+def test_abdomen_takes_its_own_field_of_view_and_the_moving_modality_that_is_asked_for(
+    app, tmp_path
+):
+    out = tmp_path / "abdomen"
+    small = ["--size", "16", "16", "16", "--cases", "2", "--folds", "2", "--valid", "0"]
+    args = ["phantom", "abdomen", "--moving", "t2", "--out", str(out), *small, "--jobs", "1"]
+    result = CliRunner().invoke(app, args)
+    assert result.exit_code == 0, result.output
+    description = json.loads((out / "mmzoo.json").read_text())
+    assert description["moving"] == "t2" and description["settings"]["fov"] == "liver"
+    assert (out / "images/t2_001.nii.gz").exists() and (out / "overview.png").exists()
 
 
 def test_unknown_phantom_gets_the_closest_name(app, tmp_path):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from helpers_phantom import centroids, dice, millilitres, tissue_mask
 from scipy.ndimage import binary_dilation, label
 
 from mmzoo.data import heart
@@ -25,25 +26,6 @@ def everyone(people):
     return people["mr"] + people["ct"]
 
 
-def dice(first, second):
-    return 2 * np.sum(first & second) / (np.sum(first) + np.sum(second))
-
-
-def centroids(labels, affine):
-    """Mean position in RAS mm by structure."""
-    return {
-        name: affine[:3, :3] @ np.argwhere(labels[..., k]).mean(0) + affine[:3, 3]
-        for k, name in enumerate(heart.LABELS)
-    }
-
-
-def tissue_mask(layers, tissue):
-    owner = np.zeros(layers[0].level.shape, int)
-    for index, layer in enumerate(layers):
-        owner[layer.level < -1] = index
-    return np.isin(owner, [k for k, layer in enumerate(layers) if layer.tissue == tissue])
-
-
 def test_every_structure_is_there_and_no_voxel_has_two_labels(everyone):
     for image, labels, _ in everyone:
         assert labels.shape == (*image.shape, len(heart.LABELS)) and labels.dtype == np.uint8
@@ -56,8 +38,8 @@ def test_structures_have_the_volumes_of_adults(everyone):
     # Millilitres at end-diastole; wide, as people differ.
     bounds = [(45, 260), (60, 330), (60, 350), (20, 180), (25, 200), (25, 160), (10, 120)]
     for _, labels, affine in everyone:
-        millilitres = labels.sum((0, 1, 2)) * abs(np.linalg.det(affine[:3, :3])) / 1000
-        for volume, (low, high), name in zip(millilitres, bounds, heart.LABELS, strict=True):
+        volumes = millilitres(labels, affine)
+        for volume, (low, high), name in zip(volumes, bounds, heart.LABELS, strict=True):
             assert low < volume < high, name
 
 
@@ -83,7 +65,7 @@ def test_cavity_and_myocardium_are_in_one_piece(everyone):
 def test_heart_lies_in_the_chest_as_anatomy_has_it(everyone):
     right, front, up = 0, 1, 2
     for _, labels, affine in everyone:
-        at = centroids(labels, affine)
+        at = centroids(labels, affine, heart.LABELS)
         ventricle = at["left ventricle cavity"]
         assert at["right atrium"][right] > ventricle[right] + 20
         assert at["right ventricle"][front] > ventricle[front]
@@ -165,6 +147,5 @@ def test_chest_holds_lungs_spine_and_a_liver_under_the_heart():
     assert centre["liver"][2] < heart_points[:, 2].mean() - 50
     assert centre["liver"][0] > 15 > -15 > centre["stomach"][0]
     lung = points[tissue_mask(layers, "lung")]
-    millilitres = len(lung) * np.prod(grid.spacing_mm) / 1000
-    assert 2000 < millilitres < 7000
+    assert 2000 < len(lung) * np.prod(grid.spacing_mm) / 1000 < 7000
     assert 0.25 < np.mean(lung[:, 0] > 0) < 0.75

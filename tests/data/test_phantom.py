@@ -4,10 +4,12 @@ from dataclasses import replace
 import nibabel as nib
 import numpy as np
 import pytest
+from helpers_phantom import millilitres
 
 from mmzoo.data import phantom
 
 TINY = phantom.Settings("heart", (16, 16, 16), "heart", None, 3)
+BELLY = phantom.Settings("abdomen", (16, 16, 16), seed=3)
 
 
 def make(out, settings=TINY, **options):
@@ -120,6 +122,80 @@ def test_box_in_millimetres_has_those_edges():
     assert np.diag(affine)[:3] == pytest.approx([10, 9, 12])
 
 
+@pytest.mark.parametrize("settings", [TINY, BELLY], ids=lambda settings: settings.name)
+def test_the_first_field_of_view_is_a_box_round_the_organ_up_to_the_margin(settings):
+    settings = replace(settings, size=(48, 48, 48))
+    _, labels, affine = phantom.make_case(settings, "ct", 0)
+    shown = labels[..., :1] if settings.name == "abdomen" else labels
+    inside, spacing = np.argwhere(shown.any(-1)), np.diag(affine)[:3]
+    for gap in (inside.min(0) * spacing, (47 - inside.max(0)) * spacing):
+        assert np.all(gap > 3) and np.all(gap < 22)
+
+
+def test_the_field_of_view_round_all_organs_holds_them_all():
+    _, labels, affine = phantom.make_case(replace(BELLY, fov="abdomen", size=(32,) * 3), "ct", 1)
+    inside = np.argwhere(labels.any(-1))
+    assert inside.min() > 0 and inside.max() < 31
+    of_liver, near = phantom.make_case(replace(BELLY, size=(32,) * 3), "ct", 1)[1:]
+    assert np.all(np.diag(affine)[:3] >= np.diag(near)[:3])
+    volumes = [millilitres(*case)[3] for case in ((labels, affine), (of_liver, near))]
+    assert volumes[0] > volumes[1]
+
+
+@pytest.mark.parametrize(("settings", "fov"), [(TINY, "chest"), (BELLY, "body")])
+def test_the_field_of_view_of_the_body_is_the_same_for_all(settings, fov):
+    grids = [phantom.make_case(replace(settings, fov=fov), "ct", index)[2] for index in (0, 1)]
+    assert np.array_equal(*grids)
+
+
+def test_box_in_millimetres_and_spacing_are_centred_on_the_first_field_s_organ():
+    for change in ({"fov": (320.0,) * 3}, {"spacing": (20.0,) * 3}):
+        _, labels, affine = phantom.make_case(replace(BELLY, **change), "t2", 0)
+        assert np.diag(affine)[:3] == pytest.approx([20] * 3)
+        inside = np.argwhere(labels[..., 0])
+        assert (inside.min(0) + inside.max(0)) / 2 == pytest.approx([7.5] * 3, abs=1.01)
+
+
+def test_moving_modality_is_the_phantom_s_first_unless_chosen(tmp_path):
+    assert TINY.moving == "mr" and BELLY.moving == "t1" and BELLY.fov == "liver"
+    description = make(tmp_path / "out", replace(BELLY, moving="t2"))
+    assert description["moving"] == "t2" and description["fixed"] == "ct"
+    assert description["settings"]["moving"] == "t2"
+    assert sorted(description["cases"]) == ["ct_000", "ct_001", "t2_000", "t2_001"]
+    with pytest.raises(ValueError, match=r"other settings \(moving 't2' there, 't1' asked for\)"):
+        make(tmp_path / "out", BELLY)
+
+
+def test_the_fixed_image_does_not_depend_on_the_moving_modality():
+    images = [phantom.make_case(replace(BELLY, moving=name), "ct", 0)[0] for name in ("t1", "t2")]
+    assert np.array_equal(*images)
+
+
+def test_digest_of_a_phantom_without_choice_is_as_before_there_was_one():
+    assert phantom.Settings("heart", (48, 48, 48)).digest == "867f5791b68ecd75"
+    assert "moving" not in TINY.as_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fov": "chest"}, "`fov` is 'chest': Expected one of abdomen, body, liver"),
+        ({"fov": "livr"}, "`fov` is 'livr': did you mean 'liver'"),
+        ({"moving": "t3"}, "`moving` is 't3': did you mean 't2'.*Expected one of t1, t2"),
+        ({"moving": "ct"}, "`moving` is 'ct': .*Expected one of t1, t2"),
+    ],
+)
+def test_wrong_choices_for_the_abdomen_are_named(change, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        make(tmp_path / "out", replace(BELLY, **change))
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_phantom_gets_the_closest_name():
+    with pytest.raises(ValueError, match="`phantom` is 'abdomn': did you mean 'abdomen'"):
+        phantom.Settings("abdomn", (16, 16, 16))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -129,6 +205,7 @@ def test_box_in_millimetres_has_those_edges():
         ({"size": (64, 64, 8)}, "`size` must be multiples of 16.*got .64, 64, 8."),
         ({"size": (60, 64, 64)}, "`size` must be multiples of 16.*use .64, 64, 64."),
         ({"fov": (160.0,) * 3, "spacing": (2.0,) * 3}, "already says how large"),
+        ({"moving": "t1"}, "`moving` is 't1': Expected one of mr"),
         ({"seed": -1}, "`seed` must be a number at least 0, got -1"),
     ],
 )

@@ -1,0 +1,38 @@
+"""Measures of phantoms."""
+
+import numpy as np
+
+
+def dice(first, second):
+    return 2 * np.sum(first & second) / (np.sum(first) + np.sum(second))
+
+
+def centroids(labels, affine, names):
+    """Mean position in RAS mm by structure."""
+    return {
+        name: affine[:3, :3] @ np.argwhere(labels[..., k]).mean(0) + affine[:3, 3]
+        for k, name in enumerate(names)
+    }
+
+
+def millilitres(labels, affine):
+    return labels.sum((0, 1, 2)) * abs(np.linalg.det(affine[:3, :3])) / 1000
+
+
+def tissue_mask(layers, tissue):
+    """Where a tissue is on top, at least 1 mm within it."""
+    owner = np.zeros(layers[0].level.shape, int)
+    for index, layer in enumerate(layers):
+        owner[layer.level < -1] = index
+    return np.isin(owner, [k for k, layer in enumerate(layers) if layer.tissue == tissue])
+
+
+def jacobian_determinant(mapping, points, step_mm=0.25):
+    """Central differences, written without the project's own operators."""
+    points = points.astype(np.float64)
+    columns = []
+    for axis in range(3):
+        step = np.zeros(3)
+        step[axis] = step_mm
+        columns.append((mapping(points + step) - mapping(points - step)) / (2 * step_mm))
+    return np.linalg.det(np.stack(columns, axis=-1))
