@@ -1,0 +1,223 @@
+"""VoxelMorph: the direct U-Net that registration papers of 2018 to 2021 compare with.
+
+Source: Balakrishnan et al. 2019, "VoxelMorph: A Learning Framework for Deformable Medical Image
+Registration", in the layers of its code of that time (voxelmorph/voxelmorph, src/networks.py,
+"vm2"). Ding 2021 takes it as the baseline VM-NCC, de Vos 2020 as the design of its U-Net. With two
+input images it has 300,547 parameters. The code of today is another network: it pools where this
+one has strides, convolves at full resolution first and integrates a velocity.
+Differs from the code of 2019: the strides may be set by level and axis, for anisotropic voxels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from mmzoo.checks import check_rank
+
+ENCODER = (16, 32, 32, 32)
+DECODER = (32, 32, 32, 32, 32, 16, 16)
+SLOPE = 0.2  # of the leaky ReLU below zero
+NEARLY_ZERO = {"class_name": "RandomNormal", "config": {"stddev": 1e-5}}  # of the output layer
+
+
+@keras.saving.register_keras_serializable(package="mmzoo")
+class VoxelMorph(keras.Model):
+    """The registration network of Balakrishnan 2019.
+
+    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image side by side.
+    Output: (batch, dim1, dim2, dim3, out_channels), linear: a ddf in voxels.
+
+    Convolutions of 3^3, each but the last with a leaky ReLU; with the default strides of 2:
+
+        1/2, 1/4, 1/8, 1/16   strided: 16, 32, 32, 32 channels, from the input
+        1/16                  32
+        1/8, 1/4, 1/2         doubled (nearest), beside the encoder's: 32, 32, 32
+        1/2                   32
+        1                     doubled, beside the input: 16, then 16
+        1                     output
+    """
+
+    def __init__(
+        self,
+        image_size,
+        encoder: Sequence[int] = ENCODER,
+        decoder: Sequence[int] = DECODER,
+        strides: int | Sequence = 2,
+        out_channels: int = 3,
+        out_kernel_initializer: str | dict = NEARLY_ZERO,
+        out_activation: str | None = None,
+        name: str = "VoxelMorph",
+        **kwargs,
+    ):
+        """Build the layers.
+
+        Args:
+            image_size: (dim1, dim2, dim3), each a multiple of the product of its strides.
+            encoder: channels of each level.
+            decoder: channels of its convolutions from coarse to fine: one a level, one more at
+                the finest of these, and at least one at full resolution.
+            strides: of the encoder: one number; or three, one an axis; or for each level a number
+                or three.
+            out_channels: channels of the field.
+            out_kernel_initializer: of the output layer. The published one, normal of standard
+                deviation 1e-5, starts next to the identity. DeepReg asks for "zeros" where
+                `train.backbone` has no `out_kernel_initializer`.
+            out_activation: of the output layer.
+            name: of the model.
+            **kwargs: for `keras.Model`.
+
+        Raises:
+            ValueError: an axis that the strides do not divide, or strides or channels that do not
+                fit the levels.
+        """
+        super().__init__(name=name, **kwargs)
+        levels = len(encoder)
+        if not levels or len(decoder) < levels + 2:
+            raise ValueError(
+                f"`decoder` needs the channels of at least {levels + 2} convolutions for "
+                f"{levels} levels of `encoder` (at least 1), got {tuple(decoder)}."
+            )
+        self.strides = strides_of_levels(strides, levels)
+        check_image_size(image_size, self.strides)
+        self.image_size = tuple(image_size)
+        self.encoder = tuple(encoder)
+        self.decoder = tuple(decoder)
+        self.out_channels = out_channels
+        self.out_activation = out_activation
+
+        # === Layers ===
+        upwards = self.strides[::-1]  # of the decoder's steps, from coarse to fine
+        self.down = [_conv(n, s) for n, s in zip(encoder, self.strides, strict=True)]
+        self.bottom = _conv(decoder[0])
+        self.up = [_Finer(n, s) for n, s in zip(decoder[1:levels], upwards, strict=False)]
+        self.last = _conv(decoder[levels])
+        self.top = _Finer(decoder[levels + 1], upwards[-1])
+        self.full = [_conv(n) for n in decoder[levels + 2 :]]
+        self.flow = keras.layers.Conv3D(
+            out_channels,
+            3,
+            padding="same",
+            kernel_initializer=out_kernel_initializer,
+            activation=out_activation,
+            name="flow",
+        )
+
+    # === Forward ===
+    def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
+        """Return the field of a pair: (batch, dim1, dim2, dim3, out_channels)."""
+        check_rank("inputs", inputs, (5,))
+        skips = [inputs]
+        for down in self.down:
+            skips.append(down(skips[-1]))
+        features = self.bottom(skips.pop())
+        for up in self.up:
+            features = up([features, skips.pop()])
+        features = self.top([self.last(features), inputs])
+        for full in self.full:
+            features = full(features)
+        return self.flow(features)
+
+    # === Config ===
+    def get_config(self) -> dict:
+        """Return the settings, for recreating this network."""
+        names = ["image_size", "encoder", "decoder", "strides", "out_channels", "out_activation"]
+        initializer = keras.initializers.serialize(self.flow.kernel_initializer)
+        settings = {name: getattr(self, name) for name in (*names, "name")}
+        return {**settings, "out_kernel_initializer": initializer}
+
+
+def strides_of_levels(strides: int | Sequence, levels: int) -> tuple[tuple[int, int, int], ...]:
+    """Return the strides along three axes, for each level; ValueError for other forms."""
+    each = [strides] * levels
+    if isinstance(strides, Sequence) and any(isinstance(s, Sequence) for s in strides):
+        each = list(strides)
+    triples = tuple(tuple(s) if isinstance(s, Sequence) else (s, s, s) for s in each)
+    if len(triples) != levels or not all(
+        len(triple) == 3 and all(isinstance(n, int) and n > 0 for n in triple) for triple in triples
+    ):
+        raise ValueError(
+            "`strides` must be a whole number above 0, or three, one an axis, or one of these for "
+            f"each of the {levels} levels of `encoder`, got {strides!r}."
+        )
+    return triples
+
+
+def check_image_size(image_size, strides: Sequence[Sequence[int]]) -> None:
+    """Raise ValueError unless each of three axes can be divided by its stride at each level."""
+    steps = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
+    if len(image_size) != 3 or any(n < s or n % s for n, s in zip(image_size, steps, strict=True)):
+        nearest = tuple(
+            max(step, round(n / step) * step) for n, step in zip(image_size, steps, strict=False)
+        )
+        raise ValueError(
+            f"voxelmorph divides the volume by {steps} in {len(strides)} levels: each axis must be "
+            f"a multiple of its number, got {tuple(image_size)}; use {nearest}, which DeepReg "
+            "resizes the images to, or other `strides`."
+        )
+
+
+def _conv(filters: int, strides=1) -> keras.layers.Conv3D:
+    return keras.layers.Conv3D(
+        filters,
+        3,
+        strides,
+        padding="same",
+        kernel_initializer="he_normal",
+        activation=_leaky_relu,
+    )
+
+
+def _leaky_relu(features: tf.Tensor) -> tf.Tensor:
+    return tf.nn.leaky_relu(features, SLOPE)
+
+
+class _Finer(keras.layers.Layer):
+    """Convolution over [coarse features repeated to the finer grid, finer features] side by side.
+
+    Not computed that way: a convolution over repeated voxels is a transposed convolution whose
+    kernel adds up the taps that meet the same coarse voxel. The sums are the same; at strides of 2
+    they take 8 products in place of 27, and neither the repeated features nor both side by side are
+    ever in memory.
+    """
+
+    def __init__(self, filters: int, strides: tuple[int, int, int]):
+        super().__init__()
+        self.filters = filters
+        self.strides = strides
+
+    def build(self, input_shape):
+        self.channels = [shape[-1] for shape in input_shape]
+        shape = (3, 3, 3, sum(self.channels), self.filters)
+        self.kernel = self.add_weight("kernel", shape, initializer="he_normal")
+        self.bias = self.add_weight("bias", (self.filters,), initializer="zeros")
+
+    def call(self, inputs):
+        coarse, finer = inputs
+        coarse_kernel, finer_kernel = tf.split(self.kernel, self.channels, axis=3)
+        for stride in reversed(self.strides):  # the last of three axes each time, which goes first
+            reach = tf.constant(_reach(stride), coarse_kernel.dtype)
+            coarse_kernel = tf.tensordot(reach, coarse_kernel, [[1], [2]])
+        features = tf.nn.conv3d_transpose(
+            coarse,
+            tf.transpose(coarse_kernel, [0, 1, 2, 4, 3]),
+            tf.concat([tf.shape(finer)[:-1], [self.filters]], axis=0),
+            (1, *self.strides, 1),
+        )
+        features += tf.nn.conv3d(finer, finer_kernel, (1, 1, 1, 1, 1), "SAME")
+        return _leaky_relu(features + self.bias)
+
+
+def _reach(stride: int) -> np.ndarray:
+    """Return M (stride + 2, 3): 1 where the kernel, so many fine voxels on, meets a coarse voxel.
+
+    A coarse voxel is `stride` fine ones long, so each tap meets it from as many places in a row.
+    """
+    matrix = np.zeros((stride + 2, 3))
+    for tap in range(3):
+        matrix[2 - tap : 2 - tap + stride, tap] = 1
+    return matrix
