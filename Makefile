@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format benchmark benchmark-speed
+.PHONY: help install demo test lint format benchmark check-results benchmark-speed
 
 # TensorFlow tells of its build at every start; the demo's own lines would drown in it.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -52,13 +52,19 @@ format: install ## format the code
 	$(BIN)/ruff check --fix .
 
 # A paper's tables, claims and figures: PAPER=mmregnet, DATA=phantom or a prepared folder,
-# SCALE=smoke, laptop or paper, GPU=0 for the first GPU. The same command goes on where it stopped.
+# SCALE=smoke, laptop or paper, GPU=0 for the first GPU, PROFILE for a cluster (docs/benchmark.md).
+# The same command goes on where it stopped.
 PAPER ?= mmregnet
 DATA ?= phantom
 GPU ?=
+PROFILE ?=
 
 benchmark: install ## reproduce a paper: PAPER=mmregnet SCALE=smoke|laptop|paper DATA=phantom|DIR
-	$(BIN)/python benchmarks/run.py $(PAPER) --scale $(SCALE) --data $(DATA) --gpu "$(GPU)"
+	$(BIN)/python benchmarks/run.py $(PAPER) --scale $(SCALE) --data $(DATA) --gpu "$(GPU)" \
+	    $(if $(PROFILE),-- --profile $(PROFILE))
+
+check-results: install ## say which committed pages were made by other code than today's
+	PYTHONPATH=benchmarks $(BIN)/python -m engine.freshness
 
 benchmark-speed: install ## time the pieces beside other forms, and a training step
 	$(BIN)/python benchmarks/speed.py

@@ -22,8 +22,12 @@ MAY_IMPORT = {
     "metrics": (),
     "data": ("checks",),
     "evaluation": ("checks", "metrics", "data"),
+    "baselines": ("checks", "data", "evaluation"),
     "host": (*BELOW_MODELS, "models", "layering"),
-    "cli": (*BELOW_MODELS, "models", "layering", "metrics", "data", "evaluation", "host"),
+    "cli": (
+        *BELOW_MODELS,
+        *("models", "layering", "metrics", "data", "evaluation", "baselines", "host"),
+    ),
 }
 KNOW_DEEPREG = ("models", "host", "cli")
 METRICS_PACKAGES = {"numpy", "scipy", "surface_distance"}
@@ -40,6 +44,7 @@ ADVICE = {
     "metrics": "metrics judge the tensor code: keep them NumPy and SciPy, join them in the caller",
     "data": "move what needs a network or a metric into mmzoo/cli or mmzoo/evaluation",
     "evaluation": "move what needs a network into mmzoo/host or mmzoo/cli",
+    "baselines": "a tool knows images and fields alone: move what needs a network into mmzoo/cli",
     "host": "move what a user calls into mmzoo/cli",
     "cli": "",
 }

@@ -15,6 +15,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Results folder (default: evaluation in RUN)."),
     ] = None,
+    before: Annotated[bool, typer.Option(help="Measure the pairs before registration too.")] = True,
     affine: Annotated[
         bool, typer.Option(help="Set an affine registration of the same pairs beside it.")
     ] = True,
@@ -43,6 +44,7 @@ def evaluate(
             found = run_evaluation(
                 run,
                 out=out,
+                before=before,
                 affine=affine,
                 pictures=parse_pictures(pictures),
                 structure=structure,

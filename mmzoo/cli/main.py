@@ -37,13 +37,16 @@ def command_names() -> list[str]:
 
 
 def register_commands() -> None:
-    """Give the app the function `<name>` of each file `<name>.py`, or its `app` of subcommands."""
+    """Give the app the function `<name>` of each file `<name>.py`, or its `app` of subcommands.
+
+    A file may name the class of its command as `COMMAND`.
+    """
     for name in command_names():
         module = importlib.import_module(f"mmzoo.cli.{name}")
         if hasattr(module, "app"):
             app.add_typer(module.app, name=name)
         else:
-            app.command(name)(getattr(module, name))
+            app.command(name, cls=getattr(module, "COMMAND", None))(getattr(module, name))
 
 
 def main() -> None:

@@ -31,6 +31,7 @@ class Case:
 
     The figures from `jacobian_mean` on are of the whole image, so they repeat for each
     structure of a pair. `structure` is "" and the first four figures NaN for unlabelled pairs.
+    `seconds` is the wall time of the registration alone, NaN for other stages than "network".
     """
 
     pair: str
@@ -48,16 +49,18 @@ class Case:
     nmi: float = math.nan
     gradient_similarity: float = math.nan
     inverse_consistency_voxels: float = math.nan
+    seconds: float = math.nan
 
 
 def measure_pair(
-    pair: Pair, structures: tuple[str, ...], *, affine: bool = True
+    pair: Pair, structures: tuple[str, ...], *, before: bool = True, affine: bool = True
 ) -> tuple[list[Case], list[str]]:
     """Read a pair and measure it at every stage.
 
     Args:
         pair: from `open_prediction`.
         structures: one name a label channel.
+        before: whether to measure the pair before registration too.
         affine: whether to register the pair affinely too (seconds for a 64^3 pair).
 
     Returns:
@@ -67,7 +70,7 @@ def measure_pair(
         PredictionError: if a file of the pair cannot be used.
     """
     data = read_pair(pair)
-    fields, notes = stage_fields(pair, data, affine=affine)
+    fields, notes = stage_fields(pair, data, before=before, affine=affine)
     rows = []
     for stage, ddf in fields.items():
         whole = _image_figures(data, ddf, stage)
@@ -81,21 +84,23 @@ def measure_pair(
                     stage=stage,
                     **overlap,
                     **whole,
+                    seconds=pair.seconds if stage == "network" else math.nan,
                 )
             )
     return rows, notes
 
 
 def stage_fields(
-    pair: Pair, data: PairData, *, affine: bool
+    pair: Pair, data: PairData, *, before: bool = True, affine: bool
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the field of each stage, (f_dim1, f_dim2, f_dim3, 3) in voxels, and notes.
 
     "before" is the identity of voxel indices, which is where the network starts. A pair whose
     affine registration fails has no such stage, and a note says so.
     """
-    fields, notes = {"before": identity_ddf(data.fixed.shape)}, []
-    if data.moving.shape != data.fixed.shape:
+    fields = {"before": identity_ddf(data.fixed.shape)} if before else {}
+    notes = []
+    if before and data.moving.shape != data.fixed.shape:
         notes.append(
             f"{pair.name}: moving {data.moving.shape} and fixed {data.fixed.shape} differ in "
             "shape; before registration they are compared voxel index by voxel index."

@@ -8,6 +8,7 @@ each pair was made from.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class Pair:
         moving_name: case name of the moving image, "" where `pairs.json` does not say.
         fixed_name: case name of the fixed image.
         label_folders: one folder a structure, in channel order; empty if unlabelled.
+        seconds: wall time of the registration alone, NaN where `pairs.json` does not say.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Pair:
     moving_name: str = ""
     fixed_name: str = ""
     label_folders: tuple[Path, ...] = ()
+    seconds: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -146,9 +149,10 @@ def _list_pair(folder: Path, named: dict) -> Pair:
     return Pair(
         name=folder.name,
         folder=folder,
-        moving_name=_case_name(named.get("moving", "")),
-        fixed_name=_case_name(named.get("fixed", "")),
+        moving_name=case_name(named.get("moving", "")),
+        fixed_name=case_name(named.get("fixed", "")),
         label_folders=tuple(label_folders),
+        seconds=_seconds(named.get("seconds")),
     )
 
 
@@ -161,7 +165,13 @@ def _check_exists(path: Path) -> None:
     raise PredictionError(f"`{path}` must be there, but is not; {reason}.")
 
 
-def _case_name(file: str) -> str:
+def _seconds(given: object) -> float:
+    if isinstance(given, (int, float)) and math.isfinite(given):
+        return float(given)
+    return math.nan
+
+
+def case_name(file: str) -> str:
     """Return the case a file shows.
 
     The zoo's layout names a file <moving>__<fixed>.nii.gz in a folder of its side; any other

@@ -46,6 +46,7 @@ def evaluate(
     run: str | Path,
     *,
     out: str | Path | None = None,
+    before: bool = True,
     affine: bool = True,
     pictures: int | None = 1,
     structure: str | None = None,
@@ -54,15 +55,19 @@ def evaluate(
 ) -> Evaluation:
     """Measure a prediction before registration, after an affine one and after the network's.
 
+    Where several predictions of the same pairs are set side by side, the first two stages need
+    to be measured once.
+
     Writes `cases.csv`, `summary.csv`, `summary.md`, `settings.json` and pictures; each file
     appears only once it is complete.
 
     Args:
         run: prediction folder, see `open_prediction`.
         out: folder for the results; `evaluation` in the prediction folder if None.
+        before: whether to measure the pairs before registration too.
         affine: whether to register each pair affinely too, see `mmzoo.evaluation.affine`.
-        pictures: how many pairs to draw, starting from the one with the median Dice (median
-            gain in NMI if unlabelled) and going outwards; None for all, 0 for none.
+        pictures: how many pairs to draw, starting from the one with the median Dice (if unlabelled,
+            gain in NMI, or NMI without `before`) and going outwards; None for all, 0 for none.
         structure: structure to cut through in the pictures; the largest if None.
         jobs: processes; with more than one, a script that calls this needs the usual
             `if __name__ == "__main__":`.
@@ -76,7 +81,8 @@ def evaluate(
     _check_options(prediction, structure, pictures, jobs)
     out = Path(out).expanduser() if out is not None else default_folder(prediction.folder)
     out.mkdir(parents=True, exist_ok=True)
-    rows, notes = _measure(prediction, affine, jobs, on_pair)
+    stages = {"before": before, "affine": affine}
+    rows, notes = _measure(prediction, stages, jobs, on_pair)
     cases = pd.DataFrame([asdict(row) for row in rows])
     summary = summarise(cases)
     _write_text(out / "cases.csv", cases.to_csv(index=False))
@@ -84,7 +90,7 @@ def evaluate(
     _write_text(out / "summary.md", markdown(summary, method=prediction.method))
     drawn = _draw(prediction, cases, out, pictures, structure)
     notes = [*prediction.notes, *notes]
-    settings = _settings(prediction, affine, structure, drawn, notes)
+    settings = _settings(prediction, stages, structure, drawn, notes)
     _write_text(out / "settings.json", json.dumps(settings, indent=2) + "\n")
     return Evaluation(prediction, cases, summary, tuple(drawn), out, tuple(notes))
 
@@ -108,13 +114,13 @@ def _check_options(
 
 def _measure(
     prediction: Prediction,
-    affine: bool,
+    stages: dict[str, bool],
     jobs: int,
     on_pair: Callable[[int, int], None] | None,
 ) -> Measured:
     """Measure all pairs; rows and notes come in the order of the pairs, however many jobs."""
     done: dict[int, Measured] = {}
-    for index, measured in _results(prediction, affine, min(jobs, len(prediction.pairs))):
+    for index, measured in _results(prediction, stages, min(jobs, len(prediction.pairs))):
         done[index] = measured
         if on_pair is not None:
             on_pair(len(done), len(prediction.pairs))
@@ -123,16 +129,18 @@ def _measure(
     return rows, [note for _, pair_notes in in_order for note in pair_notes]
 
 
-def _results(prediction: Prediction, affine: bool, jobs: int) -> Iterator[tuple[int, Measured]]:
+def _results(
+    prediction: Prediction, stages: dict[str, bool], jobs: int
+) -> Iterator[tuple[int, Measured]]:
     if jobs == 1:
         for index, pair in enumerate(prediction.pairs):
-            yield index, measure_pair(pair, prediction.structures, affine=affine)
+            yield index, measure_pair(pair, prediction.structures, **stages)
         return
     # Forking a process that runs TensorFlow's threads can hang, so start fresh ones.
     pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     try:
         futures = {
-            pool.submit(measure_pair, pair, prediction.structures, affine=affine): index
+            pool.submit(measure_pair, pair, prediction.structures, **stages): index
             for index, pair in enumerate(prediction.pairs)
         }
         for future in as_completed(futures):
@@ -145,13 +153,13 @@ def median_order(cases: pd.DataFrame) -> list[str]:
     """Return the pairs by distance from the median result, the median pair first.
 
     The result is the network's mean Dice over structures, or for unlabelled pairs its gain in
-    NMI over "before".
+    NMI over "before", or its NMI where that was not measured.
     """
     network = cases[cases["stage"] == "network"].groupby("pair", sort=False)
     score = network["dice"].mean()
     if score.isna().all():
         before = cases[cases["stage"] == "before"].groupby("pair", sort=False)
-        score = network["nmi"].mean() - before["nmi"].mean()
+        score = network["nmi"].mean().sub(before["nmi"].mean(), fill_value=0)
     ranked = list(score.fillna(score.min()).sort_values(kind="stable").index)
     middle = (len(ranked) - 1) // 2
     return sorted(ranked, key=lambda name: abs(ranked.index(name) - middle))
@@ -187,7 +195,7 @@ def _draw(
 
 
 def _title(prediction: Prediction, rows: pd.DataFrame, *, first: bool) -> str:
-    """Return the heading of a picture: which pair it is, then before -> after."""
+    """Return the heading of a picture: which pair it is, then its figures, before -> after."""
     case = rows.iloc[0]
     names = f": {case['moving']} (moving) to {case['fixed']} (fixed)" if case["moving"] else ""
     note = f", the median of {len(prediction.pairs)}" if first and len(prediction.pairs) > 1 else ""
@@ -206,13 +214,14 @@ def _title(prediction: Prediction, rows: pd.DataFrame, *, first: bool) -> str:
 
 def _change(figures: dict[str, pd.DataFrame], column: str, digits: int) -> str:
     means = {stage: block[column].mean() for stage, block in figures.items()}
-    text = f"{means['before']:.{digits}f} → {means['network']:.{digits}f}"
+    text = f"{means['before']:.{digits}f} → " if "before" in means else ""
+    text += f"{means['network']:.{digits}f}"
     return text + (f" (affine {means['affine']:.{digits}f})" if "affine" in means else "")
 
 
 def _settings(
     prediction: Prediction,
-    affine: bool,
+    stages: dict[str, bool],
     structure: str | None,
     drawn: list[Path],
     notes: list[str],
@@ -223,7 +232,7 @@ def _settings(
         "checkpoint": prediction.checkpoint,
         "pairs": len(prediction.pairs),
         "structures": list(prediction.structures),
-        "affine": affine,
+        **stages,
         "label_warping": "linear interpolation, threshold 0.5",
         "average_surface_distance": "mean of both directed, area-weighted averages",
         "picture_structure": structure,

@@ -18,6 +18,7 @@ IMAGE = (
     "nmi",
     "gradient_similarity",
     "inverse_consistency_voxels",
+    "seconds",
 )
 ALL_STRUCTURES = "mean of structures"
 

@@ -31,6 +31,7 @@ IMAGE_FIGURES = (
     Figure("nmi", "NMI", 3),
     Figure("gradient_similarity", "gradient similarity", 3),
     Figure("inverse_consistency_voxels", "inverse error (voxels)", 2),
+    Figure("seconds", "seconds", 2),
 )
 
 

@@ -23,7 +23,7 @@ import tf_keras as keras
 from mmzoo.checks import check_choice, check_positive, check_rank, check_same_shape
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import compiled
-from mmzoo.ops.filters import apply_along_axes, convolution_matrix, gaussian_kernel
+from mmzoo.ops.filters import gaussian_smooth
 from mmzoo.ops.finite_difference import backward_gradient
 
 SIGMAS = (1.0, 1.5, 3.0)  # Sigma, section 3 of the paper, in voxels
@@ -103,8 +103,9 @@ def _segi(fixed, warped, sigmas, order: str, absolute: bool, eps: float, spacing
         gradient_b = _normalise(gradient_b, eps)
     total = 0.0
     for sigma in sigmas:
-        a = _normalise(_smooth(gradient_a, sigma, spacing), eps)  # Eq. 5
-        b = _normalise(_smooth(gradient_b, sigma, spacing), eps)
+        voxels = [sigma / length for length in spacing]
+        a = _normalise(gaussian_smooth(gradient_a, voxels), eps)  # Eq. 5
+        b = _normalise(gaussian_smooth(gradient_b, voxels), eps)
         cosine = tf.reduce_sum(a * b, axis=1)
         cosine = tf.abs(cosine) if absolute else cosine
         total -= tf.reduce_mean(cosine, axis=(1, 2, 3))  # Eq. 8
@@ -118,16 +119,6 @@ def _gradient(volume: tf.Tensor, spacing) -> tf.Tensor:
         return gradient
     lengths = np.array(spacing) / np.prod(spacing) ** (1 / 3)
     return gradient / tf.constant(lengths.reshape(3, 1, 1, 1), volume.dtype)
-
-
-def _smooth(vectors: tf.Tensor, sigma: float, spacing) -> tf.Tensor:
-    """Smooth each component with a Gaussian of sigma / spacing voxels, zeros outside."""
-    if sigma == 0:
-        return vectors
-    kernels = [gaussian_kernel(sigma / length) for length in spacing]
-    lengths = vectors.shape[-3:]
-    matrices = [convolution_matrix(k, n) for k, n in zip(kernels, lengths, strict=True)]
-    return apply_along_axes(vectors, matrices)
 
 
 def _normalise(vectors: tf.Tensor, eps: float) -> tf.Tensor:

@@ -60,15 +60,18 @@ def apply_along_axes(volume: tf.Tensor, matrices) -> tf.Tensor:
     return tf.reshape(volume, tf.concat([leading, [new1, new2, new3]], axis=0))
 
 
-def gaussian_smooth(volume: tf.Tensor, sigma: float) -> tf.Tensor:
-    """Smooth a volume with a Gaussian of `sigma` voxels along each axis, zeros outside.
+def gaussian_smooth(volume: tf.Tensor, sigmas) -> tf.Tensor:
+    """Smooth a volume with a Gaussian, zeros outside.
 
     Args:
         volume: (..., dim1, dim2, dim3) with these three dims known.
-        sigma: standard deviation in voxels.
+        sigmas: three standard deviations in voxels, one an axis; 0 leaves all as it is.
     """
-    kernel = gaussian_kernel(sigma)
-    return apply_along_axes(volume, [convolution_matrix(kernel, n) for n in volume.shape[-3:]])
+    if not any(sigmas):
+        return volume
+    axes = zip(sigmas, volume.shape[-3:], strict=True)
+    matrices = [convolution_matrix(gaussian_kernel(sigma), dim) for sigma, dim in axes]
+    return apply_along_axes(volume, matrices)
 
 
 def resize(volume: tf.Tensor, shape) -> tf.Tensor:

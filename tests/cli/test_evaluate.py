@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import typer
 from helpers_prediction import write_prediction
@@ -34,6 +35,14 @@ def test_out_and_pictures_are_obeyed(tmp_path):
     assert result.exit_code == 0, result.output
     assert len(list(out.glob("pair_*.png"))) == 2
     assert not (run / "evaluation").exists()
+
+
+def test_no_before_leaves_the_stage_out(tmp_path):
+    run = write_prediction(tmp_path, pairs=1)
+    result = call(run, "--no-affine", "--no-before", "--jobs", 1, "--pictures", 0)
+    assert result.exit_code == 0, result.output
+    stages = set(pd.read_csv(run / "evaluation" / "cases.csv")["stage"])
+    assert stages == {"network"}
 
 
 def test_a_mistake_is_told_without_a_traceback(tmp_path):

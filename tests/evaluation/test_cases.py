@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -9,9 +10,10 @@ from mmzoo.evaluation.cases import measure_pair
 from mmzoo.metrics import average_surface_distance, dice, surface_distances
 
 
-def measure(folder, *, affine=False):
+def measure(folder, *, before=True, affine=False, seconds=math.nan):
     found = open_prediction(folder)
-    rows, notes = measure_pair(found.pairs[0], found.structures, affine=affine)
+    pair = dataclasses.replace(found.pairs[0], seconds=seconds)
+    rows, notes = measure_pair(pair, found.structures, before=before, affine=affine)
     return {(row.structure, row.stage): row for row in rows}, notes
 
 
@@ -98,3 +100,31 @@ def test_moving_image_on_another_grid_is_compared_by_voxel_index_with_a_note(tmp
     assert rows["label 0", "network"].dice == 1.0
     assert 0.3 < rows["label 0", "before"].dice < 0.9
     assert "moving (38, 28, 20) and fixed (32, 28, 20) differ in shape" in notes[0]
+
+
+def test_seconds_are_the_network_s_alone(tmp_path):
+    write_pair(tmp_path / "pair_0")
+    rows, _ = measure(tmp_path, seconds=2.5)
+    assert rows["label 1", "network"].seconds == 2.5
+    assert math.isnan(rows["label 1", "before"].seconds)
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_without_before_the_other_stages_are_the_same(tmp_path, affine):
+    write_pair(tmp_path / "pair_0")
+    rows, _ = measure(tmp_path, before=False, affine=affine)
+    everything, _ = measure(tmp_path, affine=affine)
+    others = {key: row for key, row in everything.items() if key[1] != "before"}
+    assert rows.keys() == others.keys()
+    for key, row in rows.items():
+        assert (row.dice, row.nmi, row.asd_mm) == (
+            others[key].dice,
+            others[key].nmi,
+            others[key].asd_mm,
+        )
+
+
+def test_without_before_other_grids_need_no_note(tmp_path):
+    pair = write_pair(tmp_path / "pair_0", labelled=False)
+    save(pair / "moving_image.nii.gz", np.indices((38, 28, 20)).sum(0), np.eye(4))
+    assert measure(tmp_path)[1] and not measure(tmp_path, before=False)[1]

@@ -1,8 +1,12 @@
+import json
+import math
+
 import numpy as np
 import pytest
 from helpers_prediction import SHAPE, SHIFT, SPACING, save, write_pair, write_prediction
 
 from mmzoo.evaluation import PredictionError, open_prediction
+from mmzoo.evaluation.prediction import case_name
 from mmzoo.evaluation.volumes import read_pair
 
 
@@ -128,3 +132,27 @@ def test_a_volume_cut_short_is_named(prediction):
     path.write_bytes(path.read_bytes()[:400])
     with pytest.raises(PredictionError, match="ddf.nii.gz` must be a NIfTI file"):
         read_pair(open_prediction(prediction).pairs[0])
+
+
+def test_seconds_are_known_where_pairs_json_says_them(prediction):
+    path = prediction / "test" / "pairs.json"
+    description = json.loads(path.read_text())
+    for name, seconds in (("pair_0", 1.25), ("pair_1", None), ("pair_2", math.inf)):
+        description["pairs"][name]["seconds"] = seconds
+    path.write_text(json.dumps(description))
+    first, *others = open_prediction(prediction).pairs
+    assert first.seconds == 1.25
+    assert all(math.isnan(pair.seconds) for pair in others)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a/moving_images/mr_1__ct_2.nii.gz", "mr_1"),
+        ("a/fixed_images/mr_1__ct_2.nii", "ct_2"),
+        ("a/images/mr_1__ct_2.nii.gz", "mr_1__ct_2"),
+        ("", ""),
+    ],
+)
+def test_the_case_of_a_file_is_the_part_of_its_side(file, name):
+    assert case_name(file) == name

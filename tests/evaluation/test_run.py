@@ -47,6 +47,34 @@ def test_no_affine_leaves_the_stage_out(prediction, tmp_path):
     assert found.pictures == ()
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_no_before_measures_the_network_alone(tmp_path, labelled):
+    run = write_prediction(tmp_path, pairs=2, labelled=labelled)
+    found = evaluate(run, before=False, affine=False)
+    assert list(found.cases["stage"].unique()) == ["network"]
+    assert found.pictures[0].stat().st_size > 10_000
+    text = (found.out / "summary.md").read_text()
+    assert "before" not in text and "| bidirectional-ddf |" in text
+    settings = json.loads((found.out / "settings.json").read_text())
+    assert (settings["before"], settings["affine"]) == (False, False)
+    assert found.summary["p_nmi_vs_before"].isna().all()
+
+
+def test_seconds_stand_in_the_table_where_they_are_known(prediction):
+    found = evaluate(prediction, affine=False, pictures=0)
+    assert "seconds" not in (found.out / "summary.md").read_text()
+    path = prediction / "test" / "pairs.json"
+    description = json.loads(path.read_text())
+    for seconds, entry in enumerate(description["pairs"].values(), start=1):
+        entry["seconds"] = float(seconds)
+    path.write_text(json.dumps(description))
+    found = evaluate(prediction, affine=False, pictures=0)
+    table = (found.out / "summary.md").read_text().split("\n\n")[1].splitlines()
+    header, _, before, network = ([cell.strip() for cell in row.split("|")] for row in table)
+    column = header.index("seconds")
+    assert (before[column], network[column]) == ("-", "2.00 ± 1.00")
+
+
 def test_unlabelled_pairs_get_a_summary_of_the_images_and_a_picture(tmp_path):
     run = write_prediction(tmp_path, pairs=2, labelled=False)
     found = evaluate(run, affine=False)
@@ -106,3 +134,11 @@ def test_median_of_unlabelled_pairs_is_by_gain_in_similarity():
         rows.append({"pair": name, "stage": "before", "dice": nan, "nmi": before})
         rows.append({"pair": name, "stage": "network", "dice": nan, "nmi": after})
     assert median_order(pd.DataFrame(rows))[0] == "p0"
+
+
+def test_median_of_unlabelled_pairs_without_before_is_by_similarity():
+    values = (("p0", 0.9), ("p1", 0.5), ("p2", 0.2))
+    rows = [
+        {"pair": name, "stage": "network", "dice": float("nan"), "nmi": nmi} for name, nmi in values
+    ]
+    assert median_order(pd.DataFrame(rows))[0] == "p1"

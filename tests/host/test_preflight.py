@@ -224,7 +224,7 @@ def test_the_files_of_a_layered_configuration_are_merged_before_the_check(
             "which segi does not take. Did you mean 'sigmas'",
         ),
         ("image", {"name": "lncc", "sigmas": [1]}, "which lncc does not take.* kernel_size"),
-        ("regularization", {"name": "bending-energy", "l1": True}, "It takes stencil, spacing, name"),
+        ("regularization", {"name": "bending-energy", "l1": True}, "takes stencil, spacing, name"),
         ("image", {"name": "ssd", "directions": "both"}, "'directions', which ssd does not take"),
     ],
 )

@@ -22,15 +22,20 @@ def test_matrix_shifts_the_right_way_and_sees_zeros_outside():
     np.testing.assert_array_equal(shifted, [2, 3, 4, 0])
 
 
-@pytest.mark.parametrize("sigma", [1.0, 1.5, 3.0])
-def test_smoothing_agrees_with_scipy_on_unequal_axes(sigma):
+@pytest.mark.parametrize("sigmas", [(1.0, 1.0, 1.0), (1.5, 0.5, 3.0)])
+def test_smoothing_agrees_with_scipy_on_unequal_axes(sigmas):
     volume = np.random.default_rng(0).normal(size=(2, 3, 9, 14, 6))
     expected = volume.copy()
-    for axis in (2, 3, 4):
+    for axis, sigma in zip((2, 3, 4), sigmas, strict=True):
         kernel = gaussian_kernel(sigma)
         expected = ndimage.convolve1d(expected, kernel, axis=axis, mode="constant")
-    smoothed = gaussian_smooth(tf.constant(volume), sigma)
+    smoothed = gaussian_smooth(tf.constant(volume), sigmas)
     np.testing.assert_allclose(smoothed, expected, atol=1e-12)
+
+
+def test_a_sigma_of_zero_leaves_all_as_it_is():
+    volume = tf.random.normal((1, 4, 5, 6))
+    np.testing.assert_array_equal(gaussian_smooth(volume, (0, 0, 0)), volume)
 
 
 @pytest.mark.parametrize("shape", [(8, 6, 10), (4, 3, 5), (7, 5, 3), (12, 18, 20)])

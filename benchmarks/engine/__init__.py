@@ -1,0 +1,1 @@
+"""The engine that reproduces papers: from a description of a paper to its page of results."""

@@ -1,0 +1,43 @@
+"""Which folder a benchmark's data sets lie in, when they are not phantoms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from engine.paper import Paper
+
+PHANTOM = "phantom"
+
+
+def prepared_folders(paper: Paper, source: str) -> dict[str, str]:
+    """Return the prepared folder of each data set of a paper; none for phantoms.
+
+    Args:
+        paper: whose data sets.
+        source: "phantom"; or a folder in mmzoo's layout, which is the data set whose moving
+            modality and structures it has; or one with such folders under the data sets' names.
+
+    Raises:
+        ValueError: the folder holds none of the data sets.
+    """
+    if source == PHANTOM:
+        return {}
+    folder = Path(source).expanduser().resolve()
+    if (folder / "mmzoo.json").is_file():
+        description = json.loads((folder / "mmzoo.json").read_text())
+        for name, data in paper.data.items():
+            fits = set(data["structures"]) <= set(description.get("labels", ()))
+            if fits and description.get("moving") == data["phantom"]["moving"]:
+                return {name: str(folder)}
+    found = {name: folder / name for name in paper.data if (folder / name / "mmzoo.json").is_file()}
+    if not found:
+        wanted = "; ".join(
+            f"{name}: {data['phantom']['moving']}, {', '.join(data['structures'])}"
+            for name, data in paper.data.items()
+        )
+        raise ValueError(
+            f"DATA={source} is neither `phantom` nor a folder of mmzoo prepare that holds one of "
+            f"the data sets (moving modality, structures) or folders with their names: {wanted}."
+        )
+    return {name: str(path) for name, path in found.items()}

@@ -1,0 +1,246 @@
+"""The description of a paper, `benchmarks/papers/NAME.yaml`, and the runs that follow from it.
+
+A description elsewhere is named by its path; its `configs` may be a folder beside it.
+
+title, authors, year   of the paper
+configs                folder under configs/ that holds its rows
+reference              row that the others are compared with; its median case is drawn
+unit                   what is independent in a test: "fixed" (person of the fixed image), "pair"
+data                   NAME: {title, phantom: {name, moving, fov}, structures: {label: title}}
+                       and `overlays: {file: file that goes after it on these data}`
+tables                 HEADING of a table of the paper: [its data sets]
+scales                 smoke, laptop, paper: {size, cases, folds} of the phantoms and
+                       test_folds (all), data (all), epochs (of the row), threads (all cores)
+rows                   NAME: {title} with `configs` where it is not NAME.yaml alone
+ablations              rows and a grid of settings that run on `data` and `test_folds` only
+printed                ROW: {DATA/STRUCTURE: {dice: [mean, std], asd: [mean, std]}}
+claims                 [{quote, where, test, ...}], see `claims.py`
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmzoo.checks import check_choice
+from mmzoo.layering import merge_files, read_file
+
+ROOT = Path(__file__).parents[2]
+PAPERS = ROOT / "benchmarks" / "papers"
+SCALES = ("smoke", "laptop", "paper")
+SEED = 0  # of the phantoms
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method of a table.
+
+    Attributes:
+        name: of its folders, and of its configuration unless `configs` says otherwise.
+        title: in tables.
+        configs: files under configs/<paper>, later ones win.
+        settings: of a grid, {key with dots: value}, written over the configuration.
+        kind: "row", "ablation" or "grid".
+    """
+
+    name: str
+    title: str
+    configs: tuple[str, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    kind: str = "row"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row on one fold of one data set."""
+
+    data: str
+    row: str
+    fold: int
+
+    @property
+    def folder(self) -> str:
+        """Where it lives, below the benchmark's folder."""
+        return f"runs/{self.data}/{self.row}/fold{self.fold}"
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper's description and the runs of one scale.
+
+    Attributes:
+        path: of its description.
+        scale: smoke, laptop or paper.
+        content: what the file holds.
+    """
+
+    path: Path
+    scale: str
+    content: dict
+
+    @property
+    def name(self) -> str:
+        """Name of the paper: its file's."""
+        return self.path.stem
+
+    @property
+    def config_folder(self) -> Path:
+        """Return the folder of the rows' configurations."""
+        beside = self.path.parent / self.content["configs"]
+        return beside if beside.is_dir() else ROOT / "configs" / self.content["configs"]
+
+    @property
+    def settings(self) -> dict:
+        """What the scale says."""
+        return self.content["scales"][self.scale]
+
+    @property
+    def data(self) -> dict[str, dict]:
+        """The data sets that this scale uses, by name."""
+        every = self.content["data"]
+        return {name: every[name] for name in self.settings.get("data", every)}
+
+    @property
+    def rows(self) -> dict[str, Row]:
+        """All rows by name: of the tables, the ablations and the grid, in this order."""
+        found = [_row(name, entry, "row") for name, entry in self.content["rows"].items()]
+        ablations = self.content.get("ablations", {})
+        wanted = self.settings.get("ablations", ablations.get("rows", {}))
+        found += [_row(name, ablations["rows"][name], "ablation") for name in wanted]
+        if "grid" in ablations and self.settings.get("grid", True):
+            found += _grid_rows(ablations["grid"])
+        return {row.name: row for row in found}
+
+    @property
+    def runs(self) -> list[Run]:
+        """Every run of this scale."""
+        folds = self.settings.get("test_folds", range(self.settings["folds"]))
+        ablations = self.content.get("ablations", {})
+        runs = []
+        for row in self.rows.values():
+            data, tested = self.data, folds
+            if row.kind != "row":
+                data = [name for name in ablations["data"] if name in self.data]
+                tested = [fold for fold in ablations["test_folds"] if fold in folds]
+            runs += [Run(name, row.name, fold) for name in data for fold in tested]
+        return runs
+
+    def config_files(self, run: Run) -> list[Path]:
+        """Return the configuration files of a run, without data and scale."""
+        folder = self.config_folder
+        overlays = self.content["data"][run.data].get("overlays", {})
+        files = []
+        for name in self.rows[run.row].configs:
+            files += [folder / name] + ([folder / overlays[name]] if name in overlays else [])
+        return files
+
+    def phantom_command(self, data: str) -> str:
+        """Return the command that makes a data set's phantoms, without the folder to write."""
+        phantom, size = self.content["data"][data]["phantom"], self.settings["size"]
+        options = {"moving": phantom["moving"], "fov": phantom["fov"], "seed": SEED, "valid": 0}
+        options |= {"size": f"{size} {size} {size}"}
+        options |= {name: self.settings[name] for name in ("cases", "folds")}
+        given = " ".join(f"--{name} {value}" for name, value in options.items())
+        return f"mmzoo phantom {phantom['name']} {given}"
+
+    def digest(self, run: Run, data: str | Path) -> str:
+        """Return a short hash of all that a run is made from: configuration and data set.
+
+        Args:
+            run: the run.
+            data: folder of its data set; for phantoms the command that makes them counts.
+        """
+        made = self.phantom_command(run.data)
+        description = Path(data) / "mmzoo.json"
+        if Path(data).is_absolute() and description.is_file():
+            made = description.read_text()
+        config = merge_files([*self.config_files(run), *self.scale_files()])
+        return _hash([config, self.overrides(run), made])
+
+    def page_digest(self) -> str:
+        """Return a short hash of what the page is made from, beside the runs."""
+        engine = sorted((ROOT / "benchmarks" / "engine").glob("*.py"))
+        return _hash([self.content, *(path.read_text() for path in engine)])
+
+    def scale_files(self) -> list[Path]:
+        """Return the file of the scale, none at the paper's."""
+        path = ROOT / "configs" / "scale" / f"{self.scale}.yaml"
+        return [path] if path.is_file() else []
+
+    def is_conventional(self, run: Run) -> bool:
+        """Whether a row is a conventional tool and not a network to train."""
+        return "baseline" in merge_files(self.config_files(run))
+
+    def overrides(self, run: Run) -> dict:
+        """Return what is written over the configuration: the length of training, a grid's point."""
+        row = self.rows[run.row]
+        merged: dict = {}
+        shorter = self.settings.get("overrides", {}).get(row.kind, {})
+        for key, value in {**shorter, **row.settings}.items():
+            _put(merged, key, value)
+        return merged
+
+
+def load_paper(name: str, scale: str) -> Paper:
+    """Read a paper's description.
+
+    Args:
+        name: file name in benchmarks/papers without ending, or path of a description.
+        scale: smoke, laptop or paper.
+
+    Raises:
+        ValueError: there is no such paper or scale, or a row lacks its configuration file.
+    """
+    path = Path(name).expanduser().resolve()
+    if path.suffix != ".yaml":
+        check_choice("PAPER", name, paper_names())
+        path = PAPERS / f"{name}.yaml"
+    content = read_file(path)
+    check_choice("SCALE", scale, content["scales"])
+    paper = Paper(path, scale, content)
+    for run in paper.runs:
+        for file in paper.config_files(run):
+            if not file.is_file():
+                raise ValueError(
+                    f"Row {run.row!r} of {paper.name} wants {file}, which is not there; write it, "
+                    "or name the row's files with `configs`."
+                )
+    return paper
+
+
+def paper_names() -> list[str]:
+    """Return the papers that can be reproduced."""
+    return sorted(path.stem for path in PAPERS.glob("*.yaml"))
+
+
+def _row(name: str, entry: dict, kind: str) -> Row:
+    return Row(name, entry["title"], tuple(entry.get("configs", [f"{name}.yaml"])), kind=kind)
+
+
+def _grid_rows(grid: dict) -> list[Row]:
+    """Return one row for each point of a grid of settings."""
+    rows = []
+    for values in itertools.product(*(axis["values"] for axis in grid["axes"].values())):
+        point = dict(zip(grid["axes"], values, strict=True))
+        name = "_".join(["grid", *(str(value) for value in values)])
+        title = ", ".join(f"{axis} = {value:g}" for axis, value in point.items())
+        settings = {grid["axes"][axis]["key"]: value for axis, value in point.items()}
+        rows.append(Row(name, title, (grid["base"],), settings, "grid"))
+    return rows
+
+
+def _hash(content) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _put(config: dict, key: str, value) -> None:
+    """Set a nested key that is written with dots."""
+    *sections, last = key.split(".")
+    for section in sections:
+        config = config.setdefault(section, {})
+    config[last] = value

@@ -1,0 +1,205 @@
+"""The tables of a paper's page in Markdown: what was measured, and below it what is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from engine.claims import LEVEL, signed_rank
+from engine.paper import Row
+from engine.results import BEFORE, FIGURES, Results, name_folds, place_title, places
+
+NONE = "–"
+LEGEND = (
+    "Mean ± standard deviation over pairs; below it what the paper prints. \\* differs from "
+    "{reference}: two-sided Wilcoxon signed-rank test on {unit}, over the pairs that both rows "
+    f"have, p < {LEVEL}, which fewer than 6 units cannot reach. Folding: share of voxels with a "
+    "Jacobian determinant at or below zero, mean. Seconds: median for a pair. Training: minutes "
+    "for a fold, median."
+)
+
+
+def paper_tables(results: Results) -> dict[str, str]:
+    """Return the paper's tables that this scale fills, by heading."""
+    paper = results.paper
+    default = {data["title"]: [name] for name, data in paper.data.items()}
+    rows = [BEFORE, *(row.name for row in paper.rows.values() if row.kind == "row")]
+    tables = {}
+    for heading, wanted in paper.content.get("tables", default).items():
+        data = [name for name in wanted if name in paper.data]
+        if data:
+            titles = "; ".join(paper.data[name]["title"] for name in data)
+            key = heading if heading == titles else f"{heading}: {titles}"
+            tables[key] = method_table(results, rows, data)
+    return tables
+
+
+def ablation_table(results: Results) -> str:
+    """Return the table of the ablations, on their data and folds alone; "" without any."""
+    paper = results.paper
+    rows = [row.name for row in paper.rows.values() if row.kind == "ablation"]
+    runs = [run for run in paper.runs if run.row in rows]
+    if not runs:
+        return ""
+    data = list(dict.fromkeys(run.data for run in runs))
+    folds = sorted({run.fold for run in runs})
+    return method_table(results, [BEFORE, paper.content["reference"], *rows], data, folds)
+
+
+def method_table(
+    results: Results, rows: Iterable[str], data: list[str], folds: list[int] | None = None
+) -> str:
+    """Return a table with one row a method, and Dice and ASD of each structure side by side.
+
+    Args:
+        results: what was measured.
+        rows: names of rows, or "before".
+        data: data sets; figures of the whole image stand for each of them, divided by "/".
+        folds: to keep; all if None.
+    """
+    shown = [place for place in places(results.paper) if place.split("/")[0] in data]
+    columns = [(place, figure) for place in shown for figure in FIGURES]
+    header = [
+        "method",
+        *(_heading(results, place, figure, data) for place, figure in columns),
+        *("folding %", "s a pair", "training min", "pairs"),
+    ]
+    body = []
+    for row in rows:
+        cells = [_cell(results, row, place, figure, folds) for place, figure in columns]
+        whole = [_each(data, of, results, row, folds) for of in WHOLE]
+        body.append([_title(results, row, data, folds), *cells, *whole])
+    return markdown(header, body)
+
+
+def grid_table(results: Results) -> str:
+    """Return the mean Dice of a grid of two settings, rows by columns; "" without a grid."""
+    made = {run.row for run in results.paper.runs}
+    rows = [row for row in results.paper.rows.values() if row.kind == "grid" and row.name in made]
+    if not rows:
+        return ""
+    grid = results.paper.content["ablations"]["grid"]
+    (down, across), axes = grid["axes"], grid["axes"]
+    means = {
+        _point(row, grid): _mean_dice(results, row.name)
+        for row in rows
+        if (results.cases["row"] == row.name).any()
+    }
+    best = max(means, key=means.get) if means else None
+    printed = tuple(grid["printed"].values())
+    body = []
+    for value in axes[down]["values"]:
+        cells = []
+        for other in axes[across]["values"]:
+            point = (value, other)
+            text = f"{means[point]:.2f}" if point in means else "missing"
+            text = f"**{text}**" if point == best else text
+            cells.append(f"{text} (print)" if point == printed else text)
+        body.append([f"{down} = {value:g}", *cells])
+    return markdown(["", *(f"{across} = {value:g}" for value in axes[across]["values"])], body)
+
+
+def markdown(header: list[str], body: Iterable[list[str]], *, text: int = 1) -> str:
+    """Return a Markdown table, its first `text` columns to the left, the others to the right."""
+    rule = ["---"] * text + ["---:"] * (len(header) - text)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *body)) + "\n"
+
+
+def legend(results: Results) -> str:
+    """Return what the marks and columns of the tables mean."""
+    reference = results.title(results.paper.content["reference"])
+    unit = {"fixed": "the means per fixed person", "pair": "the pairs"}
+    text = LEGEND.format(reference=reference, unit=unit[results.paper.content["unit"]])
+    vanished = results.cases[results.cases["vanished"]]
+    if len(vanished):
+        counts = vanished.groupby("row", sort=False).size().items()
+        said = ", ".join(f"{results.title(row)} {count}" for row, count in counts)
+        text += (
+            f" Structures that vanished ({said}) count as Dice 0 and as the largest distance that "
+            "any row has on the structure."
+        )
+    return text
+
+
+# === Cells ===
+
+
+def _heading(results: Results, place: str, figure: str, data: list[str]) -> str:
+    alone = len(data) == 1
+    name = place.split("/")[1] if alone else place_title(results.paper, place)
+    return f"{name} {FIGURES[figure].title} {FIGURES[figure].unit}"
+
+
+def _title(results: Results, row: str, data: list[str], folds: list[int] | None) -> str:
+    """Return a row's title with the runs that it lacks."""
+    lost = [
+        run
+        for run in results.missing
+        if run.row == row and run.data in data and (folds is None or run.fold in folds)
+    ]
+    return results.title(row) + (f" (missing: {name_folds(lost, 'data')})" if lost else "")
+
+
+def _cell(results: Results, row: str, place: str, figure: str, folds: list[int] | None) -> str:
+    """Return "mean ± std", marked where it differs from the reference, and the print."""
+    values = results.values(row, place, figure, folds)
+    text = "missing"
+    if len(values):
+        mark = r" \*" if _differs(results, row, place, figure, folds) else ""
+        spread = f" ± {values.std():.2f}" if len(values) > 1 else ""
+        text = f"{values.mean():.2f}{spread}{mark}"
+    printed = results.paper.content.get("printed", {}).get(row, {}).get(place, {}).get(figure)
+    if printed:
+        text += f"<br><sub>print {printed[0]:.2f} ± {printed[1]:.2f}</sub>"
+    return text
+
+
+def _differs(results: Results, row: str, place: str, figure: str, folds: list[int] | None) -> bool:
+    reference = results.paper.content["reference"]
+    if row == reference:
+        return False
+    units = results.in_units([row, reference], place, figure, folds)
+    return signed_rank(units[row] - units[reference], "two-sided") < LEVEL
+
+
+def _folding(results: Results, row: str, data: str, folds: list[int] | None) -> str:
+    values = results.per_pair(row, data, "folding_percent", folds)
+    return f"{values.mean():.3f}" if len(values) else NONE
+
+
+def _seconds(results: Results, row: str, data: str, folds: list[int] | None) -> str:
+    values = results.per_pair(row, data, "seconds", folds).dropna()
+    return f"{values.median():.3g}" if len(values) else NONE
+
+
+def _training(results: Results, row: str, data: str, folds: list[int] | None) -> str:
+    trained = results.training
+    trained = trained[(trained["row"] == row) & (trained["data"] == data)]
+    if folds is not None:
+        trained = trained[trained["fold"].isin(folds)]
+    return f"{trained['seconds'].median() / 60:.1f}" if len(trained) else NONE
+
+
+def _pairs(results: Results, row: str, data: str, folds: list[int] | None) -> str:
+    return str(len(results.per_pair(row, data, "seconds", folds)))
+
+
+WHOLE = (_folding, _seconds, _training, _pairs)
+
+
+def _each(data: list[str], of: Callable[..., str], results: Results, row: str, folds) -> str:
+    """Return a figure of the whole image for each data set, once where they are alike."""
+    texts = [of(results, row, name, folds) for name in data]
+    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
+
+
+# === Grid ===
+
+
+def _point(row: Row, grid: dict) -> tuple[float, ...]:
+    return tuple(row.settings[axis["key"]] for axis in grid["axes"].values())
+
+
+def _mean_dice(results: Results, row: str) -> float:
+    """Return the mean over pairs of the mean over structures, in percent."""
+    cases = results.cases[results.cases["row"] == row]
+    return float(cases["dice"].mean() * 100)

@@ -1,0 +1,78 @@
+"""``mmzoo baseline``: a conventional method on the pairs that a network would predict."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmzoo.cli._quiet import quiet
+from mmzoo.cli.prepare import ManyValues
+
+
+class COMMAND(ManyValues):
+    """Lets ``-c a b c`` name several files, as `deepreg_train` does."""
+
+    def parse_args(self, ctx, args):
+        """Write the short name out, so that its values are found."""
+        return super().parse_args(ctx, ["--config" if arg == "-c" else arg for arg in args])
+
+
+def baseline(
+    config: Annotated[
+        list[str],
+        typer.Option(
+            "--config", "-c", help="The method's file, the data's, and others; later ones win."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write; mmzoo evaluate reads it.")],
+    mode: Annotated[str, typer.Option(help="Split to register: test or valid.")] = "test",
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Processes of one thread each [default: all processor cores]."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace pairs made with other settings.")
+    ] = False,
+) -> None:
+    """Register pairs by a conventional tool and write them as deepreg_predict does."""
+    # Late, so that `mmzoo --help` does not wait for NumPy and SciPy.
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from mmzoo.baselines import run_baseline
+    from mmzoo.data.phantom import default_jobs
+    from mmzoo.layering import merge_files
+
+    try:
+        with Progress(console=Console(), transient=True) as progress:
+            bar = progress.add_task("pairs", total=None)
+            run = run_baseline(
+                merge_files(find_file(name) for name in config),
+                out,
+                method=Path(config[0]).stem,
+                mode=mode,
+                jobs=default_jobs() if jobs is None else jobs,
+                overwrite=overwrite,
+                report=lambda done, total: progress.update(bar, completed=done, total=total),
+            )
+    except (ValueError, OSError) as error:
+        typer.secho(f"Error: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    for pair, reason in run.failures:
+        typer.secho(f"Error: {pair}: {reason}", fg="red", err=True)
+    if run.failures:
+        typer.secho(f"{len(run.failures)} of {run.pairs} pairs failed.", fg="red", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{run.pairs} pairs in {run.folder}, {run.seconds:.2f} s each; measure them with: ")
+    typer.echo(f"mmzoo evaluate {out}")
+
+
+def find_file(name: str) -> str:
+    """Return a configuration here, else the zoo's of that name."""
+    if Path(name).expanduser().exists():
+        return name
+    # Loads TensorFlow, which takes seconds and tells of its build.
+    with quiet():
+        from mmzoo.host.adaptations.config import zoo_file
+
+        return zoo_file(name)

@@ -1,0 +1,179 @@
+import json
+
+import pytest
+import yaml
+from engine.data import prepared_folders
+from engine.paper import Run, load_paper, paper_names
+
+from mmzoo.layering import merge_files
+
+DESCRIPTION = {
+    "title": "T",
+    "authors": "A",
+    "year": 2021,
+    "configs": "rows",
+    "reference": "net",
+    "unit": "fixed",
+    "data": {
+        "heart": {
+            "title": "H",
+            "phantom": {"name": "heart", "moving": "mr", "fov": "heart"},
+            "structures": {"myocardium": "Myo"},
+        },
+        "liver": {
+            "title": "L",
+            "phantom": {"name": "abdomen", "moving": "t1", "fov": "liver"},
+            "structures": {"liver": "Liver"},
+            "overlays": {"net.yaml": "net_liver.yaml"},
+        },
+    },
+    "scales": {
+        "smoke": {"size": 16, "cases": 4, "folds": 2, "test_folds": [1], "data": ["heart"]},
+        "paper": {"size": 96, "cases": 20, "folds": 4, "overrides": {"grid": {"train.epochs": 3}}},
+    },
+    "rows": {"tool": {"title": "Tool"}, "net": {"title": "Net"}},
+    "ablations": {
+        "data": ["heart"],
+        "test_folds": [0, 1],
+        "rows": {"plain": {"title": "Plain", "configs": ["net.yaml", "plain.yaml"]}},
+        "grid": {"base": "net.yaml", "axes": {"a": {"key": "train.loss.a", "values": [0.1, 1]}}},
+    },
+}
+ROWS = {
+    "tool": {"baseline": {"tool": "ants"}},
+    "net": {"train": {"epochs": 9, "loss": {"a": 7, "b": 2}}},
+    "net_liver": {"train": {"loss": {"b": 3}}},
+    "plain": {"train": {"loss": {"b": 0}}},
+}
+
+
+@pytest.fixture
+def description(tmp_path):
+    (tmp_path / "rows").mkdir()
+    for name, content in ROWS.items():
+        (tmp_path / "rows" / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(DESCRIPTION, sort_keys=False))
+    return path
+
+
+def test_every_row_runs_on_every_data_set_and_fold_ablations_on_theirs(description):
+    runs = load_paper(str(description), "paper").runs
+    rows = [run for run in runs if run.row in ("tool", "net")]
+    assert len(rows) == 2 * 2 * 4
+    assert [run for run in runs if run.row == "plain"] == [
+        Run("heart", "plain", 0),
+        Run("heart", "plain", 1),
+    ]
+    assert {run.row for run in runs if run.row.startswith("grid")} == {"grid_0.1", "grid_1"}
+
+
+def test_a_scale_may_keep_to_some_data_and_folds(description):
+    runs = load_paper(str(description), "smoke").runs
+    assert {(run.data, run.fold) for run in runs} == {("heart", 1)}
+
+
+def test_an_overlay_follows_its_file_on_its_data(description):
+    paper = load_paper(str(description), "paper")
+    names = [path.name for path in paper.config_files(Run("liver", "net", 0))]
+    assert names == ["net.yaml", "net_liver.yaml"]
+    names = [path.name for path in paper.config_files(Run("heart", "plain", 0))]
+    assert names == ["net.yaml", "plain.yaml"]
+
+
+def test_a_point_of_the_grid_and_the_scale_s_lengths_are_overrides(description):
+    paper = load_paper(str(description), "paper")
+    assert paper.overrides(Run("heart", "grid_0.1", 0)) == {
+        "train": {"epochs": 3, "loss": {"a": 0.1}}
+    }
+    assert paper.overrides(Run("heart", "net", 0)) == {}
+
+
+def test_a_row_with_a_baseline_section_is_conventional(description):
+    paper = load_paper(str(description), "paper")
+    assert paper.is_conventional(Run("heart", "tool", 0))
+    assert not paper.is_conventional(Run("heart", "net", 0))
+
+
+def test_the_digest_of_a_run_changes_with_its_configuration_alone(description):
+    def digests():
+        paper = load_paper(str(description), "paper")
+        return [paper.digest(run, "data/x") for run in (Run("liver", "net", 0), RUN)]
+
+    RUN = Run("heart", "net", 0)
+    liver, heart = digests()
+    path = description.parent / "rows" / "net_liver.yaml"
+    path.write_text(yaml.safe_dump({"train": {"loss": {"b": 4}}}))
+    assert digests()[0] != liver
+    assert digests()[1] == heart
+
+
+def test_the_digest_of_a_run_on_prepared_data_changes_with_the_data(description, tmp_path):
+    paper = load_paper(str(description), "paper")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "mmzoo.json").write_text("1")
+    before = paper.digest(Run("heart", "net", 0), folder)
+    (folder / "mmzoo.json").write_text("2")
+    assert paper.digest(Run("heart", "net", 0), folder) != before
+
+
+def test_an_unknown_paper_scale_or_row_file_is_named(description):
+    with pytest.raises(ValueError, match="mmregnte.*did you mean 'mmregnet'"):
+        load_paper("mmregnte", "smoke")
+    with pytest.raises(ValueError, match="did you mean 'paper'"):
+        load_paper(str(description), "papers")
+    (description.parent / "rows" / "tool.yaml").unlink()
+    with pytest.raises(ValueError, match="Row 'tool' of mine wants .*tool.yaml"):
+        load_paper(str(description), "paper")
+
+
+def write_set(folder, moving, labels):
+    folder.mkdir(parents=True)
+    (folder / "mmzoo.json").write_text(json.dumps({"moving": moving, "labels": labels}))
+
+
+def test_phantoms_need_no_folder(description):
+    assert prepared_folders(load_paper(str(description), "paper"), "phantom") == {}
+
+
+def test_a_prepared_folder_is_the_data_set_it_fits(description, tmp_path):
+    paper = load_paper(str(description), "paper")
+    write_set(tmp_path / "a", "t1", ["spleen", "liver"])
+    assert prepared_folders(paper, str(tmp_path / "a")) == {"liver": str(tmp_path / "a")}
+
+
+def test_a_folder_may_hold_the_data_sets_under_their_names(description, tmp_path):
+    paper = load_paper(str(description), "paper")
+    write_set(tmp_path / "all" / "heart", "mr", ["myocardium"])
+    found = prepared_folders(paper, str(tmp_path / "all"))
+    assert found == {"heart": str(tmp_path / "all" / "heart")}
+
+
+def test_a_folder_of_other_data_is_refused_with_what_is_wanted(description, tmp_path):
+    paper = load_paper(str(description), "paper")
+    write_set(tmp_path / "b", "t2", ["liver"])
+    with pytest.raises(ValueError, match="heart: mr, myocardium; liver: t1, liver"):
+        prepared_folders(paper, str(tmp_path / "b"))
+
+
+@pytest.mark.parametrize("name", paper_names())
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
+def test_shipped_descriptions_are_whole(name, scale):
+    paper = load_paper(name, scale)
+    cells = {
+        f"{data}/{title}"
+        for data, entry in paper.content["data"].items()
+        for title in entry["structures"].values()
+    }
+    known = {"before", *paper.content["rows"], *paper.content["ablations"]["rows"]}
+    assert paper.content["reference"] in paper.content["rows"]
+    for printed in paper.content["printed"].values():
+        assert set(printed) <= cells
+    assert set(paper.content["printed"]) <= known
+    for claim in paper.content["claims"]:
+        assert {claim.get("row", "before"), *claim.get("than", [])} <= known
+        assert set(claim.get("at", [])) <= cells | set(paper.content["data"])
+    for run in paper.runs:
+        merged = merge_files([*paper.config_files(run), *paper.scale_files()])
+        assert ("baseline" in merged) != ("train" in merged)

@@ -1,0 +1,139 @@
+import math
+
+import numpy as np
+from engine.results import collect
+from engine.tables import ablation_table, grid_table, legend, markdown, method_table, paper_tables
+
+
+def rows_of(table):
+    """Return a Markdown table as {first cell: {heading: cell}}."""
+    header, _, *body = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()
+    ]
+    return {row[0]: dict(zip(header, row, strict=True)) for row in body}
+
+
+def table_of(results, heading="Table 1: Hearts"):
+    return rows_of(paper_tables(results)[heading])
+
+
+def test_a_markdown_table_aligns_text_left_and_numbers_right():
+    assert markdown(["a", "b", "c"], [["x", "y", "1"]], text=2) == (
+        "| a | b | c |\n| --- | --- | ---: |\n| x | y | 1 |\n"
+    )
+
+
+def test_there_is_one_table_for_each_of_the_papers(results):
+    assert list(paper_tables(results)) == ["Table 1: Hearts", "Table 2: Livers"]
+
+
+def test_without_named_tables_there_is_one_a_data_set(results):
+    del results.paper.content["tables"]
+    assert list(paper_tables(results)) == ["Hearts", "Livers"]
+
+
+def test_a_table_leaves_out_data_that_the_scale_leaves_out(results):
+    results.paper.content["scales"]["laptop"]["data"] = ["heart"]
+    assert list(paper_tables(results)) == ["Table 1: Hearts"]
+
+
+def test_a_cell_is_mean_and_sample_deviation_over_pairs(results):
+    values = np.repeat([50 + 0.1 * person for person in range(6)], 3)
+    expected = f"{values.mean():.2f} ± {values.std(ddof=1):.2f}"
+    assert table_of(results)["before"]["LVC Dice %"].startswith(expected)
+    assert table_of(results)["Tool"]["Myo ASD mm"].startswith("3.98 ± 0.02")
+
+
+def test_the_print_stands_below_what_was_measured(results):
+    net = table_of(results)["Net"]
+    assert net["LVC Dice %"].endswith("<br><sub>print 80.28 ± 7.22</sub>")
+    assert net["LVC ASD mm"].endswith("<br><sub>print 3.46 ± 1.30</sub>")
+    assert "print" not in net["Myo Dice %"]
+
+
+def test_what_differs_from_the_reference_is_marked(results):
+    table = table_of(results)
+    assert r"\*" in table["Tool"]["LVC Dice %"]  # six of six people: p = 2/64
+    assert r"\*" not in table["Net"]["LVC Dice %"]
+
+
+def test_what_does_not_differ_is_not_marked(change):
+    # one person of six the other way, with the largest difference: p = 2 * 14/64
+    results = change("tool", "dice", 0.3, fixed=5)
+    table = table_of(results)
+    assert r"\*" not in table["Tool"]["LVC Dice %"]
+    assert r"\*" in table["Tool"]["LVC ASD mm"]
+
+
+def test_figures_of_the_whole_image_and_the_number_of_pairs_follow(results):
+    net, tool = table_of(results)["Net"], table_of(results)["Tool"]
+    assert (net["folding %"], net["s a pair"], net["training min"], net["pairs"]) == (
+        "0.500",
+        "0.54",
+        "2.0",
+        "18",
+    )
+    assert (tool["s a pair"], tool["training min"], tool["pairs"]) == ("2.01", "–", "6")
+
+
+def test_figures_of_the_whole_image_stand_for_each_data_set(results):
+    chosen = (results.cases["row"] == "net") & (results.cases["data"] == "liver")
+    results.cases.loc[chosen, "seconds"] = 9.0
+    table = rows_of(method_table(results, ["net"], ["heart", "liver"]))
+    assert table["Net"]["s a pair"] == "0.54 / 9"
+    assert table["Net"]["pairs"] == "18"
+    assert "Liver (Livers) Dice %" in table["Net"]
+
+
+def test_a_missing_row_is_shown_as_missing(paper, out):
+    for fold in (0, 1):
+        (out / f"runs/heart/tool/fold{fold}/evaluation/cases.csv").unlink()
+    table = table_of(collect(paper, out))
+    assert table["Tool (missing: heart, folds 0 1)"]["LVC Dice %"] == "missing"
+    assert table["Net"]["LVC Dice %"].startswith("70.75")
+
+
+def test_a_missing_fold_is_named_and_the_others_count(paper, out):
+    (out / "runs/heart/tool/fold1/evaluation/cases.csv").unlink()
+    table = table_of(collect(paper, out))
+    assert table["Tool (missing: heart, fold 1)"]["LVC Dice %"].startswith("60.10 ± 0.10")
+
+
+def test_ablations_stand_beside_the_reference_on_the_same_fold(results):
+    table = rows_of(ablation_table(results))
+    assert list(table) == ["before", "Net", "Variant"]
+    assert table["Net"]["LVC Dice %"].startswith("70.30")  # people 0 to 2 alone
+    assert table["Net"]["pairs"] == table["Variant"]["pairs"] == "9"
+
+
+def test_the_grid_is_a_matrix_with_the_best_in_bold_and_the_print_named(results):
+    table = rows_of(grid_table(results))
+    assert table == {
+        "a = 1": {"": "a = 1", "b = 1": "61.10", "b = 2": "**64.10** (print)"},
+        "a = 2": {"": "a = 2", "b = 1": "63.10", "b = 2": "62.10"},
+    }
+
+
+def test_a_missing_point_of_the_grid_is_shown(paper, out):
+    (out / "runs/heart/grid_1_2/fold0/evaluation/cases.csv").unlink()
+    table = rows_of(grid_table(collect(paper, out)))
+    assert table["a = 1"]["b = 2"] == "missing (print)"
+    assert table["a = 2"]["b = 1"] == "**63.10**"
+
+
+def test_a_scale_without_ablations_has_no_tables_of_them(results):
+    results.paper.content["scales"]["laptop"]["ablations"] = []
+    assert ablation_table(results) == grid_table(results) == ""
+
+
+def test_the_legend_names_the_reference_and_what_vanished(results):
+    assert "differs from Net" in legend(results)
+    assert "vanished" not in legend(results)
+    results.cases.loc[results.cases["row"] == "tool", "vanished"] = True
+    assert "Structures that vanished (Tool 18)" in legend(results)
+
+
+def test_values_that_no_row_has_are_not_marked(results):
+    results.cases["asd_mm"] = math.nan
+    assert table_of(results)["Tool"]["LVC ASD mm"].startswith("nan")
+    assert r"\*" not in table_of(results)["Tool"]["LVC ASD mm"]
