@@ -34,7 +34,8 @@ def main() -> None:
         with only_one(out):
             given.paper = str(paper.path) if given.paper.endswith(".yaml") else paper.name
             status = snakemake(given, out, theirs)
-            if status and not {"-n", "--dry-run", "--dryrun"} & set(theirs):
+            dry = {"-n", "--dry-run", "--dryrun"} & set(theirs)
+            if status and not dry:
                 write_partial_page(given, out)
     except (ValueError, OSError) as error:
         raise SystemExit(f"benchmark: {error}") from None
@@ -44,7 +45,8 @@ def main() -> None:
             f"{out / 'logs'}, what there is of the page in {out / 'partial'}. Mend the cause and "
             "give the same command again."
         )
-    print(f"page: {out / 'page' / 'README.md'}")
+    if not dry:
+        print(f"page: {out / 'page' / 'README.md'}")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
