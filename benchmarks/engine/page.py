@@ -145,8 +145,11 @@ def left_out(results: Results, source: str = PHANTOM) -> list[str]:
     absent = [data["title"] for name, data in every.items() if name not in paper.data]
     if absent:
         lines.append(f"Data sets left out: {', '.join(absent)}.")
-    if "ablations" in paper.content and all(row.kind == "row" for row in paper.rows.values()):
-        lines.append("The ablations and the grid of settings are left out.")
+    kinds = {row.kind for row in paper.rows.values()}
+    if "rows" in paper.content.get("ablations", {}) and "ablation" not in kinds:
+        lines.append("The ablations are left out.")
+    if "grid" in paper.content.get("ablations", {}) and "grid" not in kinds:
+        lines.append("The grid of settings is left out.")
     return [*lines, *_shorter_training(results), *_fewer_pairs(results)]
 
 
