@@ -220,12 +220,14 @@ def _settings(paper: Paper) -> str:
     groups: dict = {}
     for run in paper.runs:
         row = paper.rows[run.row]
-        if row.kind == "row" and not paper.is_conventional(run):
+        if row.kind == "row":
             full = _flat(merge_files(paper.config_files(run)))
             here = merge_files([*paper.config_files(run), *paper.scale_files()])
             here = _flat(merge(here, paper.overrides(run)))
+            kind = "baseline" if paper.is_conventional(run) else "train"
             for key in sorted(full.keys() | here.keys()):
-                if key not in LENGTH and full.get(key) != here.get(key):
+                ours = key.startswith(kind) and key not in LENGTH
+                if ours and full.get(key) != here.get(key):
                     change = (key, str(full.get(key, "–")), str(here.get(key, "–")))
                     groups.setdefault(change, []).append(row.title)
     if not groups:
