@@ -2,13 +2,22 @@
 
 from mmzoo.losses.bending import BendingEnergy, bending_energy
 from mmzoo.losses.cycle import CycleConsistency, cycle_consistency
+from mmzoo.losses.mi import MI, mi
+from mmzoo.losses.ncc import NCC, ncc
+from mmzoo.losses.nmi import NMI, nmi
 from mmzoo.losses.segi import SEGI, segi
 
 __all__ = [
+    "MI",
+    "NCC",
+    "NMI",
     "SEGI",
     "BendingEnergy",
     "CycleConsistency",
     "bending_energy",
     "cycle_consistency",
+    "mi",
+    "ncc",
+    "nmi",
     "segi",
 ]

@@ -1,0 +1,80 @@
+"""Mutual information of two volumes by Parzen windows.
+
+Source: van Ulsen 2022, Eq. 3.5-3.10, with the windows of DeepReg's `gmi`, on which the thesis
+builds: intensities in [0, 1], every voxel shared out over the bins, sigma half a bin.
+Differs from DeepReg's code: an empty bin stays empty (there 1e-5 is added), and memory does not
+grow with voxels times bins.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras as keras
+
+from mmzoo.losses.parzen import check_bins, histogram_of
+from mmzoo.ops.histogram import entropies
+
+NUM_BINS = 24
+SIGMA_RATIO = 0.5
+
+
+def mi(
+    fixed: tf.Tensor,
+    warped: tf.Tensor,
+    mask: tf.Tensor | None = None,
+    *,
+    num_bins: int = NUM_BINS,
+    sigma_ratio: float = SIGMA_RATIO,
+) -> tf.Tensor:
+    """Return the negative mutual information in nats.
+
+        L = -(H(A) + H(B) - H(A, B))    (Eq. 3.5)
+
+    Unchanged when the two are swapped, and when both are permuted alike. `nmi` says what bins,
+    sigma and the range of intensities mean; here every voxel counts alike.
+
+    Args:
+        fixed: (batch, dim1, dim2, dim3) or with one channel, dims known, in [0, 1].
+        warped: the same shape.
+        mask: the same shape; voxels where it is 0 do not count, others by its value. All if None.
+        num_bins: at least 2.
+        sigma_ratio: of the Gaussian window, in bins, above 0.
+
+    Returns:
+        (batch,), in [-log(num_bins), 0]; 0 where an image is constant or the mask empty.
+
+    Raises:
+        ValueError: unequal shapes, a wrong rank, more than one channel, or a setting out of range.
+    """
+    check_bins(num_bins, sigma_ratio, "sigma_ratio")
+    sigma = sigma_ratio / (num_bins - 1)
+    joint = histogram_of(fixed, warped, mask, num_bins=num_bins, sigma=sigma, share=True)
+    h_fixed, h_warped, h_joint = entropies(joint)
+    return h_joint - h_fixed - h_warped
+
+
+@keras.saving.register_keras_serializable(package="mmzoo")
+class MI(keras.losses.Loss):
+    """The `mi` loss; see that function for what the arguments mean."""
+
+    def __init__(
+        self,
+        num_bins: int = NUM_BINS,
+        sigma_ratio: float = SIGMA_RATIO,
+        reduction: str = keras.losses.Reduction.AUTO,
+        name: str = "MI",
+    ):
+        """Keep the settings; errors as in `mi`."""
+        super().__init__(reduction=reduction, name=name)
+        check_bins(num_bins, sigma_ratio, "sigma_ratio")
+        self.num_bins = num_bins
+        self.sigma_ratio = sigma_ratio
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """Return the loss of (fixed, warped), shape (batch,)."""
+        return mi(y_true, y_pred, num_bins=self.num_bins, sigma_ratio=self.sigma_ratio)
+
+    def get_config(self) -> dict:
+        """Return the settings, for recreating this loss."""
+        settings = {"num_bins": self.num_bins, "sigma_ratio": self.sigma_ratio}
+        return {**super().get_config(), **settings}
