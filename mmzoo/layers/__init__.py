@@ -1,7 +1,8 @@
 """Keras layers without weights of their own design, and the blocks that networks share."""
 
 from mmzoo.layers.augmentation import RandomAffine
+from mmzoo.layers.bspline import BSplineField
 from mmzoo.layers.resize import AdditiveUpsampling, Resize
 from mmzoo.layers.warp import Warp
 
-__all__ = ["AdditiveUpsampling", "RandomAffine", "Resize", "Warp"]
+__all__ = ["AdditiveUpsampling", "BSplineField", "RandomAffine", "Resize", "Warp"]
