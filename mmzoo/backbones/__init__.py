@@ -1,6 +1,7 @@
 """Registration networks: Keras models from a pair of images to displacement fields."""
 
+from mmzoo.backbones.dirnet import DIRNet
 from mmzoo.backbones.mmregnet import MMRegNet
 from mmzoo.backbones.voxelmorph import VoxelMorph
 
-__all__ = ["MMRegNet", "VoxelMorph"]
+__all__ = ["DIRNet", "MMRegNet", "VoxelMorph"]

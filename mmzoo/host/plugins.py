@@ -37,6 +37,9 @@ PLUGINS = (
         "Balakrishnan 2019, as in Ding 2021 and de Vos 2020",
     ),
     Plugin(
+        "backbone_class", "dirnet", "mmzoo.backbones.dirnet:DIRNet", f"{DE_VOS} and 2017 (PoolNet)"
+    ),
+    Plugin(
         "da_class",
         "random-affine",
         "mmzoo.layers.augmentation:RandomAffine",
@@ -47,6 +50,12 @@ PLUGINS = (
         "bidirectional-ddf",
         "mmzoo.models.bidirectional_ddf:BidirectionalDDFModel",
         f"{DING} Eq. 1-3, 9, 10",
+    ),
+    Plugin(
+        "model_class",
+        "bspline-ddf",
+        "mmzoo.models.bspline_ddf:BSplineDDFModel",
+        f"{DE_VOS} and 2017",
     ),
 )
 

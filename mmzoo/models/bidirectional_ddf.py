@@ -25,13 +25,13 @@ from deepreg.model.network import RegistrationModel
 from deepreg.registry import REGISTRY
 
 from mmzoo.layers import Warp
-from mmzoo.models.progress import TrainingProgress
+from mmzoo.models.progress import OneLineProgress
 from mmzoo.models.terms import LossTerms
 
 FIELDS = 2
 
 
-class BidirectionalDDFModel(RegistrationModel):
+class BidirectionalDDFModel(OneLineProgress, RegistrationModel):
     """Predicts `ddf` (on the fixed grid) and `backward_ddf` (on the moving grid), voxels.
 
     warped moving image: pred_fixed_image(x) = moving(x + ddf(x));
@@ -110,12 +110,6 @@ class BidirectionalDDFModel(RegistrationModel):
             if terms.both_directions("cycle"):
                 restored = Warp()([outputs["pred_moving_image"], outputs["ddf"]])
                 terms.add("cycle", "cycle_backward", inputs["fixed_image"], restored)
-
-    def fit(self, *args, verbose="auto", callbacks=None, **kwargs):
-        """Train as `keras.Model.fit` does, its progress in one line."""
-        if verbose in ("auto", 1):
-            verbose, callbacks = 0, [*(callbacks or []), TrainingProgress()]
-        return super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)
 
     def postprocess(self, inputs: dict, outputs: dict):
         """Return the indices and what `deepreg_predict` saves: (tensor, normalise, on_label)."""
