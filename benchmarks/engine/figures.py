@@ -88,7 +88,9 @@ def draw_cases(path: Path, results: Results, out: Path) -> bool:
     for row, (place, scene) in zip(axes, kept.items(), strict=True):
         for axis, panel in zip(row, scene.panels, strict=True):
             _draw_panel(axis, scene.plane, scene.fixed, panel)
-        row[0].set_ylabel(place_title(results.paper, place), color=INK, fontsize=8)
+        data, structure = place.split("/")
+        label = f"{structure}\n{results.paper.data[data]['title']}"
+        row[0].set_ylabel(label, color=INK, fontsize=7)
     for axis, title in zip(axes[0], titles, strict=True):
         axis.set_title(title, color=INK, fontsize=8.5, pad=4)
     _case_legend(figure)

@@ -107,6 +107,7 @@ def page_text(
         "\n".join(f"- {line}" for line in left_out(results, source)),
         _settings(paper),
         "## Tables",
+        f"Measured on phantoms in the place of {_names(paper)}." if source == PHANTOM else "",
         *_tables(results),
         "## Figures",
         *_figures(results, drawn),
@@ -287,6 +288,10 @@ def _tables(results: Results) -> list[str]:
         said = f"{_where(results.paper, 'grid')}: Dice % over pairs and structures, best in bold."
         blocks += ["### Grid of settings", said, grid]
     return blocks
+
+
+def _names(paper: Paper) -> str:
+    return "; ".join(data["title"] for data in paper.data.values())
 
 
 def _where(paper: Paper, kind: str) -> str:
