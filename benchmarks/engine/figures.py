@@ -30,7 +30,7 @@ DPI = 120
 FIXED_COLOUR, MOVING_COLOUR = "#3d9bff", "#ff3b30"
 INK, GRID, BOX = "#24292f", "#d8dee4", "#8c959f"
 REFERENCE_COLOUR = "#0969da"
-PANEL, TOP, BOTTOM, LEFT, GAP = 1.6, 0.24, 0.34, 0.24, 0.04  # inches
+PANEL, TOP, BOTTOM, LEFT, GAP = 1.6, 0.24, 0.34, 0.36, 0.04  # inches
 
 
 # === A case of each structure ===
