@@ -173,7 +173,7 @@ def test_structures_count_alike_in_the_grid(results):
 
 
 def test_a_scale_without_the_grid_cannot_test_it(results):
-    results.paper.content["scales"]["laptop"]["ablations"] = []
+    results.paper.content["scales"]["laptop"]["grid"] = False
     outcome = judge(GRID, results)
     assert (outcome.verdict, outcome.reason) == (
         NOT_TESTABLE,

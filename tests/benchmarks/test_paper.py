@@ -175,5 +175,5 @@ def test_shipped_descriptions_are_whole(name, scale):
         assert {claim.get("row", "before"), *claim.get("than", [])} <= known
         assert set(claim.get("at", [])) <= cells | set(paper.content["data"])
     for run in paper.runs:
-        merged = merge_files([*paper.config_files(run), *paper.scale_files()])
+        merged = merge_files(paper.config_files(run))
         assert ("baseline" in merged) != ("train" in merged)

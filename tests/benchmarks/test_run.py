@@ -78,7 +78,13 @@ class Benchmark:
         command += ["--scale", "smoke", "--out", self.out, "--cores", "2", *more]
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            command, stdout=pipe, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            stdout=pipe,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            # A run in the background would hand its deafness to Ctrl-C down.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, *more: str) -> tuple[int, str]:

@@ -122,7 +122,7 @@ def test_a_missing_point_of_the_grid_is_shown(paper, out):
 
 
 def test_a_scale_without_ablations_has_no_tables_of_them(results):
-    results.paper.content["scales"]["laptop"]["ablations"] = []
+    results.paper.content["scales"]["laptop"] |= {"ablations": [], "grid": False}
     assert ablation_table(results) == grid_table(results) == ""
 
 

@@ -90,8 +90,7 @@ def test_the_zoo_s_methods_are_understood_at_every_scale(has_ants, method, scale
     files += [CONFIGS / "scale" / f"{scale}.yaml"] if scale else []
     section = read_section(merge_files(files))
     assert section.clip_percentiles == (5.0, 95.0)
-    expected = "matched" if scale == "smoke" or (scale and method != "affine") else "all"
-    assert section.pairs == expected
+    assert section.pairs == ("matched" if scale else "all")
 
 
 def test_a_file_here_comes_before_the_zoo_s(tmp_path, monkeypatch):
