@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from engine.paper import Paper
+from mmzoo.data.layout import read_description
 
 PHANTOM = "phantom"
 
@@ -24,8 +24,8 @@ def prepared_folders(paper: Paper, source: str) -> dict[str, str]:
     if source == PHANTOM:
         return {}
     folder = Path(source).expanduser().resolve()
-    if (folder / "mmzoo.json").is_file():
-        description = json.loads((folder / "mmzoo.json").read_text())
+    description = read_description(folder)
+    if description is not None:
         for name, data in paper.data.items():
             fits = set(data["structures"]) <= set(description.get("labels", ()))
             if fits and description.get("moving") == data["phantom"]["moving"]:

@@ -20,6 +20,7 @@ from engine.paper import Run
 from engine.results import BEFORE, FIGURES, Results, place_title, places
 from mmzoo.data.files import whole_file
 from mmzoo.evaluation.errors import PredictionError
+from mmzoo.evaluation.picture import show_slice
 from mmzoo.evaluation.prediction import open_prediction
 from mmzoo.evaluation.view import Plane, Turn, planes_through, window
 from mmzoo.evaluation.volumes import PairData, read_pair
@@ -208,15 +209,7 @@ def _draw_panel(axis: Axes, plane: Plane, fixed: np.ndarray, panel: Panel | None
     if panel is None:
         axis.text(0.5, 0.5, "missing", color="white", ha="center", transform=axis.transAxes)
         return
-    axis.imshow(
-        panel.image,
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-        origin="lower",
-        extent=plane.extent,
-        interpolation="bilinear",
-    )
+    show_slice(axis, plane, panel.image)
     _contour(axis, plane, fixed, FIXED_COLOUR)
     if panel.contour is not None:
         _contour(axis, plane, panel.contour, MOVING_COLOUR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -89,8 +90,6 @@ def forget_other(folder: Path, settings: str, made: Path) -> None:
         settings: what the run is made from now.
         made: folder to remove.
     """
-    import shutil
-
     note = folder / "settings.json"
     if note.is_file() and json.loads(note.read_text())["settings"] != settings:
         shutil.rmtree(made, ignore_errors=True)

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mmzoo.cli._quiet import quiet
-from mmzoo.cli.prepare import ManyValues
+from mmzoo.cli._many import ManyValues
 
 
 class COMMAND(ManyValues):
@@ -41,13 +40,14 @@ def baseline(
 
     from mmzoo.baselines import run_baseline
     from mmzoo.data.phantom import default_jobs
+    from mmzoo.host.catalogue import zoo_file
     from mmzoo.layering import merge_files
 
     try:
         with Progress(console=Console(), transient=True) as progress:
             bar = progress.add_task("pairs", total=None)
             run = run_baseline(
-                merge_files(find_file(name) for name in config),
+                merge_files(zoo_file(name) for name in config),
                 out,
                 method=Path(config[0]).stem,
                 mode=mode,
@@ -65,14 +65,3 @@ def baseline(
         raise typer.Exit(1)
     typer.echo(f"{run.pairs} pairs in {run.folder}, {run.seconds:.2f} s each; measure them with: ")
     typer.echo(f"mmzoo evaluate {out}")
-
-
-def find_file(name: str) -> str:
-    """Return a configuration here, else the zoo's of that name."""
-    if Path(name).expanduser().exists():
-        return name
-    # Loads TensorFlow, which takes seconds and tells of its build.
-    with quiet():
-        from mmzoo.host.adaptations.config import zoo_file
-
-        return zoo_file(name)

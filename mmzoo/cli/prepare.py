@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from mmzoo.cli._box import parse_box
+from mmzoo.cli._many import ManyValues
 
 app = typer.Typer(help="Bring real data into the layout that training reads.")
 
@@ -14,22 +14,6 @@ app = typer.Typer(help="Bring real data into the layout that training reads.")
 @app.callback()
 def prepare() -> None:
     """Bring real data into the layout that training reads."""
-
-
-class ManyValues(TyperCommand):
-    """Lets ``--moving a b c`` stand for ``--moving a --moving b --moving c``, as shells glob."""
-
-    def parse_args(self, ctx, args):
-        """Repeat the name of each list option before every value but the first."""
-        lists = {name for param in self.params if param.multiple for name in param.opts}
-        spread, current = [], None
-        for arg in args:
-            if arg.startswith("--"):
-                current = arg if arg in lists else None
-            elif current and spread[-1] != current:
-                spread.append(current)
-            spread.append(arg)
-        return super().parse_args(ctx, spread)
 
 
 @app.command(cls=ManyValues)

@@ -98,15 +98,7 @@ def _draw_row(row: list[Axes], plane: Plane, scene: Scene) -> None:
     panels = (scene.fixed, scene.moving, scene.warped, _checkerboard(plane, scene))
     for axis, volume in zip(row, panels, strict=False):
         image = volume if volume.ndim == 2 else plane.slice(volume)
-        axis.imshow(
-            image,
-            cmap="gray",
-            vmin=0,
-            vmax=1,
-            origin="lower",
-            extent=plane.extent,
-            interpolation="bilinear",
-        )
+        show_slice(axis, plane, image)
     if scene.fixed_labels:
         _contours(row[0], plane, scene.fixed_labels)
         for axis, labels in ((row[1], scene.moving_labels), (row[2], scene.warped_labels)):
@@ -121,6 +113,19 @@ def _draw_row(row: list[Axes], plane: Plane, scene: Scene) -> None:
         axis.set(xticks=[], yticks=[], xlim=plane.extent[:2], ylim=plane.extent[2:])
         axis.spines[:].set_visible(False)
     row[0].set_ylabel(plane.name, color=INK, fontsize=10)
+
+
+def show_slice(axis: Axes, plane: Plane, image: np.ndarray) -> None:
+    """Show a slice in greys, (rows upwards, columns to the right), in [0, 1]."""
+    axis.imshow(
+        image,
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        origin="lower",
+        extent=plane.extent,
+        interpolation="bilinear",
+    )
 
 
 def _checkerboard(plane: Plane, scene: Scene, tiles: int = 6) -> np.ndarray:

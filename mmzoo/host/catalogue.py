@@ -49,6 +49,15 @@ def config_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "configs"
 
 
+def zoo_file(path: str) -> str:
+    """Return the path itself if there is such a file, else the zoo's configuration of that name."""
+    name = Path(path)
+    parts = name.parts[1:] if name.parts[:1] == ("configs",) else name.parts
+    ours = config_folder().joinpath(*parts)
+    is_ours = not name.expanduser().exists() and not name.is_absolute() and ours.is_file()
+    return str(ours) if is_ours else str(path)
+
+
 def description_of(path: Path) -> str:
     """Return the first comment line of a YAML file without its `#`, or nothing."""
     for line in path.read_text().splitlines():

@@ -22,9 +22,9 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras as keras
 from deepreg.model.network import RegistrationModel
-from deepreg.registry import REGISTRY
 
 from mmzoo.layers import Warp
+from mmzoo.models.pair import build_backbone, check_one_size
 from mmzoo.models.progress import OneLineProgress
 from mmzoo.models.terms import LossTerms
 
@@ -48,12 +48,7 @@ class BidirectionalDDFModel(OneLineProgress, RegistrationModel):
             ValueError: moving and fixed images differ in size, or the backbone gives another
                 number of channels than two fields have.
         """
-        if tuple(self.moving_image_size) != tuple(self.fixed_image_size):
-            raise ValueError(
-                "bidirectional-ddf needs moving and fixed images of one size, got "
-                f"{tuple(self.moving_image_size)} and {tuple(self.fixed_image_size)}; set "
-                "dataset.moving_image_shape and dataset.fixed_image_shape to the same."
-            )
+        check_one_size(self, "bidirectional-ddf")
         self._inputs = self.build_inputs()
         moving, fixed = self._inputs["moving_image"], self._inputs["fixed_image"]
         ddf, backward_ddf = self._predict_fields(moving, fixed)
@@ -72,15 +67,7 @@ class BidirectionalDDFModel(OneLineProgress, RegistrationModel):
         return keras.Model(inputs=self._inputs, outputs=self._outputs)
 
     def _predict_fields(self, moving: tf.Tensor, fixed: tf.Tensor):
-        backbone = REGISTRY.build_backbone(
-            config=self.config["backbone"],
-            default_args={
-                "image_size": self.fixed_image_size,
-                "out_channels": 3,
-                "out_kernel_initializer": "zeros",
-                "out_activation": None,
-            },
-        )
+        backbone = build_backbone(self)
         fields = backbone(inputs=self.concat_images(moving, fixed))
         if fields.shape[-1] != 3 * FIELDS:
             raise ValueError(

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import tf_keras as keras
 from deepreg.model.network import DDFModel
-from deepreg.registry import REGISTRY
 
 from mmzoo.layers import BSplineField, Warp
+from mmzoo.models.pair import build_backbone, check_one_size
 from mmzoo.models.progress import OneLineProgress
 from mmzoo.models.terms import LossTerms
 
@@ -32,23 +32,10 @@ class BSplineDDFModel(OneLineProgress, DDFModel):
             ValueError: moving and fixed images differ in size, or the backbone predicts no control
                 points.
         """
-        if tuple(self.moving_image_size) != tuple(self.fixed_image_size):
-            raise ValueError(
-                "bspline-ddf needs moving and fixed images of one size, got "
-                f"{tuple(self.moving_image_size)} and {tuple(self.fixed_image_size)}; set "
-                "dataset.moving_image_shape and dataset.fixed_image_shape to the same."
-            )
+        check_one_size(self, "bspline-ddf")
         self._inputs = self.build_inputs()
         moving, fixed = self._inputs["moving_image"], self._inputs["fixed_image"]
-        backbone = REGISTRY.build_backbone(
-            config=self.config["backbone"],
-            default_args={
-                "image_size": self.fixed_image_size,
-                "out_channels": 3,
-                "out_kernel_initializer": "zeros",
-                "out_activation": None,
-            },
-        )
+        backbone = build_backbone(self)
         if not hasattr(backbone, "grid_spacing"):
             raise ValueError(
                 "bspline-ddf needs a backbone that predicts control points and says their "

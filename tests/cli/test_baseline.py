@@ -10,7 +10,8 @@ from helpers_layout import write_layout
 from typer.testing import CliRunner
 
 from mmzoo.baselines.config import read_section
-from mmzoo.cli.baseline import COMMAND, baseline, find_file
+from mmzoo.cli.baseline import COMMAND, baseline
+from mmzoo.host.catalogue import zoo_file
 from mmzoo.layering import merge_files
 
 ROOT = Path(__file__).parents[2]
@@ -95,10 +96,10 @@ def test_the_zoo_s_methods_are_understood_at_every_scale(has_ants, method, scale
 
 def test_a_file_here_comes_before_the_zoo_s(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Path(find_file("mmregnet/sy_mi.yaml")) == CONFIGS / "mmregnet/sy_mi.yaml"
+    assert Path(zoo_file("mmregnet/sy_mi.yaml")) == CONFIGS / "mmregnet/sy_mi.yaml"
     (tmp_path / "mmregnet").mkdir()
     (tmp_path / "mmregnet/sy_mi.yaml").write_text("baseline: {}")
-    assert find_file("mmregnet/sy_mi.yaml") == "mmregnet/sy_mi.yaml"
+    assert zoo_file("mmregnet/sy_mi.yaml") == "mmregnet/sy_mi.yaml"
 
 
 def test_importing_the_command_loads_no_heavy_library():

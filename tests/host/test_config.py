@@ -76,7 +76,7 @@ def test_learning_rate_may_still_be_a_number():
 def test_zoo_configurations_are_found_by_name_from_any_folder(tmp_path, monkeypatch):
     from deepreg.config import parser
 
-    from mmzoo.host.adaptations.config import zoo_file
+    from mmzoo.host.catalogue import zoo_file
 
     monkeypatch.chdir(tmp_path)
     for name in ("mmregnet/mmregnet.yaml", "configs/mmregnet/mmregnet.yaml"):
@@ -92,7 +92,7 @@ def test_zoo_configurations_are_found_by_name_from_any_folder(tmp_path, monkeypa
 
 
 def test_a_file_of_the_users_comes_before_the_zoos(tmp_path, monkeypatch):
-    from mmzoo.host.adaptations.config import zoo_file
+    from mmzoo.host.catalogue import zoo_file
 
     (tmp_path / "scale").mkdir()
     (tmp_path / "scale" / "laptop.yaml").write_text("mine: true")

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmzoo.checks import check_positive
 from mmzoo.host import preflight, preflight_data
 from mmzoo.host.adaptations import checkpoint, seeding
-from mmzoo.host.adaptations.config import zoo_file
+from mmzoo.host.catalogue import zoo_file
 from mmzoo.host.errors import PreflightError, is_message
 from mmzoo.layering import merge_files
 

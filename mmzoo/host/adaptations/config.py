@@ -10,7 +10,7 @@ from pathlib import Path
 import tf_keras as keras
 import yaml
 
-from mmzoo.host.catalogue import config_folder
+from mmzoo.host.catalogue import zoo_file
 from mmzoo.layering import merge_files, read_file
 
 
@@ -75,15 +75,6 @@ def choose_scale(parser) -> None:
             return original(str(merged))
 
     parser.load_configs = load_configs
-
-
-def zoo_file(path: str) -> str:
-    """Return the path itself if there is such a file, else the zoo's configuration of that name."""
-    name = Path(path)
-    parts = name.parts[1:] if name.parts[:1] == ("configs",) else name.parts
-    ours = config_folder().joinpath(*parts)
-    is_ours = not name.expanduser().exists() and not name.is_absolute() and ours.is_file()
-    return str(ours) if is_ours else str(path)
 
 
 def _fill_losses(config: dict) -> tuple[dict, list[tuple[str, str | None]]]:
