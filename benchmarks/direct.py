@@ -33,6 +33,7 @@ SETTINGS = {
     "authors' order, signed": {"order": "smooth-then-normalise", "absolute": False},
     "authors' order, sigmas halved": {"order": "smooth-then-normalise", "sigmas": HALVED},
     "the same, eps 1e-3": {"order": "smooth-then-normalise", "sigmas": HALVED, "eps": 1e-3},
+    "the same, eps 1e-2": {"order": "smooth-then-normalise", "sigmas": HALVED, "eps": 1e-2},
 }
 
 
