@@ -39,6 +39,7 @@ class Cine:
         axes: the stack's axes in the chest, in rows.
         motion: from points at end-diastole to points at end-systole.
         grains: noises of space, fine and coarse.
+        coil: seed of the receive coil's gain, which both states share.
     """
 
     heart: Heart
@@ -46,6 +47,7 @@ class Cine:
     axes: np.ndarray
     motion: Chain
     grains: tuple[SplineNoise, ...]
+    coil: int
 
     centre_mm = (0.0, 0.0, 0.0)
 
@@ -62,6 +64,7 @@ class Cine:
             axes=axes,
             motion=Chain((*beat(rng, heart, descent), tremor)),
             grains=tuple(SplineNoise(rng, spacing_mm) for spacing_mm in (4.0, 12.0)),
+            coil=int(rng.integers(2**32)),
         )
 
     def layers(self, points: np.ndarray) -> list[Layer]:

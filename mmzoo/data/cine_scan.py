@@ -4,7 +4,7 @@ import numpy as np
 
 from mmzoo.data.heart_scan import MR
 from mmzoo.data.render import Contrast
-from mmzoo.data.scan import scan
+from mmzoo.data.scan import scan_again
 
 # Blood flows in fresh and bright while the heart fills and loses signal where it is ejected, most
 # in the right ventricle; squeezed muscle holds less blood.
@@ -29,4 +29,4 @@ TABLES = {"ed": ED, "es": ES}
 def acquire(modality: str, image, grid, anatomy, contrast, noise) -> np.ndarray:
     """Turn the ideal image into a scan; each time has a gain of its own, within a few percent."""
     gain = np.float32(contrast.uniform(0.96, 1.04))
-    return scan(modality, gain * image, grid, anatomy, contrast, noise, window=(0, 0))
+    return scan_again(modality, gain * image, grid, anatomy, noise)

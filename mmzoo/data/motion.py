@@ -22,7 +22,7 @@ Mapping = Callable[[np.ndarray], np.ndarray]  # points (..., 3) in millimetres t
 CHUNK = 100_000  # points at a time, for memory
 MAX_STEPS = 60
 LONGEST_STEP_MM = 8.0
-DIFFERENCE_MM = 0.05
+DIFFERENCE_MM = 0.01
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,13 @@ def invert(mapping: Mapping, points: np.ndarray, tolerance_mm: float = 1e-4) -> 
 def _newton(mapping: Mapping, targets: np.ndarray, tolerance_mm: float) -> np.ndarray:
     found, active = targets.copy(), np.arange(len(targets))
     for _ in range(MAX_STEPS):
-        miss = mapping(found[active]) - targets[active]
-        far = np.linalg.norm(miss, axis=-1) > tolerance_mm
-        active, miss = active[far], miss[far]
+        there = mapping(found[active])
+        far = np.linalg.norm(there - targets[active], axis=-1) > tolerance_mm
+        active, there = active[far], there[far]
         if not active.size:
             return found
-        step = np.linalg.solve(_jacobian(mapping, found[active]), miss[..., None])[..., 0]
+        slope, miss = _jacobian(mapping, found[active], there), there - targets[active]
+        step = np.linalg.solve(slope, miss[..., None])[..., 0]
         length = np.linalg.norm(step, axis=-1, keepdims=True)
         found[active] -= step * np.minimum(1, LONGEST_STEP_MM / length)
     raise ValueError(
@@ -119,8 +120,8 @@ def _newton(mapping: Mapping, targets: np.ndarray, tolerance_mm: float) -> np.nd
     )
 
 
-def _jacobian(mapping: Mapping, points: np.ndarray) -> np.ndarray:
-    """Return d mapping_i / d point_j, (n, 3, 3), by central differences."""
+def _jacobian(mapping: Mapping, points: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Return d mapping_i / d point_j, (n, 3, 3), by differences from what the points map to."""
     steps = DIFFERENCE_MM * np.eye(3)
-    columns = [mapping(points + step) - mapping(points - step) for step in steps]
-    return np.stack(columns, axis=-1) / (2 * DIFFERENCE_MM)
+    columns = [mapping(points + step) - there for step in steps]
+    return np.stack(columns, axis=-1) / DIFFERENCE_MM
