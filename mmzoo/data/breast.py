@@ -58,12 +58,13 @@ class Prone:
         gentle = SplineDeformation(rng, heart.valves_mm + [0, 60, 0], 420.0, 60.0, 6.0)
         heart = replace(heart, deformations=(gentle,))
         kind = Breast.random_kind(rng)
-        breasts = tuple(Breast.random(rng, side, heart.thorax, kind) for side in (1, -1))
+        right = Breast.random(rng, 1, heart.thorax, kind)
+        left = Breast.random(rng, -1, heart.thorax, kind)
         side = int(rng.integers(2))
         return cls(
             heart=heart,
-            breasts=breasts,
-            lesion=Lesion.random(rng, breasts[side]),
+            breasts=(right, left),
+            lesion=Lesion.random(rng, (right, left)[side]),
             side=side,
             motion=_motion(rng, heart),
             grains=tuple(SplineNoise(rng, spacing_mm) for spacing_mm in (3.5, 9.0, 7.0)),

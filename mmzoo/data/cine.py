@@ -71,9 +71,7 @@ class Cine:
         """Return the layers at points (..., 3) of the stack, in millimetres, in painting order."""
         chest = self.origin_mm + np.einsum("...i,ij->...j", points, self.axes)
         layers = self.heart.layers(chest.astype(np.float32))
-        return [
-            layer if layer.label in LABELS else replace(layer, label=None) for layer in layers
-        ]
+        return [layer if layer.label in LABELS else replace(layer, label=None) for layer in layers]
 
     def texture(self, points: np.ndarray, modality: str) -> np.ndarray:
         """Return the grain of the tissues, the same in both states."""
@@ -99,7 +97,9 @@ def _stack(heart: Heart, descent: float):
     """Return origin and axes of the stack in the chest: along the ventricle, as it is deformed."""
     apex = heart.valves_mm + heart.scale * heart.length * heart.frame[2]
     aside = heart.valves_mm + 40.0 * heart.frame[0]
-    valves, apex, aside = invert(Chain(heart.deformations), np.stack([heart.valves_mm, apex, aside]))
+    valves, apex, aside = invert(
+        Chain(heart.deformations), np.stack([heart.valves_mm, apex, aside])
+    )
     along = (apex - valves) / np.linalg.norm(apex - valves)
     across = valves - aside - np.dot(valves - aside, along) * along
     across /= np.linalg.norm(across)

@@ -64,9 +64,7 @@ class SplineNoise:
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Return the noise at points (..., 3) in millimetres, (...) float32."""
         index = np.moveaxis(points / self.spacing_mm, -1, 0)
-        return map_coordinates(
-            self.coefficients, index, order=3, prefilter=False, mode="grid-wrap"
-        )
+        return map_coordinates(self.coefficients, index, order=3, prefilter=False, mode="grid-wrap")
 
 
 def smooth_noise(rng, shape, sigma_voxels) -> np.ndarray:

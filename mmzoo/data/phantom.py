@@ -12,7 +12,15 @@ from mmzoo.data import layout
 from mmzoo.data.case import choose_grid, make_case, true_field
 from mmzoo.data.settings import Settings, phantom_module, trait
 
-__all__ = ["Settings", "choose_grid", "default_jobs", "make_case", "make_data_set", "true_field"]
+__all__ = [
+    "Settings",
+    "choose_grid",
+    "default_jobs",
+    "default_size",
+    "make_case",
+    "make_data_set",
+    "true_field",
+]
 
 
 def make_data_set(
@@ -142,6 +150,15 @@ def _write_case(settings: Settings, out: Path, modality: str, index: int) -> Non
     # Last: an image that is there means that the case is finished.
     image, labels, affine = make_case(settings, modality, index)
     layout.save_case(out, f"{modality}_{index:03d}", image, labels, affine)
+
+
+def default_size(name: str) -> tuple[int, int, int]:
+    """Return the size of a phantom's images where none is given.
+
+    Raises:
+        ValueError: for a phantom that there is not.
+    """
+    return trait(name, "SIZE")
 
 
 def default_jobs() -> int:
