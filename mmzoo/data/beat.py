@@ -22,7 +22,7 @@ import numpy as np
 from mmzoo.data.heart import Heart
 
 # Where the shift of area is largest falls, in the cavity's areas: beyond the wall's inner half.
-TURN = 1.5
+TURN = 1.35
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def beat(rng, heart: Heart, descent: float) -> tuple[Callable[[np.ndarray], np.n
         heart: at end-systole, without deformations.
         descent: of the base, in millimetres.
     """
-    strength = rng.uniform(0.52, 0.74)
+    strength = rng.uniform(0.57, 0.8)
     ratio = Squeeze(Ventricle(1.0, 1.0), strength).cavity_ratio()
     ventricle = Ventricle(
         length=heart.scale * heart.length + descent, radius=heart.scale * heart.radius / ratio
