@@ -284,8 +284,7 @@ def test_two_states_are_one_person_and_two_scans():
 def test_a_voxel_is_the_mean_of_its_slabs_and_labels_are_those_of_the_middle_one(monkeypatch):
     from mmzoo.data import cine
 
-    calm = lambda modality, image, *rest: image  # noqa: E731
-    monkeypatch.setattr(cine, "acquire", calm)
+    monkeypatch.setattr(cine, "acquire", lambda modality, image, *rest: image)
     thick, labels, affine = phantom.make_case(CINE, "es", 0)
     monkeypatch.setattr(cine, "SLABS", (1, 1, 1))
     settings = replace(CINE, size=(16, 16, 18))
