@@ -10,23 +10,36 @@ from mmzoo.cli._box import parse_box
 
 def phantom(
     name: Annotated[
-        str, typer.Argument(help="Which phantom: heart (CT, MR) or abdomen (CT, T1, T2).")
+        str,
+        typer.Argument(
+            help="Which phantom: heart (CT, MR) or abdomen (CT, T1, T2) of different people; "
+            "breast (T1 before and after contrast agent) or cine (short-axis heart at both ends "
+            "of the beat) of one person in two states, with the true field."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     size: Annotated[
-        tuple[int, int, int], typer.Option(help="Voxels along each axis; multiples of 16.")
-    ] = (64, 64, 64),
+        tuple[int, int, int] | None,
+        typer.Option(
+            help="Voxels along each axis; multiples of 16, slices of cine: 6 or more (default: "
+            "64 64 64; breast 96 96 96; cine 128 128 12)."
+        ),
+    ] = None,
     fov: Annotated[
         str,
         typer.Option(
-            help="Field of view: heart or chest; liver, abdomen (all labelled organs) or body; or "
-            "the edges of a box in mm, as 180 or 180,160,190. Organs are boxed per person "
-            "(default: heart, liver)."
+            help="Field of view: heart or chest; liver, abdomen (all labelled organs) or body; "
+            "breast (160 mm round the one with the lesion) or breasts; cine: heart; or the edges "
+            "of a box in mm, as 180 or 180,160,190. Organs are boxed per person (default: the "
+            "first)."
         ),
     ] = "",
     moving: Annotated[
         str,
-        typer.Option(help="Moving modality; ct is fixed. Heart: mr; abdomen: t1 (default), t2."),
+        typer.Option(
+            help="Moving modality. Heart: mr, abdomen: t1 (default) or t2, to ct; breast: post, "
+            "to pre; cine: ed, to es."
+        ),
     ] = "",
     spacing: Annotated[
         tuple[float, float, float] | None,
@@ -43,7 +56,7 @@ def phantom(
         bool, typer.Option("--overwrite", help="Replace data made with other settings.")
     ] = False,
 ) -> None:
-    """Make phantoms of different people, MR and CT, with labels, folds and a YAML per fold."""
+    """Make phantoms with labels, folds and a YAML per fold."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SciPy.
     import sys
 
@@ -56,6 +69,7 @@ def phantom(
     console = Console()
     try:
         box = parse_box("fov", fov)
+        size = size or phantoms.default_size(name)
         settings = phantoms.Settings(name, size, box, spacing, seed, moving=moving)
         with Progress(console=console) as progress:
             bar = progress.add_task(f"{name} phantoms", total=None)

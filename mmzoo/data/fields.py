@@ -42,6 +42,31 @@ class SplineDeformation:
         return points + np.stack(shift, axis=-1).astype(points.dtype)
 
 
+class SplineNoise:
+    """Smooth noise of space with mean zero and standard deviation one, repeated far away.
+
+    A function of the point, not of the grid, so that it can move along with tissue.
+
+    Args:
+        rng: source of the coefficients.
+        spacing_mm: distance between control points: about the size of a grain.
+        period: control points along each axis after which the noise repeats.
+    """
+
+    # Mean over an interval of the sum of squares of the cubic B-splines on it.
+    VARIANCE = 151 / 315
+
+    def __init__(self, rng, spacing_mm: float, period: int = 48):
+        noise = rng.standard_normal((period,) * 3, dtype=np.float32)
+        self.coefficients = (noise - noise.mean()) / np.float32(self.VARIANCE**1.5)
+        self.spacing_mm = spacing_mm
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Return the noise at points (..., 3) in millimetres, (...) float32."""
+        index = np.moveaxis(points / self.spacing_mm, -1, 0)
+        return map_coordinates(self.coefficients, index, order=3, prefilter=False, mode="grid-wrap")
+
+
 def smooth_noise(rng, shape, sigma_voxels) -> np.ndarray:
     """White noise smoothed by a Gaussian, scaled back to standard deviation one, float32."""
     noise = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma_voxels, mode="wrap")

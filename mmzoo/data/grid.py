@@ -39,6 +39,14 @@ class Grid:
         half = np.asarray(shape) * np.asarray(spacing_mm, float) / 2
         return cls.covering(np.asarray(centre_mm) - half, np.asarray(centre_mm) + half, shape)
 
+    def refined(self, counts) -> "Grid":
+        """Return the grid of the same box with each voxel cut in so many along each axis."""
+        lower = np.array(self.origin_mm) - np.array(self.spacing_mm) / 2
+        upper = lower + np.array(self.spacing_mm) * self.shape
+        if all(count == 1 for count in counts):
+            return self
+        return Grid.covering(lower, upper, np.array(self.shape) * counts)
+
     @property
     def affine(self) -> np.ndarray:
         """Voxel index to RAS millimetres, (4, 4)."""
@@ -57,13 +65,24 @@ class Grid:
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.float32)
 
 
-def check_size(size) -> None:
-    """Raise ValueError unless a network can halve a grid of this size four times."""
-    if any(length < MULTIPLE or length % MULTIPLE for length in size):
-        raise ValueError(
-            f"`size` must be multiples of {MULTIPLE}, so that networks can halve it four times, "
-            f"got {tuple(size)}; use {round_up(size)}."
-        )
+def check_size(size, multiples=(MULTIPLE,) * 3, smallest=(MULTIPLE,) * 3) -> None:
+    """Raise ValueError unless a network can halve a grid of this size as often as it has to.
+
+    Args:
+        size: voxels along each axis, or nothing.
+        multiples: what each axis must be a multiple of: 16 to be halved four times, 1 where
+            networks do not down-sample, as through the slices of a stack.
+        smallest: fewest voxels along each axis.
+    """
+    axes = list(zip(size, multiples, smallest, strict=False))
+    if all(length >= least and length % step == 0 for length, step, least in axes):
+        return
+    fitting = tuple(max(least, -(-int(n) // step) * step) for n, step, least in axes)
+    if set(multiples) == {MULTIPLE}:
+        wanted = f"multiples of {MULTIPLE}, so that networks can halve it four times"
+    else:
+        wanted = f"multiples of {tuple(multiples)} and at least {tuple(smallest)}"
+    raise ValueError(f"`size` must be {wanted}, got {tuple(size)}; use {fitting}.")
 
 
 def round_up(size) -> tuple[int, ...]:

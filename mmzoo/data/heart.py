@@ -125,9 +125,10 @@ class Heart:
         for deformation in self.deformations:
             points = deformation(points)
         behind = [] if organ_only else self.thorax.behind_heart(points)
-        return behind + self._heart(points)
+        return behind + self.chambers(points)
 
-    def _heart(self, points):
+    def chambers(self, points: np.ndarray) -> list[Layer]:
+        """Return heart and great vessels, at points that the deformations have moved already."""
         # einsum, not @: a BLAS may sum in another order with another number of threads.
         local = np.einsum("...i,ji->...j", points - self.valves_mm, self.frame) / self.scale
         local = local.astype(np.float32)

@@ -4,6 +4,7 @@ OUT/
   mmzoo.json                      names of the labels, cases with spacing and shape, folds, settings
   images/CASE.nii.gz              float32
   labels/CASE.nii.gz              uint8, binary channels in the order of "labels"
+  fields/MOVING__FIXED.nii.gz     float32, the true field where it is known, see ``save_field``
   foldK/{train,valid,test}/{moving,fixed}_{images,labels}/MOVING__FIXED.nii.gz
   foldK.yaml                      DeepReg's dataset section, directories absolute
 """
@@ -21,6 +22,7 @@ import yaml
 from mmzoo.data.files import whole_file
 
 DESCRIPTION = "mmzoo.json"
+FIELD = "fields/{moving}__{fixed}.nii.gz"
 SPLITS = ("train", "valid", "test")
 Fold = dict[str, dict[str, list[str]]]
 
@@ -88,6 +90,21 @@ def save_case(out: Path, case: str, image: np.ndarray, labels, affine: np.ndarra
     if labels is not None:
         _save_nifti(out / "labels" / f"{case}.nii.gz", labels.astype(np.uint8), affine)
     _save_nifti(out / "images" / f"{case}.nii.gz", image.astype(np.float32), affine)
+
+
+def save_field(out: Path, moving: str, fixed: str, ddf: np.ndarray, affine: np.ndarray) -> None:
+    """Write the true field of a pair, as a registration would have to find it.
+
+    Args:
+        out: root of the layout.
+        moving: case name.
+        fixed: case name.
+        ddf: (dim1, dim2, dim3, 3), warped(x) = moving(x + ddf(x)), voxels of the fixed grid, NaN
+            where it is not defined; written as float32.
+        affine: voxel index to RAS millimetres, (4, 4), of the fixed grid.
+    """
+    path = out / FIELD.format(moving=moving, fixed=fixed)
+    _save_nifti(path, ddf.astype(np.float32), affine)
 
 
 def _save_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
@@ -173,10 +190,10 @@ def check_new_folder(out: Path, overwrite: bool) -> None:
 
 
 def clear_data_set(out: Path) -> None:
-    """Remove images, labels, folds and description of a layout; other files stay."""
+    """Remove images, labels, fields, folds and description of a layout; other files stay."""
     if (out / DESCRIPTION).exists():
         clear_folds(out)
-        for kind in ("images", "labels"):
+        for kind in ("images", "labels", "fields"):
             shutil.rmtree(out / kind, ignore_errors=True)
         (out / DESCRIPTION).unlink()
 

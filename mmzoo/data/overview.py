@@ -22,7 +22,8 @@ def draw_overview(folder: Path) -> Path:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    cases = choose_cases(json.loads((folder / "mmzoo.json").read_text()))
+    description = json.loads((folder / "mmzoo.json").read_text())
+    cases, planes = choose_cases(description), description.get("planes", PLANES)
     figure, axes = plt.subplots(
         len(cases), 3, figsize=(9, 3 * len(cases)), squeeze=False, facecolor="black"
     )
@@ -31,7 +32,7 @@ def draw_overview(folder: Path) -> Path:
         labels = folder / "labels" / f"{name}.nii.gz"
         values = nib.load(labels).get_fdata() if labels.exists() else None
         for axis, panel in enumerate(row):
-            _draw_slice(panel, image, values, axis, f"{name}, {PLANES[axis]}")
+            _draw_slice(panel, image, values, axis, f"{name}, {planes[axis]}")
     figure.tight_layout()
     figure.savefig(folder / "overview.png", dpi=80)
     plt.close(figure)

@@ -49,7 +49,9 @@ def draw_intensities(rng, table: dict[str, Contrast]) -> dict[str, Contrast]:
     return drawn
 
 
-def paint(layers: list[Layer], table: dict[str, Contrast], spacing_mm, rng) -> np.ndarray:
+def paint(
+    layers: list[Layer], table: dict[str, Contrast], spacing_mm, rng, texture=None
+) -> np.ndarray:
     """Return the noise-free image: each layer over those before it, with soft edges.
 
     Args:
@@ -57,17 +59,30 @@ def paint(layers: list[Layer], table: dict[str, Contrast], spacing_mm, rng) -> n
         table: the person's intensities, from ``draw_intensities``.
         spacing_mm: voxel size of the grid.
         rng: source of the texture.
+        texture: (dim1, dim2, dim3) of standard deviation one, or None to draw it.
     """
-    shape = layers[0].level.shape
-    fine = fields.smooth_noise(rng, shape, [2.0 / step for step in spacing_mm])
-    coarse = fields.smooth_noise(rng, shape, [7.0 / step for step in spacing_mm])
-    texture = np.sqrt(0.5) * (fine + coarse)
-    image = np.zeros(shape, np.float32)
+    if texture is None:
+        texture = _draw_texture(rng, layers[0].level.shape, spacing_mm)
+    image = np.zeros(layers[0].level.shape, np.float32)
     for layer in layers:
         contrast = table[layer.tissue]
         value = contrast.mean + contrast.texture * texture
         image += coverage(layer.level, float(np.mean(spacing_mm))) * (value - image)
     return image
+
+
+def _draw_texture(rng, shape, spacing_mm) -> np.ndarray:
+    fine = fields.smooth_noise(rng, shape, [2.0 / step for step in spacing_mm])
+    coarse = fields.smooth_noise(rng, shape, [7.0 / step for step in spacing_mm])
+    return np.sqrt(0.5) * (fine + coarse)
+
+
+def is_tissue(layers: list[Layer], tissue: str) -> np.ndarray:
+    """Return where a tissue is the one on top, (dim1, dim2, dim3) bool."""
+    found = np.zeros(layers[0].level.shape, bool)
+    for layer in layers:
+        found[layer.level < 0] = layer.tissue == tissue
+    return found
 
 
 def draw_labels(layers: list[Layer], names: tuple[str, ...]) -> np.ndarray:

@@ -28,3 +28,12 @@ def scan(
     gain = bias_field(contrast, grid.points(), anatomy.centre_mm, 120.0, 0.18)
     noisy = rician(noise, image * gain, contrast.uniform(4, 8))
     return np.clip(noisy, 0, np.percentile(noisy, 99.5)).astype(np.float32)
+
+
+def scan_again(modality: str, image: np.ndarray, grid, anatomy, noise) -> np.ndarray:
+    """Turn one of several MR images of one session into a scan; see ``scan``.
+
+    The coil's gain and the strength of the noise are the session's, from ``anatomy.coil``.
+    """
+    session = np.random.default_rng(anatomy.coil)
+    return scan(modality, image, grid, anatomy, session, noise, window=(0, 0))

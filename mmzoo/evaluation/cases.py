@@ -20,6 +20,7 @@ from mmzoo.metrics import (
     jacobian_statistics,
     normalised_mutual_information,
     surface_distances,
+    target_registration_error,
 )
 
 STAGES = ("before", "affine", "network")
@@ -30,7 +31,10 @@ class Case:
     """One row of `cases.csv`: a pair, a structure, a stage.
 
     The figures from `jacobian_mean` on are of the whole image, so they repeat for each
-    structure of a pair. `structure` is "" and the first four figures NaN for unlabelled pairs.
+    structure of a pair. `structure` is "" and the figures of overlap and surfaces NaN for
+    unlabelled pairs. `tre_mm`, the mean distance to the true field, is over the voxels of the fixed
+    label, over all where the truth is known for unlabelled pairs; `tre_image_mm` is always over
+    all. Both are NaN where the data have no true field.
     `seconds` is the wall time of the registration alone, NaN for other stages than "network".
     """
 
@@ -41,14 +45,17 @@ class Case:
     stage: str
     dice: float = math.nan
     asd_mm: float = math.nan
+    hd_mm: float = math.nan
     hd95_mm: float = math.nan
     hd99_mm: float = math.nan
+    tre_mm: float = math.nan
     jacobian_mean: float = math.nan
     jacobian_std: float = math.nan
     folding_percent: float = math.nan
     nmi: float = math.nan
     gradient_similarity: float = math.nan
     inverse_consistency_voxels: float = math.nan
+    tre_image_mm: float = math.nan
     seconds: float = math.nan
 
 
@@ -71,6 +78,8 @@ def measure_pair(
     """
     data = read_pair(pair)
     fields, notes = stage_fields(pair, data, before=before, affine=affine)
+    if pair.true_field is not None and data.true_ddf is None:
+        notes.append(f"{pair.name}: no tre_mm, {pair.true_field} is on another grid.")
     rows = []
     for stage, ddf in fields.items():
         whole = _image_figures(data, ddf, stage)
@@ -119,11 +128,18 @@ def _structure_figures(
     data: PairData, ddf: np.ndarray, structures: tuple[str, ...]
 ) -> list[tuple[str, dict[str, float]]]:
     if not structures:
-        return [("", {})]
+        return [("", {"tre_mm": _error(data, ddf)})]
     figures = []
     for name, moving, fixed in zip(structures, data.moving_labels, data.fixed_labels, strict=True):
-        figures.append((name, _overlap(fixed, warp_label(moving, ddf), data.spacing_mm)))
+        overlap = _overlap(fixed, warp_label(moving, ddf), data.spacing_mm)
+        figures.append((name, overlap | {"tre_mm": _error(data, ddf, fixed)}))
     return figures
+
+
+def _error(data: PairData, ddf: np.ndarray, mask: np.ndarray | None = None) -> float:
+    if data.true_ddf is None:
+        return math.nan
+    return target_registration_error(ddf, data.true_ddf, spacing_mm=data.spacing_mm, mask=mask)
 
 
 def _overlap(
@@ -133,6 +149,7 @@ def _overlap(
     return {
         "dice": dice(fixed, warped),
         "asd_mm": average_surface_distance(distances),
+        "hd_mm": hausdorff_distance(distances, percent=100),
         "hd95_mm": hausdorff_distance(distances, percent=95),
         "hd99_mm": hausdorff_distance(distances, percent=99),
     }
@@ -149,6 +166,7 @@ def _image_figures(data: PairData, ddf: np.ndarray, stage: str) -> dict[str, flo
         "gradient_similarity": gradient_field_similarity(
             data.fixed, warped, spacing_mm=data.spacing_mm
         ),
+        "tre_image_mm": _error(data, ddf),
     }
     backward = data.backward_ddf
     if stage == "network" and backward is not None and backward.shape == ddf.shape:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mmzoo.data.layout import DESCRIPTION, FIELD
 from mmzoo.evaluation.errors import PredictionError
 
 MODES = ("test", "valid", "train")
@@ -32,6 +33,7 @@ class Pair:
         fixed_name: case name of the fixed image.
         label_folders: one folder a structure, in channel order; empty if unlabelled.
         seconds: wall time of the registration alone, NaN where `pairs.json` does not say.
+        true_field: file of the true field, None where the data have none.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Pair:
     fixed_name: str = ""
     label_folders: tuple[Path, ...] = ()
     seconds: float = math.nan
+    true_field: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,7 @@ def _list_pair(folder: Path, named: dict) -> Pair:
         fixed_name=case_name(named.get("fixed", "")),
         label_folders=tuple(label_folders),
         seconds=_seconds(named.get("seconds")),
+        true_field=true_field(named.get("moving", ""), named.get("fixed", "")),
     )
 
 
@@ -185,6 +189,23 @@ def case_name(file: str) -> str:
     return stem
 
 
+def true_field(moving: str, fixed: str) -> Path | None:
+    """Return the true field of two files of one data set, where that has it.
+
+    Args:
+        moving: file of the moving image, or a link to it in the folder of a split.
+        fixed: that of the fixed image.
+    """
+    if not (moving and fixed):
+        return None
+    folders = [Path(file).resolve().parents for file in (moving, fixed)]
+    for folder in folders[1]:
+        if folder in folders[0] and (folder / DESCRIPTION).is_file():
+            path = folder / FIELD.format(moving=case_name(moving), fixed=case_name(fixed))
+            return path if path.is_file() else None
+    return None
+
+
 def _check_label_counts(pairs: tuple[Pair, ...]) -> None:
     first = pairs[0]
     for pair in pairs[1:]:
@@ -213,7 +234,7 @@ def _data_description(description: dict) -> tuple[Path, list[str]] | None:
     """Return the nearest `mmzoo.json` above the data's folder and the label names it lists."""
     for directory in _data_folders(description):
         for parent in (directory, *directory.parents):
-            path = parent / "mmzoo.json"
+            path = parent / DESCRIPTION
             if path.is_file():
                 try:
                     return path, [str(name) for name in json.loads(path.read_text())["labels"]]

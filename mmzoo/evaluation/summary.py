@@ -10,7 +10,7 @@ from scipy.stats import wilcoxon
 
 from mmzoo.evaluation.cases import STAGES
 
-OVERLAP = ("dice", "asd_mm", "hd95_mm", "hd99_mm")
+OVERLAP = ("dice", "asd_mm", "hd_mm", "hd95_mm", "hd99_mm", "tre_mm")
 IMAGE = (
     "jacobian_mean",
     "jacobian_std",
@@ -18,6 +18,7 @@ IMAGE = (
     "nmi",
     "gradient_similarity",
     "inverse_consistency_voxels",
+    "tre_image_mm",
     "seconds",
 )
 ALL_STRUCTURES = "mean of structures"
@@ -70,7 +71,7 @@ def _row(table: pd.DataFrame, stage: str, tables: dict[str, pd.DataFrame]) -> di
         row[f"{figure}_std"] = float(finite[figure].std())
     if stage == "network":
         for other in ("before", "affine"):
-            for figure in ("dice", "asd_mm", "nmi"):
+            for figure in ("dice", "asd_mm", "nmi", "tre_mm"):
                 p_value = paired_p_value(table[figure], tables[other][figure])
                 row[f"p_{figure}_vs_{other}"] = p_value
     return row

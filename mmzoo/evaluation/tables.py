@@ -23,7 +23,11 @@ class Figure(NamedTuple):
     scale: float = 1.0
 
 
-STRUCTURE_FIGURES = (Figure("dice", "Dice %", 1, 100.0), Figure("asd_mm", "ASD mm", 2))
+STRUCTURE_FIGURES = (
+    Figure("dice", "Dice %", 1, 100.0),
+    Figure("asd_mm", "ASD mm", 2),
+    Figure("tre_mm", "TRE mm", 2),
+)
 IMAGE_FIGURES = (
     Figure("folding_percent", "folding %", 3),
     Figure("jacobian_mean", "Jacobian mean", 3),
@@ -31,6 +35,7 @@ IMAGE_FIGURES = (
     Figure("nmi", "NMI", 3),
     Figure("gradient_similarity", "gradient similarity", 3),
     Figure("inverse_consistency_voxels", "inverse error (voxels)", 2),
+    Figure("tre_image_mm", "TRE mm", 2),
     Figure("seconds", "seconds", 2),
 )
 
@@ -44,7 +49,7 @@ def markdown(summary: pd.DataFrame, *, method: str) -> str:
     """
     tables = [_field_rows(summary, method)]
     if _labelled(summary):
-        tables.insert(0, _structure_rows(summary, method, STRUCTURE_FIGURES))
+        tables.insert(0, _structure_rows(summary, method, _known(summary, STRUCTURE_FIGURES)))
     return "\n".join([*(_markdown_table(*rows) for rows in tables), _footnote(summary)])
 
 
@@ -55,7 +60,7 @@ def terminal(summary: pd.DataFrame, *, method: str) -> list[Table]:
     """
     tables = []
     if _labelled(summary):
-        for figure in STRUCTURE_FIGURES:
+        for figure in _known(summary, STRUCTURE_FIGURES):
             header, rows = _structure_rows(summary, method, (figure,))
             plain = [name.removeprefix(f"{figure.title} ") for name in header]
             tables.append(_rich_table(figure.title, plain, rows))
@@ -75,6 +80,10 @@ def _rich_table(title: str, header: list[str], rows: list[list[str]]) -> Table:
     return table
 
 
+def _known(summary: pd.DataFrame, figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
+    return tuple(figure for figure in figures if summary[f"{figure.column}_mean"].notna().any())
+
+
 def _labelled(summary: pd.DataFrame) -> bool:
     return bool(summary["dice_mean"].notna().any())
 
@@ -92,7 +101,7 @@ def _structure_rows(summary: pd.DataFrame, method: str, figures: tuple[Figure, .
 
 def _field_rows(summary: pd.DataFrame, method: str) -> Rows:
     """Return the figures of the whole image, one row a stage."""
-    figures = [figure for figure in IMAGE_FIGURES if summary[f"{figure.column}_mean"].notna().any()]
+    figures = _known(summary, IMAGE_FIGURES)
     block = summary[summary["structure"] == summary["structure"].iloc[-1]].set_index("stage")
     rows = [
         [_title(stage, method), *(_text(block, stage, figure) for figure in figures)]

@@ -27,6 +27,8 @@ class PairData:
         fixed_labels: one (f_dim1, f_dim2, f_dim3) bool array a structure.
         affine: (4, 4), voxel to world in mm, of the fixed grid.
         spacing_mm: voxel size of the fixed grid.
+        true_ddf: as `ddf`, NaN where it is not known; None where the data have none, or have it
+            on another grid.
     """
 
     moving: np.ndarray
@@ -37,6 +39,7 @@ class PairData:
     fixed_labels: tuple[np.ndarray, ...]
     affine: np.ndarray
     spacing_mm: tuple[float, ...]
+    true_ddf: np.ndarray | None = None
 
 
 def read_pair(pair: Pair) -> PairData:
@@ -65,10 +68,19 @@ def read_pair(pair: Pair) -> PairData:
         ),
         affine=affine,
         spacing_mm=tuple(float(step) for step in voxel_sizes(affine)),
+        true_ddf=_read_truth(pair.true_field, ddf.shape),
     )
 
 
-def _read_volume(path: Path, *, rank: int) -> tuple[np.ndarray, np.ndarray]:
+def _read_truth(path: Path | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    if path is None:
+        return None
+    truth, _ = _read_volume(path, rank=4, finite=False)
+    # Images may have been resized on their way into the network.
+    return truth if truth.shape == shape else None
+
+
+def _read_volume(path: Path, *, rank: int, finite: bool = True) -> tuple[np.ndarray, np.ndarray]:
     try:
         image = nib.load(path)
         volume = np.asarray(image.dataobj, dtype=np.float32)
@@ -78,7 +90,7 @@ def _read_volume(path: Path, *, rank: int) -> tuple[np.ndarray, np.ndarray]:
         ) from error
     if volume.ndim != rank:
         raise PredictionError(f"`{path}` must have rank {rank}, got shape {volume.shape}.")
-    if not np.isfinite(volume).all():
+    if finite and not np.isfinite(volume).all():
         count = int((~np.isfinite(volume)).sum())
         raise PredictionError(
             f"`{path}` must be finite, got {count} values that are NaN or infinite; the training "

@@ -6,6 +6,7 @@ from mmzoo.metrics.field import (
     inverse_consistency_error,
     jacobian_determinant,
     jacobian_statistics,
+    target_registration_error,
 )
 from mmzoo.metrics.overlap import dice
 from mmzoo.metrics.similarity import (
@@ -34,4 +35,5 @@ __all__ = [
     "mutual_information",
     "normalised_mutual_information",
     "surface_distances",
+    "target_registration_error",
 ]

@@ -1,4 +1,4 @@
-"""Regularity of a displacement field: Jacobian determinant, folding, inverse consistency.
+"""Displacement fields: Jacobian determinant, folding, inverse consistency, distance to the truth.
 
 All fields are `ddf`s in voxels on the fixed grid, warped(x) = moving(x + ddf(x)), so the
 transform is phi(x) = x + u(x) and its Jacobian J = I + grad u.
@@ -6,12 +6,13 @@ transform is phi(x) = x + u(x) and its Jacobian J = I + grad u.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from mmzoo.metrics.arrays import check_field, check_same_shape
+from mmzoo.metrics.arrays import as_mask, check_field, check_same_shape, check_spacing
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,40 @@ def inverse_consistency_error(ddf: np.ndarray, backward_ddf: np.ndarray) -> floa
     there = points[inside].T  # (rank, n)
     back = [map_coordinates(backward[..., i], there, order=1) for i in range(rank)]
     return float(np.linalg.norm(forward[inside] + np.stack(back, axis=-1), axis=-1).mean())
+
+
+def target_registration_error(
+    ddf: np.ndarray,
+    true_ddf: np.ndarray,
+    *,
+    spacing_mm: Sequence[float],
+    mask: np.ndarray | None = None,
+) -> float:
+    """Return the mean distance, in mm, between where a field takes a point and where it belongs.
+
+    mean over x of |S (u(x) - t(x))| with S the voxel size. 0 is perfect; a field of zeros gives
+    the mean length of the true displacement.
+
+    Args:
+        ddf: u, (dim1, dim2, dim3, 3), voxels, on the fixed grid.
+        true_ddf: t, same shape; NaN where it is not known, and these voxels do not count.
+        spacing_mm: voxel size in mm of the grid that the field leads to (which for images of one
+            person in one frame is the fixed one's too), in the order of the array axes.
+        mask: (dim1, dim2, dim3) binary, voxels that count; all if None.
+
+    Returns:
+        The distance; NaN where no voxel counts.
+
+    Raises:
+        ValueError: if shapes differ, `ddf` is not finite or the mask is not binary.
+    """
+    check_same_shape("ddf", ddf, "true_ddf", true_ddf)
+    ddf, true_ddf = check_field("ddf", ddf), np.asarray(true_ddf, dtype=np.float64)
+    spacing = check_spacing(spacing_mm, ddf.shape[-1])
+    counts = np.isfinite(true_ddf).all(axis=-1)
+    if mask is not None:
+        check_same_shape("mask", mask, "one component of ddf", ddf[..., 0])
+        counts &= as_mask("mask", mask)
+    if not counts.any():
+        return float("nan")
+    return float(np.linalg.norm((ddf - true_ddf)[counts] * spacing, axis=-1).mean())

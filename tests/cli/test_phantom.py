@@ -91,3 +91,13 @@ def test_field_of_view_is_a_name_or_lengths():
     assert parse_box("fov", "chest") == "chest"
     assert parse_box("fov", "180") == (180, 180, 180)
     assert parse_box("fov", "180,160,190.5") == (180, 160, 190.5)
+
+
+def test_one_person_in_two_states_has_a_true_field_and_any_number_of_slices(app, tmp_path):
+    out = tmp_path / "cine"
+    small = ["--size", "16", "16", "7", "--cases", "2", "--folds", "2", "--valid", "0"]
+    args = ["phantom", "cine", "--out", str(out), *small, "--jobs", "1"]
+    result = CliRunner().invoke(app, args)
+    assert result.exit_code == 0, result.output
+    assert (out / "fields/ed_001__es_001.nii.gz").exists() and (out / "overview.png").exists()
+    assert json.loads((out / "mmzoo.json").read_text())["pairing"] == "same"

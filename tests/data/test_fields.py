@@ -53,3 +53,14 @@ def test_bias_field_is_a_positive_gain_of_one_at_its_centre():
     assert gain[10, 10, 10] == pytest.approx(1)
     assert gain.min() > 0
     assert gain.std() > 0.02
+
+
+def test_spline_noise_is_a_unit_noise_of_the_point_that_repeats():
+    noise = fields.SplineNoise(np.random.default_rng(0), 2.5, period=32)
+    points = np.random.default_rng(1).uniform(-80, 80, (20_000, 3))
+    values = noise(points)
+    assert values.mean() == pytest.approx(0, abs=0.05)
+    assert values.std() == pytest.approx(1, abs=0.05)
+    assert noise(points + [0, 80, 0]) == pytest.approx(values, abs=1e-4)
+    assert np.corrcoef(values, noise(points + [0.6, 0, 0]))[0, 1] > 0.9
+    assert abs(np.corrcoef(values, noise(points + [20, 0, 0]))[0, 1]) < 0.1

@@ -140,3 +140,15 @@ def test_overwriting_keeps_what_the_layout_did_not_write(written):
     layout.clear_data_set(written)
     assert (written / "fold0-notes.txt").exists()
     assert not (written / "images").exists() and not (written / "fold0.yaml").exists()
+
+
+def test_true_field_is_kept_with_its_holes_and_goes_with_the_data_set(written):
+    ddf = np.random.default_rng(0).random((16, 16, 16, 3))
+    ddf[:2] = np.nan
+    layout.save_field(written, "mr_000", "ct_000", ddf, np.diag([2.0, 3.0, 4.0, 1.0]))
+    image = nib.load(written / "fields" / "mr_000__ct_000.nii.gz")
+    assert image.get_data_dtype() == np.float32 and image.affine[2, 2] == 4
+    assert np.array_equal(np.asarray(image.dataobj), ddf.astype(np.float32), equal_nan=True)
+    (written / layout.DESCRIPTION).write_text(json.dumps({}))
+    layout.clear_data_set(written)
+    assert not (written / "fields").exists()

@@ -5,6 +5,7 @@ import json
 import matplotlib.image
 import nibabel as nib
 import numpy as np
+from matplotlib.axes import Axes
 
 from mmzoo.data.overview import choose_cases, draw_overview
 
@@ -21,6 +22,18 @@ DESCRIPTION = {
 
 def test_moving_and_fixed_cases_take_turns():
     assert choose_cases(DESCRIPTION) == ["mr_0", "ct_0", "mr_1", "ct_1"]
+
+
+def test_panels_have_the_names_of_the_data_set_s_planes(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    for name in ("mr_0", "ct_0", "mr_1", "ct_1"):
+        image = nib.Nifti1Image(np.eye(6)[None].repeat(5, 0), np.eye(4))
+        nib.save(image, tmp_path / "images" / f"{name}.nii.gz")
+    (tmp_path / "mmzoo.json").write_text(json.dumps(DESCRIPTION | {"planes": ["one", "two", "3"]}))
+    titles = []
+    monkeypatch.setattr(Axes, "set_title", lambda self, title, **_: titles.append(title))
+    draw_overview(tmp_path)
+    assert titles[:3] == ["mr_0, one", "mr_0, two", "mr_0, 3"]
 
 
 def test_labels_are_outlined_in_colour_and_nothing_else_is_coloured(tmp_path):

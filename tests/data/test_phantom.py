@@ -219,3 +219,88 @@ def test_too_few_people_are_named_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match="2 moving cases cannot be split into 4 folds"):
         make(tmp_path / "out", folds=4)
     assert not (tmp_path / "out").exists()
+
+
+CINE = phantom.Settings("cine", (16, 16, 6), seed=1)
+
+
+@pytest.fixture(scope="module")
+def same(tmp_path_factory):
+    out = tmp_path_factory.mktemp("phantom") / "cine"
+    return out, make(out, CINE, cases=3, folds=3)
+
+
+def test_same_person_pairs_are_matched_and_split_by_patient(same):
+    out, description = same
+    assert description["pairing"] == "same"
+    assert (description["moving"], description["fixed"]) == ("ed", "es")
+    assert description["planes"][2] == "short axis"
+    tested = []
+    for k, fold in enumerate(description["folds"]):
+        for split, cases in fold.items():
+            numbers = [[name[-3:] for name in cases[side]] for side in ("moving", "fixed")]
+            assert numbers[0] == numbers[1]
+            links = sorted(path.name for path in (out / f"fold{k}" / split).glob("*_images/*"))
+            assert links == sorted(2 * [f"ed_{n}__es_{n}.nii.gz" for n in numbers[0]])
+        tested += fold["test"]["moving"]
+    assert sorted(tested) == ["ed_000", "ed_001", "ed_002"]
+
+
+def test_every_same_person_pair_has_its_true_field_on_the_fixed_grid(same):
+    out, description = same
+    for index in range(3):
+        names = {"moving": f"ed_{index:03d}", "fixed": f"es_{index:03d}"}
+        field = nib.load(out / description["field"].format(**names))
+        fixed = nib.load(out / "images" / f"{names['fixed']}.nii.gz")
+        assert field.shape == (*fixed.shape, 3) and field.get_data_dtype() == np.float32
+        assert np.array_equal(field.affine, fixed.affine)
+        expected, _ = phantom.true_field(CINE, index)
+        assert np.array_equal(field.get_fdata(dtype=np.float32), expected, equal_nan=True)
+
+
+def test_an_interrupted_same_person_run_goes_on_to_the_same_fields(same, tmp_path):
+    out = tmp_path / "cine"
+
+    def interrupt(done, total):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(out, CINE, cases=3, folds=3, report=interrupt)
+    assert len(list(out.glob("fields/*"))) == 1
+    make(out, CINE, cases=3, folds=3, jobs=2)
+    for path in (*same[0].glob("fields/*"), *same[0].glob("images/*")):
+        assert (out / path.relative_to(same[0])).read_bytes() == path.read_bytes()
+
+
+def test_two_states_are_one_person_and_two_scans():
+    first, again = (phantom.make_case(CINE, "ed", 0) for _ in range(2))
+    other = phantom.make_case(replace(CINE, seed=2), "ed", 0)
+    assert np.array_equal(first[0], again[0]) and not np.array_equal(first[1], other[1])
+    noise = [phantom.make_case(CINE, state, 0)[0][:2] for state in ("ed", "es")]
+    assert not np.array_equal(*noise)
+
+
+def test_a_voxel_is_the_mean_of_its_slabs_and_labels_are_those_of_the_middle_one(monkeypatch):
+    from mmzoo.data import cine
+
+    monkeypatch.setattr(cine, "acquire", lambda modality, image, *rest: image)
+    thick, labels, affine = phantom.make_case(CINE, "es", 0)
+    monkeypatch.setattr(cine, "SLABS", (1, 1, 1))
+    settings = replace(CINE, size=(16, 16, 18))
+    thin, fine, _ = phantom.make_case(settings, "es", 0)
+    assert np.array_equal(labels, fine[:, :, 1::3])
+    # Thin slices have sharper edges, since an edge is as wide as a voxel is on average.
+    mean = thin.reshape(16, 16, 6, 3).mean(-1)
+    assert np.abs(thick - mean).mean() < 0.05 * np.ptp(thick)
+
+
+@pytest.mark.parametrize("size", [(16, 16, 5), (24, 16, 8)])
+def test_cine_has_any_number_of_slices_from_six(size, tmp_path):
+    with pytest.raises(ValueError, match=r"multiples of \(16, 16, 1\) and at least \(16, 16, 6\)"):
+        make(tmp_path / "out", replace(CINE, size=size))
+
+
+def test_default_sizes_are_the_phantoms_own():
+    assert phantom.default_size("heart") == (64, 64, 64)
+    assert phantom.default_size("cine") == (128, 128, 12)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmzoo.data.render import Contrast, Layer, draw_intensities, draw_labels, paint
+from mmzoo.data.render import Contrast, Layer, draw_intensities, draw_labels, is_tissue, paint
 
 SHAPE = (8, 6, 4)
 EVERYWHERE = np.full(SHAPE, -9.0, np.float32)
@@ -39,3 +39,16 @@ def test_intensities_vary_between_people_within_two_deviations():
     means = [draw_intensities(np.random.default_rng(k), table)["blood"].mean for k in range(200)]
     assert np.std(means) == pytest.approx(10, rel=0.2)
     assert min(means) >= 80 and max(means) <= 120
+
+
+def test_a_texture_that_is_given_is_painted_and_none_is_drawn():
+    layers = [Layer("low", EVERYWHERE)]
+    grain = np.random.default_rng(0).normal(size=SHAPE)
+    image = paint(layers, {"low": Contrast(10, 0, 3)}, (1, 1, 1), None, grain)
+    assert image == pytest.approx(10 + 3 * grain, abs=1e-5)
+
+
+def test_a_tissue_is_where_no_later_layer_covers_it():
+    layers = [Layer("air", EVERYWHERE), Layer("low", HALF), Layer("air", HALF + 2)]
+    assert is_tissue(layers, "air")[:, 0, 0].tolist() == [True] * 2 + [False] * 2 + [True] * 4
+    assert is_tissue(layers, "low")[:, 0, 0].sum() == 2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mmzoo.data.grid import Grid
-from mmzoo.data.scan import scan
+from mmzoo.data.scan import scan, scan_again
 
 GRID = Grid.centred((0, 0, 0), (5, 5, 5), (32, 32, 32))
 SOMEONE = SimpleNamespace(centre_mm=(0.0, 0.0, 0.0))
@@ -45,3 +45,16 @@ def test_mr_gain_is_smooth_and_one_in_the_middle():
 def test_mr_clips_its_brightest_voxels():
     image = scanned("mr", 200.0)
     assert np.mean(image == image.max()) == pytest.approx(0.005, abs=0.001)
+
+
+def test_images_of_one_session_share_the_coil_and_not_the_noise():
+    grid = Grid.centred((0, 0, 0), (4, 4, 4), (20, 20, 20))
+    anatomy = SimpleNamespace(centre_mm=(0, 0, 0), coil=7)
+    image = np.full(grid.shape, 500.0, np.float32)
+    scans = [
+        scan_again("any", image, grid, anatomy, np.random.default_rng(seed)) for seed in (0, 1)
+    ]
+    other = SimpleNamespace(centre_mm=(0, 0, 0), coil=8)
+    apart = scan_again("any", image, grid, other, np.random.default_rng(0))
+    assert not np.array_equal(*scans)
+    assert np.abs(scans[0] - scans[1]).mean() < 0.5 * np.abs(scans[0] - apart).mean()

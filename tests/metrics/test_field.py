@@ -6,6 +6,7 @@ from mmzoo.metrics import (
     inverse_consistency_error,
     jacobian_determinant,
     jacobian_statistics,
+    target_registration_error,
 )
 
 SHAPE = (5, 4, 7)
@@ -124,3 +125,67 @@ def test_fields_are_checked():
         jacobian_determinant(broken)
     with pytest.raises(ValueError, match="takes every voxel out of the grid"):
         inverse_consistency_error(np.full((*SHAPE, 3), 99.0), np.zeros((*SHAPE, 3)))
+
+
+SPACING = (1.5, 2.0, 10.0)
+
+
+def loop_registration_error(ddf, truth, mask):
+    """Mean of the lengths in mm, voxel by voxel, over those in the mask with a known truth."""
+    lengths = []
+    for voxel in np.ndindex(*mask.shape):
+        if not mask[voxel] or any(np.isnan(truth[(*voxel, i)]) for i in range(3)):
+            continue
+        parts = [(ddf[(*voxel, i)] - truth[(*voxel, i)]) * SPACING[i] for i in range(3)]
+        lengths.append(sum(part**2 for part in parts) ** 0.5)
+    return sum(lengths) / len(lengths)
+
+
+def random_fields(seed=0):
+    ddf, truth = np.random.default_rng(seed).normal(0, 2, (2, *SHAPE, 3))
+    truth[1, :2] = np.nan
+    truth[0, 0, 0, 1] = np.nan
+    return ddf, truth
+
+
+def test_registration_error_agrees_with_a_loop_with_and_without_a_mask():
+    ddf, truth = random_fields()
+    mask = np.random.default_rng(1).random(SHAPE) < 0.4
+    everywhere = np.ones(SHAPE, bool)
+    expected = loop_registration_error(ddf, truth, everywhere)
+    assert target_registration_error(ddf, truth, spacing_mm=SPACING) == pytest.approx(expected)
+    expected = loop_registration_error(ddf, truth, mask)
+    found = target_registration_error(ddf, truth, spacing_mm=SPACING, mask=mask)
+    assert found == pytest.approx(expected)
+
+
+def test_registration_error_of_the_truth_is_zero_and_of_no_field_the_length_of_the_truth():
+    truth = np.broadcast_to([2.0, -1.0, 0.3], (*SHAPE, 3))
+    assert target_registration_error(truth, truth, spacing_mm=SPACING) == 0
+    length = np.linalg.norm([3.0, -2.0, 3.0])
+    found = target_registration_error(0 * truth, truth, spacing_mm=SPACING)
+    assert found == pytest.approx(length)
+
+
+def test_registration_error_is_nan_where_no_voxel_counts():
+    ddf, truth = random_fields()
+    nowhere = np.zeros(SHAPE, bool)
+    assert np.isnan(target_registration_error(ddf, np.nan * truth, spacing_mm=SPACING))
+    assert np.isnan(target_registration_error(ddf, truth, spacing_mm=SPACING, mask=nowhere))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"true_ddf": np.zeros((3, 3, 3, 3))}, "`ddf` and `true_ddf` must have the same shape"),
+        ({"ddf": np.full((*SHAPE, 3), np.nan)}, "`ddf` must be finite"),
+        ({"mask": np.full(SHAPE, 0.5)}, "`mask` must be binary"),
+        ({"mask": np.ones((2, 2, 2))}, "`mask` and .* must have the same shape"),
+        ({"spacing_mm": (1.0, 2.0)}, "`spacing_mm` must hold 3 positive numbers"),
+    ],
+)
+def test_registration_error_names_what_does_not_fit(change, message):
+    ddf, truth = random_fields()
+    given = {"ddf": ddf, "true_ddf": truth, "spacing_mm": SPACING} | change
+    with pytest.raises(ValueError, match=message):
+        target_registration_error(given.pop("ddf"), given.pop("true_ddf"), **given)

@@ -1,0 +1,132 @@
+"""Predictions of data whose true field is known are measured against it."""
+
+import json
+import math
+
+import nibabel as nib
+import numpy as np
+import pytest
+from helpers_prediction import save
+
+from mmzoo.data.phantom import Settings, make_data_set
+from mmzoo.evaluation import PredictionError, evaluate, open_prediction
+from mmzoo.evaluation.prediction import true_field
+
+SETTINGS = Settings("cine", (16, 16, 6), seed=1)
+OFF = np.array([0.5, 0.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    out = tmp_path_factory.mktemp("truth") / "data"
+    make_data_set(SETTINGS, out, cases=2, folds=2, valid=0)
+    return out
+
+
+@pytest.fixture
+def run(data, tmp_path):
+    return write_run(data, tmp_path / "run")
+
+
+def write_run(data, run, *, labelled=True, links=True):
+    """Write a prediction of fold 0 that is half a voxel off the truth along the first axis."""
+    folder = data / "fold0" / "test"
+    name = "ed_000__es_000.nii.gz"
+    files = {side: folder / f"{side}_images" / name for side in ("moving", "fixed")}
+    pair = run / "test" / "pair_0"
+    affine = nib.load(files["fixed"]).affine
+    for side, file in files.items():
+        save(pair / f"{side}_image.nii.gz", nib.load(file).get_fdata(), affine)
+        labels = nib.load(folder / f"{side}_labels" / name).get_fdata()
+        for k in range(3 if labelled else 0):
+            save(pair / f"label_{k}" / f"{side}_label.nii.gz", labels[..., k], affine)
+    save(pair / "ddf.nii.gz", np.nan_to_num(truth_of(data)) + OFF, affine)
+    given = files if links else {side: file.resolve() for side, file in files.items()}
+    named = {"pair_0": {side: str(file) for side, file in given.items()}}
+    description = {"method": "mine", "mode": "test", "pairs": named}
+    description["dataset"] = {"dir": {"test": str(folder)}}
+    (run / "test" / "pairs.json").write_text(json.dumps(description))
+    return run
+
+
+def truth_of(data):
+    return nib.load(data / "fields" / "ed_000__es_000.nii.gz").get_fdata()
+
+
+def cell(cases, stage, structure, column):
+    row = cases[(cases["stage"] == stage) & (cases["structure"] == structure)]
+    return row[column].item()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_error_is_measured_per_structure_and_over_the_image(data, tmp_path, links):
+    cases = evaluate(write_run(data, tmp_path / "run", links=links), affine=False, pictures=0).cases
+    # Half a voxel of 12 mm everywhere.
+    network = cases[cases["stage"] == "network"]
+    assert network["tre_mm"].tolist() == pytest.approx([6.0] * 3, rel=1e-4)
+    assert network["tre_image_mm"].tolist() == pytest.approx([6.0] * 3, rel=1e-4)
+    length = np.linalg.norm(truth_of(data) * (12, 12, 20), axis=-1)
+    assert cell(cases, "before", "myocardium", "tre_image_mm") == pytest.approx(np.nanmean(length))
+    labels = nib.load(data / "labels" / "es_000.nii.gz").get_fdata()[..., 1] > 0
+    expected = np.nanmean(length[labels])
+    assert cell(cases, "before", "myocardium", "tre_mm") == pytest.approx(expected, rel=1e-4)
+
+
+def test_error_stands_in_all_tables_where_there_is_a_truth(run):
+    found = evaluate(run, affine=False, pictures=0)
+    text = (found.out / "summary.md").read_text()
+    assert "TRE mm before | TRE mm mine |" in text.splitlines()[0]
+    image = text.split("\n\n")[1].splitlines()
+    assert "TRE mm" in image[0] and "| 6.00 |" in image[3]
+    mean = found.summary[found.summary["structure"] == "mean of structures"].set_index("stage")
+    assert mean.at["network", "tre_mm_mean"] == pytest.approx(6.0, rel=1e-4)
+    assert "p_tre_mm_vs_before" in found.summary
+
+
+def test_unlabelled_pairs_are_measured_over_all_voxels(data, tmp_path):
+    run = write_run(data, tmp_path / "run", labelled=False)
+    found = evaluate(run, affine=False, pictures=0)
+    assert cell(found.cases, "network", "", "tre_mm") == pytest.approx(6.0, rel=1e-4)
+    assert "TRE mm" in (found.out / "summary.md").read_text()
+
+
+def test_without_a_truth_there_is_no_error_and_no_column_of_it(prediction):
+    found = evaluate(prediction, affine=False, pictures=0)
+    assert found.cases[["tre_mm", "tre_image_mm"]].isna().all(axis=None)
+    assert "TRE" not in (found.out / "summary.md").read_text()
+
+
+def test_files_of_two_data_sets_have_no_common_truth(data, tmp_path):
+    moving, fixed = (data / "images" / f"{state}_000.nii.gz" for state in ("ed", "es"))
+    assert true_field(str(moving), str(fixed)).name == "ed_000__es_000.nii.gz"
+    elsewhere = tmp_path / "ed_000.nii.gz"
+    elsewhere.write_bytes(moving.read_bytes())
+    assert true_field(str(elsewhere), str(fixed)) is None
+    assert true_field(str(moving.with_name("ed_001.nii.gz")), str(fixed)) is None
+    assert true_field("", str(fixed)) is None
+
+
+def test_a_truth_on_another_grid_is_left_out_with_a_note(run, monkeypatch, tmp_path):
+    other = tmp_path / "other.nii.gz"
+    save(other, np.zeros((4, 4, 4, 3)), np.eye(4))
+    monkeypatch.setattr("mmzoo.evaluation.prediction.true_field", lambda moving, fixed: other)
+    found = evaluate(run, affine=False, pictures=0)
+    assert found.cases["tre_mm"].isna().all()
+    assert "other.nii.gz is on another grid" in found.notes[0]
+
+
+def test_a_truth_that_cannot_be_read_is_named(run, monkeypatch, tmp_path):
+    broken = tmp_path / "broken.nii.gz"
+    broken.write_bytes(b"no")
+    monkeypatch.setattr("mmzoo.evaluation.prediction.true_field", lambda moving, fixed: broken)
+    with pytest.raises(PredictionError, match="broken.nii.gz` must be a NIfTI file"):
+        evaluate(run, affine=False, pictures=0)
+
+
+def test_whole_hausdorff_distance_is_the_largest(run):
+    cases = evaluate(run, affine=False, pictures=0).cases
+    assert (cases["hd_mm"] >= cases["hd99_mm"]).all() and (
+        cases["hd99_mm"] >= cases["hd95_mm"]
+    ).all()
+    assert not math.isnan(cases["hd_mm"].max())
+    assert open_prediction(run).pairs[0].true_field.name == "ed_000__es_000.nii.gz"
