@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from mmzoo.baselines.config import Baseline, read_section
 from mmzoo.baselines.output import Output, write_pair
@@ -118,8 +119,9 @@ def register_pair(task: Task) -> float:
     images = read_images(task.pair)
     labels = read_labels(task.pair)
     moving, fixed = (prepare(image.values, task.baseline.clip_percentiles) for image in images)
+    spacing_mm = tuple(float(step) for step in voxel_sizes(images[1].affine))
     start = time.perf_counter()
-    ddf = tool.register(moving, fixed, task.baseline.settings)
+    ddf = tool.register(moving, fixed, task.baseline.settings, spacing_mm)
     seconds = time.perf_counter() - start
     if not np.isfinite(ddf).all():
         raise ValueError(f"{task.baseline.tool} returned a field with NaN or infinity.")
