@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 import yaml
-from engine.claims import HELD, NOT_HELD, NOT_TESTABLE, TESTS, judge, signed_rank
+from engine.claims import TESTS, judge
+from engine.outcome import HELD, NOT_HELD, NOT_TESTABLE, signed_rank
 from engine.paper import PAPERS, Paper
 from engine.results import collect
 
