@@ -82,6 +82,8 @@ def run_baseline(
         "dataset": config["dataset"],
         "baseline": baseline.as_dict(),
     }
+    if baseline.interpolation != "linear":  # what a reader takes where it is not said
+        description["interpolation"] = baseline.interpolation
     output = Output(Path(out).expanduser(), description, overwrite=overwrite)
     failures = _register(output, baseline, pairs, jobs, report)
     return Run(output.folder, len(pairs), tuple(failures), output.mean_seconds())

@@ -75,6 +75,16 @@ def test_the_folder_is_what_evaluate_reads(tool, data, tmp_path):
     assert dice["network"] > 0.99 > dice["before"]
 
 
+def test_the_interpolation_of_images_is_noted_where_it_is_not_linear(tool, data, tmp_path):
+    said = {None: None, "linear": None, "cubic-bspline": "cubic-bspline"}
+    for given, noted in said.items():
+        section = {} if given is None else {"interpolation": given}
+        run_baseline(config(data, **section), tmp_path / str(given), method="mine")
+        written = json.loads((tmp_path / str(given) / "test/pairs.json").read_text())
+        assert written.get("interpolation") == noted
+        assert "interpolation" not in written["baseline"]
+
+
 def test_volumes_are_those_of_deepreg_predict(tool, data, tmp_path):
     run_baseline(config(data), tmp_path / "out", method="mine")
     volumes = read_pair(open_prediction(tmp_path / "out").pairs[0])
@@ -281,6 +291,7 @@ def test_an_image_without_contrast_between_the_percentiles_is_a_failure(tool, da
         ({"tool": "ant"}, "`baseline.tool` is 'ant': did you mean 'ants'"),
         ({"tols": 1}, "`baseline` is 'tols': did you mean 'tool'"),
         ({"pairs": "match"}, "`baseline.pairs` is 'match': did you mean 'matched'"),
+        ({"interpolation": "cubic"}, "`baseline.interpolation` is 'cubic'"),
         ({"settings": [1]}, "`baseline.settings` must name arguments"),
         ({"settings": {"wrong": 1}}, "`wrong` is no setting"),
         ({"clip_percentiles": [95, 5]}, "two rising numbers from 0 to 100, got"),
