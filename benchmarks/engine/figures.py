@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from PIL import Image
 from scipy.spatial import KDTree
 
 from engine.paper import Run
-from engine.results import BEFORE, FIGURES, Results, place_title, places
+from engine.results import BEFORE, FIGURES, SHOWN, Results, place_title, places
 from mmzoo.data.files import whole_file
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.picture import show_slice
@@ -82,18 +83,20 @@ def draw_cases(path: Path, results: Results, out: Path) -> bool:
     kept = {place: scene for place, scene in scenes.items() if scene is not None}
     if not kept:
         return False
-    reference = results.title(results.paper.content["reference"])
-    titles = [results.title(row) for row in (BEFORE, *_methods(results))]
-    titles.append(f"{reference}: warped image")
+    reference, rows = results.paper.content["reference"], (BEFORE, *_methods(results))
+    titles = [results.title(row) for row in rows]
+    titles.append(f"{results.title(reference)}: warped image")
     figure, axes = _case_layout([scene.plane for scene in kept.values()], len(titles))
     for row, (place, scene) in zip(axes, kept.items(), strict=True):
-        for axis, panel in zip(row, scene.panels, strict=True):
-            _draw_panel(axis, scene.plane, scene.fixed, panel)
         data, structure = place.split("/")
+        for name, axis, panel in zip((*rows, reference), row, scene.panels, strict=True):
+            _draw_panel(axis, scene.plane, scene.fixed, panel)
+            axis.set_visible(results.runs_on(name, data))
         label = f"{structure}\n{results.paper.data[data]['title']}"
         row[0].set_ylabel(label, color=INK, fontsize=7)
-    for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, color=INK, fontsize=8.5, pad=4)
+    for column, title in zip(zip(*axes, strict=True), titles, strict=True):
+        shown = next((axis for axis in column if axis.get_visible()), column[0])
+        shown.set_title(title, color=INK, fontsize=8.5, pad=4)
     _case_legend(figure)
     _save(figure, path)
     return True
@@ -321,32 +324,80 @@ def _draw_curves(axis: Axes, curves: dict[Run, dict[str, np.ndarray]]) -> None:
 # === Box plots ===
 
 
-def draw_boxes(path: Path, results: Results) -> bool:
-    """Draw Dice and ASD over pairs, one panel a structure, one box a method."""
-    rows = [BEFORE, *_methods(results)]
-    shown = places(results.paper)
-    size = (0.4 + (0.5 + 0.3 * len(rows)) * len(shown), 2.3 * len(FIGURES) + 0.4)
+def draw_boxes(
+    path: Path,
+    results: Results,
+    figures: Iterable[str] = SHOWN,
+    data: Iterable[str] | None = None,
+) -> bool:
+    """Draw figures over pairs, one panel a structure (or image), one box a method.
+
+    A line of panels for each figure, or one line in all where each figure has one panel.
+
+    Args:
+        path: of the picture.
+        results: what was measured.
+        figures: of `results.FIGURES`.
+        data: data sets; all of the scale if None.
+
+    Returns:
+        Whether the scale has any of the data.
+    """
+    kept = [name for name in results.paper.data if data is None or name in data]
+    if not kept:
+        return False
+    rows = [row for row in (BEFORE, *_methods(results)) if _is_run(results, row, kept)]
+    lines = _panels_of_boxes(results, figures, kept)
+    columns = max(len(line) for line in lines)
+    size = (0.4 + (0.5 + 0.3 * len(rows)) * columns, 2.3 * len(lines) + 0.4)
     figure = Figure(figsize=size, dpi=DPI, facecolor="white", layout="constrained")
-    axes = figure.subplots(len(FIGURES), len(shown), squeeze=False, sharex=True)
-    for name, line in zip(FIGURES, axes, strict=True):
-        for place, axis in zip(shown, line, strict=True):
-            _draw_box(axis, results, rows, place, name)
-        line[0].set_ylabel(f"{FIGURES[name].title} {FIGURES[name].unit}", fontsize=8.5, color=INK)
-    for place, axis in zip(shown, axes[0], strict=True):
-        axis.set_title(place_title(results.paper, place), fontsize=8.5, color=INK)
-    for axis in axes[-1]:
-        axis.set_xticks(range(len(rows)), [results.title(row) for row in rows])
-        axis.tick_params(axis="x", rotation=50)
-        for label in axis.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
+    axes = figure.subplots(len(lines), columns, squeeze=False)
+    for number, (line, own) in enumerate(zip(lines, axes, strict=True)):
+        above = lines[number - 1] if number else []
+        for panel, axis, over in itertools.zip_longest(line, own, above):
+            if panel is None:
+                axis.set_axis_off()
+                continue
+            _draw_box(axis, results, rows, panel[1], panel[0])
+            if over is None or over[1] != panel[1]:
+                axis.set_title(place_title(results.paper, panel[1]), fontsize=8.5, color=INK)
+            if len(lines) == 1 or axis is own[0]:
+                axis.set_ylabel(FIGURES[panel[0]].heading, fontsize=8.5, color=INK)
+    for column in axes.T:
+        _name_boxes([axis for axis in column if axis.axison], results, rows)
     _save(figure, path)
     return True
 
 
+def _is_run(results: Results, row: str, data: Iterable[str]) -> bool:
+    return any(results.runs_on(row, name) for name in data)
+
+
+def _panels_of_boxes(
+    results: Results, figures: Iterable[str], data: list[str]
+) -> list[list[tuple[str, str]]]:
+    """Return (figure, place) of each panel, line by line."""
+    lines = [
+        [(name, at) for at in places(results.paper, name) if at.split("/")[0] in data]
+        for name in figures
+    ]
+    return lines if max(map(len, lines)) > 1 else [list(itertools.chain(*lines))]
+
+
+def _name_boxes(axes: list[Axes], results: Results, rows: list[str]) -> None:
+    """Name the methods below the lowest panel of a column."""
+    for axis in axes[:-1]:
+        axis.set_xticks(range(len(rows)), [])
+    axes[-1].set_xticks(range(len(rows)), [results.title(row) for row in rows])
+    axes[-1].tick_params(axis="x", rotation=50)
+    for label in axes[-1].get_xticklabels():
+        label.set(ha="right", rotation_mode="anchor")
+
+
 def _draw_box(axis: Axes, results: Results, rows: list[str], place: str, name: str) -> None:
     for at, row in enumerate(rows):
-        values = results.values(row, place, name).to_numpy()
-        if not len(values):
+        values = results.values(row, place, name).dropna().to_numpy()
+        if not len(values) or (name, row) == ("folding", BEFORE):
             continue
         reference = row == results.paper.content["reference"]
         colour = REFERENCE_COLOUR if reference else BOX

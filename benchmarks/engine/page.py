@@ -19,18 +19,20 @@ import platform
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 if not __package__:  # run as a file
     sys.path[0] = str(Path(__file__).parents[1])
 
-from engine import figures, tables
-from engine.claims import HELD, NOT_HELD, NOT_TESTABLE, Outcome, Part, judge
+from engine import figures, ranks, tables
+from engine.claims import judge
 from engine.data import PHANTOM, prepared_folders
+from engine.folding import FOLDED
 from engine.freshness import hash_sources
+from engine.outcome import HELD, NOT_HELD, NOT_TESTABLE, Outcome, Part
 from engine.paper import PAPERS, ROOT, SEED, Paper, Run, load_paper
-from engine.results import Results, collect, name_folds
+from engine.results import FIGURES, SHOWN, Results, collect, name_folds
 from mmzoo.data.files import whole_file
 from mmzoo.layering import merge, merge_files
 
@@ -40,6 +42,7 @@ PACKAGES = {
     "DeepReg": "deepreg",
     "NumPy": "numpy",
     "ANTsPy": "antspyx",
+    "itk-elastix": "itk-elastix",
 }
 LENGTH = ("train.epochs", "train.steps_per_epoch", "train.save_period")
 SOURCES = ("mmzoo", "configs", "benchmarks/engine", "benchmarks/papers", "benchmarks/Snakefile")
@@ -73,8 +76,10 @@ def write_page(
     drawn = {
         "cases.png": figures.draw_cases(folder / "cases.png", results, out),
         "losses.png": figures.draw_losses(folder / "losses.png", results, out),
-        "boxes.png": figures.draw_boxes(folder / "boxes.png", results),
     }
+    for name, entry in _boxes(results).items():
+        panels = entry["figures"], entry.get("data")
+        drawn[name] = figures.draw_boxes(folder / name, results, *panels)
     made = describe_run(paper, source)
     _write(folder / "results.csv", results.cases.to_csv(index=False, float_format="%.5g"))
     _write(folder / "claims.json", _json(_claims(paper, outcomes)))
@@ -127,22 +132,16 @@ def left_out(results: Results, source: str = PHANTOM) -> list[str]:
         source: of the data.
     """
     paper = results.paper
-    every, full = paper.content["data"], paper.content["scales"]["paper"]
-    lines = []
+    lines, every = [], paper.content["data"]
     if source == PHANTOM:
         said = "; ".join(
             f"`{paper.phantom_command(name)}` for {data['title']}"
             for name, data in paper.data.items()
         )
         lines.append(f"Phantoms, not the paper's images: {said}.")
-        lines += [
-            f"{what}: {paper.settings[key]} instead of {full[key]}."
-            for key, what in (("size", "Voxels along each axis"), ("cases", "People"))
-            if paper.settings[key] != full[key]
-        ]
-    tested = len(paper.settings.get("test_folds", range(paper.settings["folds"])))
-    if tested != full["folds"]:
-        lines.append(f"Folds tested: {tested} instead of {full['folds']}.")
+        for what, of in (("Voxels along each axis", _voxels), ("People", _people)):
+            lines += _differing(paper, what, of)
+    lines += _differing(paper, "Folds tested", lambda own, data: len(own.test_folds(data)))
     absent = [data["title"] for name, data in every.items() if name not in paper.data]
     if absent:
         lines.append(f"Data sets left out: {', '.join(absent)}.")
@@ -175,6 +174,27 @@ def describe_run(paper: Paper, source: str = PHANTOM) -> dict:
 
 
 # === What is left out ===
+
+
+def _differing(paper: Paper, what: str, of: Callable[[Paper, str], object]) -> list[str]:
+    """Return how a number of each data set differs from the paper's scale, once where alike."""
+    full, groups = dataclasses.replace(paper, scale="paper"), {}
+    for name, data in paper.data.items():
+        groups.setdefault((of(paper, name), of(full, name)), []).append(data["title"])
+    lines = []
+    for (here, wanted), titles in groups.items():
+        where = f" ({'; '.join(titles)})" if len(groups) > 1 else ""
+        lines += [f"{what}: {here} instead of {wanted}{where}."] if here != wanted else []
+    return lines
+
+
+def _voxels(paper: Paper, data: str) -> str:
+    size = [str(voxels) for voxels in paper.size(data)]
+    return size[0] if len(set(size)) == 1 else " x ".join(size)
+
+
+def _people(paper: Paper, data: str) -> int:
+    return paper.setting("cases", data)
 
 
 def _shorter_training(results: Results) -> list[str]:
@@ -279,6 +299,7 @@ def _tables(results: Results) -> list[str]:
     for heading, table in tables.paper_tables(results).items():
         blocks += [f"### {heading}", table]
     blocks.append(tables.legend(results))
+    blocks += ranks.ranking_blocks(results)
     ablations = tables.ablation_table(results)
     if ablations:
         said = _where(results.paper, "ablation")
@@ -301,6 +322,12 @@ def _where(paper: Paper, kind: str) -> str:
     return f"{data}, fold {', '.join(str(fold) for fold in sorted({run.fold for run in runs}))}"
 
 
+def _boxes(results: Results) -> dict[str, dict]:
+    """Return the description's figures of box plots."""
+    default = {"boxes.png": {"caption": "Dice and ASD of all pairs", "figures": SHOWN}}
+    return results.paper.content.get("boxes", default)
+
+
 def _figures(results: Results, drawn: list[str]) -> list[str]:
     reference = results.title(results.paper.content["reference"])
     captions = {
@@ -310,7 +337,10 @@ def _figures(results: Results, drawn: list[str]) -> list[str]:
             f"registration and after each method's; last the image that {reference} warped. "
             "Patient's right is on the left."
         ),
-        "boxes.png": f"Dice and ASD of all pairs; {reference} in blue.",
+        **{
+            name: f"{entry['caption']}; {reference} in blue."
+            for name, entry in _boxes(results).items()
+        },
         "losses.png": (
             "Loss of the trainings, a line for each fold; dashed on validation pairs, if any."
         ),
@@ -338,9 +368,11 @@ def _claim_sections(claims: Iterable[dict], outcomes: Iterable[Outcome]) -> list
 
 def _part_table(parts: tuple[Part, ...]) -> str:
     header = ["at", "figure", parts[0].row, "compared with", "its", "difference", "p", "n", "holds"]
+    digits = {figure.heading: figure.digits for figure in FIGURES.values()}
+    digits |= dict.fromkeys((FOLDED, ranks.PREFERRED), 0)
     body = []
     for part in parts:
-        style = ".3g" if math.isnan(part.p) else ".2f"
+        style = ".3g" if math.isnan(part.p) else f".{digits[part.figure]}f"
         means = [f"{value:{style}}" for value in (part.mean, part.other_mean, part.difference)]
         p = tables.NONE if math.isnan(part.p) else f"{part.p:.2g}"
         holds = "yes" if part.holds else "no"

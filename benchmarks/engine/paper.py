@@ -5,15 +5,21 @@ A description elsewhere is named by its path; its `configs` may be a folder besi
 title, authors, year   of the paper
 configs                folder under configs/ that holds its rows
 reference              row that the others are compared with; its median case is drawn
-unit                   what is independent in a test: "fixed" (person of the fixed image), "pair"
+unit                   what is independent in a test: "fixed" (person of the fixed image), "pair",
+                       "person" (pairs of one person each)
 data                   NAME: {title, phantom: {name, moving, fov}, structures: {label: title}}
                        and `overlays: {file: file that goes after it on these data}`
-tables                 HEADING of a table of the paper: [its data sets]
-scales                 smoke, laptop, paper: {size, cases, folds} of the phantoms and
-                       test_folds (all), data (all), epochs (of the row), threads (all cores)
-rows                   NAME: {title} with `configs` where it is not NAME.yaml alone
+tables                 HEADING of a table of the paper: [its data sets], or {data, figures,
+                       columns} with figures of `results.FIGURES` and columns of `tables.COLUMNS`
+boxes                  FILE.png: {caption, data, figures} of a figure of box plots
+ranking                table of ranks, see `ranks.py`
+scales                 smoke, laptop, paper: {size, cases, folds} of the phantoms (size: one number
+                       or three) and valid (0), test_folds (all), each the same for all data or
+                       {DATA: value}; data (all), epochs (of the row), threads (all cores)
+rows                   NAME: {title} with `configs` where it is not NAME.yaml alone, and `data`
+                       where it does not run on all; the reference does
 ablations              rows and a grid of settings that run on `data` and `test_folds` only
-printed                ROW: {DATA/STRUCTURE: {dice: [mean, std], asd: [mean, std]}}
+printed                ROW: {DATA/STRUCTURE or DATA: {figure: [mean, std], column: text}}
 claims                 [{quote, where, test, ...}], see `claims.py`
 """
 
@@ -45,6 +51,7 @@ class Row:
         configs: files under configs/<paper>, later ones win.
         settings: of a grid, {key with dots: value}, written over the configuration.
         kind: "row", "ablation" or "grid".
+        data: data sets that it runs on; all if None.
     """
 
     name: str
@@ -52,6 +59,7 @@ class Row:
     configs: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     kind: str = "row"
+    data: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,25 +117,40 @@ class Paper:
         """All rows by name: of the tables, the ablations and the grid, in this order."""
         found = [_row(name, entry, "row") for name, entry in self.content["rows"].items()]
         ablations = self.content.get("ablations", {})
+        data = ablations.get("data")
         wanted = self.settings.get("ablations", ablations.get("rows", {}))
-        found += [_row(name, ablations["rows"][name], "ablation") for name in wanted]
+        found += [
+            _row(name, {"data": data, **ablations["rows"][name]}, "ablation") for name in wanted
+        ]
         if "grid" in ablations and self.settings.get("grid", True):
-            found += _grid_rows(ablations["grid"])
+            found += _grid_rows(ablations["grid"], data)
         return {row.name: row for row in found}
 
     @property
     def runs(self) -> list[Run]:
         """Every run of this scale."""
-        folds = self.settings.get("test_folds", range(self.settings["folds"]))
-        ablations = self.content.get("ablations", {})
-        runs = []
-        for row in self.rows.values():
-            data, tested = self.data, folds
-            if row.kind != "row":
-                data = [name for name in ablations["data"] if name in self.data]
-                tested = [fold for fold in ablations["test_folds"] if fold in folds]
-            runs += [Run(name, row.name, fold) for name in data for fold in tested]
-        return runs
+        return [
+            Run(name, row.name, fold)
+            for row in self.rows.values()
+            for name in self.data
+            if row.data is None or name in row.data
+            for fold in self.test_folds(name)
+            if row.kind == "row" or fold in self.content["ablations"]["test_folds"]
+        ]
+
+    def setting(self, key: str, data: str, default: Any = None) -> Any:
+        """Return what the scale says of a data set; it may say the same for all."""
+        value = self.settings.get(key, default)
+        return value.get(data, default) if isinstance(value, dict) else value
+
+    def test_folds(self, data: str) -> list[int]:
+        """Return the folds of a data set that are tested."""
+        return list(self.setting("test_folds", data, range(self.setting("folds", data))))
+
+    def size(self, data: str) -> tuple[int, ...]:
+        """Return the voxels of a data set's phantoms along each axis."""
+        size = self.setting("size", data)
+        return tuple(size) if isinstance(size, list) else (size,) * 3
 
     def config_files(self, run: Run) -> list[Path]:
         """Return the configuration files of a run, without data and scale."""
@@ -140,10 +163,11 @@ class Paper:
 
     def phantom_command(self, data: str) -> str:
         """Return the command that makes a data set's phantoms, without the folder to write."""
-        phantom, size = self.content["data"][data]["phantom"], self.settings["size"]
-        options = {"moving": phantom["moving"], "fov": phantom["fov"], "seed": SEED, "valid": 0}
-        options |= {"size": f"{size} {size} {size}"}
-        options |= {name: self.settings[name] for name in ("cases", "folds")}
+        phantom = self.content["data"][data]["phantom"]
+        options = {name: phantom[name] for name in ("moving", "fov") if name in phantom}
+        options |= {"seed": SEED, "valid": self.setting("valid", data, 0)}
+        options |= {"size": " ".join(str(voxels) for voxels in self.size(data))}
+        options |= {name: self.setting(name, data) for name in ("cases", "folds")}
         given = " ".join(f"--{name} {value}" for name, value in options.items())
         return f"mmzoo phantom {phantom['name']} {given}"
 
@@ -218,10 +242,15 @@ def paper_names() -> list[str]:
 
 
 def _row(name: str, entry: dict, kind: str) -> Row:
-    return Row(name, entry["title"], tuple(entry.get("configs", [f"{name}.yaml"])), kind=kind)
+    configs = tuple(entry.get("configs", [f"{name}.yaml"]))
+    return Row(name, entry["title"], configs, kind=kind, data=_listed(entry.get("data")))
 
 
-def _grid_rows(grid: dict) -> list[Row]:
+def _listed(data: list[str] | None) -> tuple[str, ...] | None:
+    return None if data is None else tuple(data)
+
+
+def _grid_rows(grid: dict, data: list[str] | None) -> list[Row]:
     """Return one row for each point of a grid of settings."""
     rows = []
     for values in itertools.product(*(axis["values"] for axis in grid["axes"].values())):
@@ -229,7 +258,7 @@ def _grid_rows(grid: dict) -> list[Row]:
         name = "_".join(["grid", *(str(value) for value in values)])
         title = ", ".join(f"{axis} = {value:g}" for axis, value in point.items())
         settings = {grid["axes"][axis]["key"]: value for axis, value in point.items()}
-        rows.append(Row(name, title, (grid["base"],), settings, "grid"))
+        rows.append(Row(name, title, (grid["base"],), settings, "grid", _listed(data)))
     return rows
 
 

@@ -21,7 +21,12 @@ from mmzoo.checks import check_choice
 
 BEFORE = "before"
 PAIR = ["fold", "moving", "fixed"]
-DISTANCES = ["asd_mm", "hd95_mm", "hd99_mm"]
+DISTANCES = ("asd_mm", "hd_mm", "hd95_mm", "hd99_mm")
+UNITS = {  # what is independent, in words
+    "fixed": "the means per fixed person",
+    "pair": "the pairs",
+    "person": "the people, a pair each",
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Figure:
         unit: of what is shown.
         scale: what the column is multiplied with.
         sign: 1 where higher is better, -1 where lower is.
+        whole: whether it is of the whole image, and not of a structure.
+        digits: that are shown after the point.
     """
 
     column: str
@@ -41,12 +48,30 @@ class Figure:
     unit: str
     scale: float
     sign: int
+    whole: bool = False
+    digits: int = 2
+
+    @property
+    def heading(self) -> str:
+        """Title and unit."""
+        return f"{self.title} {self.unit}".strip()
+
+    def text(self, value: float) -> str:
+        """Return a value as it is shown."""
+        return f"{value:.{self.digits}f}"
 
 
 FIGURES = {
     "dice": Figure("dice", "Dice", "%", 100.0, 1),
     "asd": Figure("asd_mm", "ASD", "mm", 1.0, -1),
+    "hd": Figure("hd_mm", "Hausdorff", "mm", 1.0, -1),
+    "tre": Figure("tre_mm", "TRE", "mm", 1.0, -1),
+    "tre_image": Figure("tre_image_mm", "TRE", "mm", 1.0, -1, whole=True),
+    "nmi": Figure("nmi", "NMI", "", 1.0, 1, whole=True, digits=4),
+    "folding": Figure("folding_percent", "folding", "%", 1.0, -1, whole=True, digits=3),
+    "jacobian_std": Figure("jacobian_std", "std of Jacobian", "", 1.0, -1, whole=True, digits=3),
 }
+SHOWN = ("dice", "asd")  # in tables and box plots, where a paper does not say
 
 
 @dataclass(frozen=True)
@@ -74,15 +99,27 @@ class Results:
 
         Args:
             row: of the paper, or "before".
-            place: "DATA/STRUCTURE".
+            place: "DATA/STRUCTURE", or "DATA" for a figure of the whole image.
             figure: of `FIGURES`.
             folds: to keep; all if None.
+
+        Raises:
+            ValueError: a structure is named for a figure that has none, or not where it has.
         """
-        data, structure = place.split("/")
         shown = FIGURES[figure]
+        data, _, structure = place.partition("/")
+        if shown.whole == bool(structure):
+            wanted = "DATA, of the whole image" if shown.whole else "DATA/STRUCTURE"
+            raise ValueError(f"The figure {figure!r} is of {wanted}, got {place!r}.")
+        if shown.whole:
+            return self.per_pair(row, data, shown.column, folds) * shown.scale
         cases = self._of(row, data, folds)
         cases = cases[cases["structure"] == structure]
         return cases.set_index(PAIR)[shown.column] * shown.scale
+
+    def runs_on(self, row: str, data: str) -> bool:
+        """Whether a row has runs on a data set at this scale, finished or missing."""
+        return bool(self._folds(self._source(row), data))
 
     def per_pair(
         self, row: str, data: str, column: str, folds: Iterable[int] | None = None
@@ -100,7 +137,7 @@ class Results:
         """
         columns = {row: self.values(row, place, figure, folds) for row in rows}
         values = pd.concat(columns, axis=1, join="inner")
-        if self.paper.content["unit"] == "pair":
+        if self.paper.content["unit"] != "fixed":
             return values
         return values.groupby(level="fixed").mean()
 
@@ -137,8 +174,10 @@ class Results:
         return self.paper.content["reference"] if row == BEFORE else row
 
 
-def places(paper: Paper) -> list[str]:
-    """Return every "DATA/STRUCTURE" of a paper's scale."""
+def places(paper: Paper, figure: str = "dice") -> list[str]:
+    """Return every "DATA/STRUCTURE" of a paper's scale, or every "DATA" for a whole image's."""
+    if FIGURES[figure].whole:
+        return list(paper.data)
     return [
         f"{name}/{title}"
         for name, data in paper.data.items()
@@ -147,9 +186,10 @@ def places(paper: Paper) -> list[str]:
 
 
 def place_title(paper: Paper, place: str) -> str:
-    """Return the name of a "DATA/STRUCTURE" for tables."""
-    data, structure = place.split("/")
-    return f"{structure} ({paper.data[data]['title']})"
+    """Return the name of a "DATA/STRUCTURE", or of a "DATA", for tables."""
+    data, _, structure = place.partition("/")
+    title = paper.data[data]["title"]
+    return f"{structure} ({title})" if structure else title
 
 
 def name_folds(runs: Iterable[Run], *parts: str) -> str:
@@ -230,7 +270,7 @@ def _count_vanished_as_worst(cases: pd.DataFrame) -> pd.DataFrame:
     """Replace the figures of vanished structures; see the head of this file."""
     lost = ~np.isfinite(cases["asd_mm"])
     cases = cases.assign(vanished=lost, dice=cases["dice"].fillna(0.0))
-    for column in DISTANCES:
+    for column in cases.columns.intersection(DISTANCES):
         finite = cases[column].where(np.isfinite(cases[column]))
         worst = finite.groupby([cases["data"], cases["structure"]]).transform("max")
         cases[column] = finite.fillna(worst)

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from engine.claims import LEVEL, signed_rank
+from engine.outcome import LEVEL, signed_rank
 from engine.paper import Row
-from engine.results import BEFORE, FIGURES, Results, name_folds, place_title, places
+from engine.results import (
+    BEFORE,
+    FIGURES,
+    SHOWN,
+    UNITS,
+    Results,
+    name_folds,
+    place_title,
+    places,
+)
+from mmzoo.checks import check_choice
 
 NONE = "–"
 LEGEND = (
@@ -16,21 +26,38 @@ LEGEND = (
     "Jacobian determinant at or below zero, mean. Seconds: median for a pair. Training: minutes "
     "for a fold, median."
 )
+EXPLAINED = {  # figures that the legend says more of where a table shows them
+    "nmi": "NMI: 2 I / (H + H) of the warped and the fixed image, 64 bins, from 0 to 1.",
+    "hd": "Hausdorff: the largest distance, 100 %.",
+    "tre": "TRE: distance to where the phantom's known field takes a voxel, mean over a structure.",
+    "tre_image": "TRE: distance to where the phantom's known field takes a voxel, mean.",
+}
 
 
 def paper_tables(results: Results) -> dict[str, str]:
     """Return the paper's tables that this scale fills, by heading."""
     paper = results.paper
-    default = {data["title"]: [name] for name, data in paper.data.items()}
     rows = [BEFORE, *(row.name for row in paper.rows.values() if row.kind == "row")]
     tables = {}
-    for heading, wanted in paper.content.get("tables", default).items():
-        data = [name for name in wanted if name in paper.data]
+    for heading, entry in _entries(results).items():
+        data = [name for name in entry["data"] if name in paper.data]
         if data:
             titles = "; ".join(paper.data[name]["title"] for name in data)
             key = heading if heading == titles else f"{heading}: {titles}"
-            tables[key] = method_table(results, rows, data)
+            own = [row for row in rows if any(results.runs_on(row, name) for name in data)]
+            shown = {name: entry[name] for name in ("figures", "columns") if name in entry}
+            tables[key] = method_table(results, own, data, **shown)
     return tables
+
+
+def _entries(results: Results) -> dict[str, dict]:
+    """Return the description's tables, one a data set where it names none."""
+    data = results.paper.data.items()
+    entries = results.paper.content.get("tables", {entry["title"]: [name] for name, entry in data})
+    return {
+        heading: entry if isinstance(entry, dict) else {"data": entry}
+        for heading, entry in entries.items()
+    }
 
 
 def ablation_table(results: Results) -> str:
@@ -46,29 +73,54 @@ def ablation_table(results: Results) -> str:
 
 
 def method_table(
-    results: Results, rows: Iterable[str], data: list[str], folds: list[int] | None = None
+    results: Results,
+    rows: Iterable[str],
+    data: list[str],
+    folds: list[int] | None = None,
+    *,
+    figures: Iterable[str] = SHOWN,
+    columns: Iterable[str] = ("folding", "seconds", "training", "pairs"),
 ) -> str:
-    """Return a table with one row a method, and Dice and ASD of each structure side by side.
+    """Return a table with one row a method, and the figures of each structure side by side.
 
     Args:
         results: what was measured.
         rows: names of rows, or "before".
-        data: data sets; figures of the whole image stand for each of them, divided by "/".
+        data: data sets; `columns` stand for each of them, divided by "/".
         folds: to keep; all if None.
+        figures: of `FIGURES`, as mean and deviation.
+        columns: of `COLUMNS`, after them.
+
+    Raises:
+        ValueError: there is no such figure or column.
     """
-    shown = [place for place in places(results.paper) if place.split("/")[0] in data]
-    columns = [(place, figure) for place in shown for figure in FIGURES]
+    for name in columns:
+        check_choice("column of a table", name, COLUMNS)
+    cells = _figure_places(results, data, figures)
     header = [
         "method",
-        *(_heading(results, place, figure, data) for place, figure in columns),
-        *("folding %", "s a pair", "training min", "pairs"),
+        *(_heading(results, place, figure, data) for place, figure in cells),
+        *(COLUMNS[name][0] for name in columns),
     ]
     body = []
     for row in rows:
-        cells = [_cell(results, row, place, figure, folds) for place, figure in columns]
-        whole = [_each(data, of, results, row, folds) for of in WHOLE]
-        body.append([_title(results, row, data, folds), *cells, *whole])
+        values = [_cell(results, row, place, figure, folds) for place, figure in cells]
+        whole = [_each(data, COLUMNS[name][1], results, row, folds) for name in columns]
+        body.append([_title(results, row, data, folds), *values, *whole])
     return markdown(header, body)
+
+
+def _figure_places(
+    results: Results, data: list[str], figures: Iterable[str]
+) -> list[tuple[str, str]]:
+    """Return (place, figure) of a table's cells: of the structures, then of the whole images."""
+    cells = []
+    for figure in figures:
+        check_choice("figure of a table", figure, FIGURES)
+        shown = places(results.paper, figure)
+        cells += [(place, figure) for place in shown if place.split("/")[0] in data]
+    order = places(results.paper)
+    return sorted(cells, key=lambda cell: order.index(cell[0]) if cell[0] in order else len(order))
 
 
 def grid_table(results: Results) -> str:
@@ -107,8 +159,9 @@ def markdown(header: list[str], body: Iterable[list[str]], *, text: int = 1) -> 
 def legend(results: Results) -> str:
     """Return what the marks and columns of the tables mean."""
     reference = results.title(results.paper.content["reference"])
-    unit = {"fixed": "the means per fixed person", "pair": "the pairs"}
-    text = LEGEND.format(reference=reference, unit=unit[results.paper.content["unit"]])
+    text = LEGEND.format(reference=reference, unit=UNITS[results.paper.content["unit"]])
+    shown = {name for entry in _entries(results).values() for name in entry.get("figures", ())}
+    text = " ".join([text, *(said for name, said in EXPLAINED.items() if name in shown)])
     vanished = results.cases[results.cases["vanished"]]
     if len(vanished):
         counts = vanished.groupby("row", sort=False).size().items()
@@ -125,8 +178,8 @@ def legend(results: Results) -> str:
 
 def _heading(results: Results, place: str, figure: str, data: list[str]) -> str:
     alone = len(data) == 1
-    name = place.split("/")[1] if alone else place_title(results.paper, place)
-    return f"{name} {FIGURES[figure].title} {FIGURES[figure].unit}"
+    name = place.partition("/")[2] if alone else place_title(results.paper, place)
+    return f"{name} {FIGURES[figure].heading}".strip()
 
 
 def _title(results: Results, row: str, data: list[str], folds: list[int] | None) -> str:
@@ -141,16 +194,22 @@ def _title(results: Results, row: str, data: list[str], folds: list[int] | None)
 
 def _cell(results: Results, row: str, place: str, figure: str, folds: list[int] | None) -> str:
     """Return "mean ± std", marked where it differs from the reference, and the print."""
-    values = results.values(row, place, figure, folds)
+    if not results.runs_on(row, place.split("/")[0]):
+        return NONE
+    values, shown = results.values(row, place, figure, folds), FIGURES[figure]
     text = "missing"
     if len(values):
         mark = r" \*" if _differs(results, row, place, figure, folds) else ""
-        spread = f" ± {values.std():.2f}" if len(values) > 1 else ""
-        text = f"{values.mean():.2f}{spread}{mark}"
-    printed = results.paper.content.get("printed", {}).get(row, {}).get(place, {}).get(figure)
+        spread = f" ± {shown.text(values.std())}" if len(values) > 1 else ""
+        text = f"{shown.text(values.mean())}{spread}{mark}"
+    printed = _printed(results, row, place).get(figure)
     if printed:
         text += f"<br><sub>print {printed[0]:.2f} ± {printed[1]:.2f}</sub>"
     return text
+
+
+def _printed(results: Results, row: str, place: str) -> dict:
+    return results.paper.content.get("printed", {}).get(row, {}).get(place, {})
 
 
 def _differs(results: Results, row: str, place: str, figure: str, folds: list[int] | None) -> bool:
@@ -164,6 +223,14 @@ def _differs(results: Results, row: str, place: str, figure: str, folds: list[in
 def _folding(results: Results, row: str, data: str, folds: list[int] | None) -> str:
     values = results.per_pair(row, data, "folding_percent", folds)
     return f"{values.mean():.3f}" if len(values) else NONE
+
+
+def _folded(results: Results, row: str, data: str, folds: list[int] | None) -> str:
+    """Return how many pairs fold anywhere, and what the paper prints."""
+    values = results.per_pair(row, data, "folding_percent", folds)
+    printed = _printed(results, row, data).get("folded")
+    text = f"{(values > 0).sum()} of {len(values)}" if len(values) else NONE
+    return f"{text}<br><sub>print {printed}</sub>" if printed else text
 
 
 def _seconds(results: Results, row: str, data: str, folds: list[int] | None) -> str:
@@ -183,7 +250,13 @@ def _pairs(results: Results, row: str, data: str, folds: list[int] | None) -> st
     return str(len(results.per_pair(row, data, "seconds", folds)))
 
 
-WHOLE = (_folding, _seconds, _training, _pairs)
+COLUMNS: dict[str, tuple[str, Callable[..., str]]] = {
+    "folding": ("folding %", _folding),
+    "folded": ("folded cases", _folded),
+    "seconds": ("s a pair", _seconds),
+    "training": ("training min", _training),
+    "pairs": ("pairs", _pairs),
+}
 
 
 def _each(data: list[str], of: Callable[..., str], results: Results, row: str, folds) -> str:

@@ -48,13 +48,19 @@ def check_settings(settings: dict) -> None:
         check_choice("baseline.settings", name, names)
 
 
-def register(moving: np.ndarray, fixed: np.ndarray, settings: dict) -> np.ndarray:
+def register(
+    moving: np.ndarray,
+    fixed: np.ndarray,
+    settings: dict,
+    spacing_mm: tuple[float, ...] | None = None,
+) -> np.ndarray:
     """Return the field that aligns `moving` to `fixed`.
 
     Args:
         moving: (m_dim1, m_dim2, m_dim3), not constant.
         fixed: (f_dim1, f_dim2, f_dim3), not constant.
         settings: arguments of `ants.registration`.
+        spacing_mm: not used, see the head of this file.
 
     Returns:
         (f_dim1, f_dim2, f_dim3, 3), float32, voxels: warped(x) = moving(x + ddf(x)). All stages

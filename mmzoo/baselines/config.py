@@ -8,8 +8,9 @@ from typing import Any
 from mmzoo.baselines.tools import TOOLS, Tool
 from mmzoo.checks import check_choice
 
-KEYS = ("tool", "settings", "clip_percentiles", "pairs", "name")
+KEYS = ("tool", "settings", "clip_percentiles", "pairs", "interpolation", "name")
 PAIRS = ("all", "matched")
+INTERPOLATIONS = ("linear", "cubic-bspline")
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class Baseline:
             leaves them as the network gets them, scaled to 0..1.
         pairs: "all", or "matched": the k-th moving case with the k-th fixed one, so that every
             case is used once.
+        interpolation: how `mmzoo evaluate` warps the image, "linear" or "cubic-bspline".
     """
 
     tool: str
     settings: dict[str, Any] = field(default_factory=dict)
     clip_percentiles: tuple[float, float] | None = None
     pairs: str = "all"
+    interpolation: str = "linear"
 
     @property
     def functions(self) -> Tool:
@@ -36,8 +39,9 @@ class Baseline:
         return TOOLS[self.tool]
 
     def as_dict(self) -> dict:
-        """Return the section as JSON would hold it."""
+        """Return what the fields depend on, as JSON would hold it."""
         content = asdict(self)
+        del content["interpolation"]
         if self.clip_percentiles is not None:
             content["clip_percentiles"] = list(self.clip_percentiles)
         return content
@@ -59,6 +63,7 @@ def read_section(config: dict) -> Baseline:
         check_choice("baseline", key, KEYS)
     check_choice("baseline.tool", section.get("tool"), TOOLS)
     check_choice("baseline.pairs", section.get("pairs", "all"), PAIRS)
+    check_choice("baseline.interpolation", section.get("interpolation", "linear"), INTERPOLATIONS)
     settings = section.get("settings") or {}
     if not isinstance(settings, dict):
         raise ValueError(f"`baseline.settings` must name arguments of the tool, got {settings!r}.")
@@ -67,6 +72,7 @@ def read_section(config: dict) -> Baseline:
         settings,
         _percentiles(section.get("clip_percentiles")),
         section.get("pairs", "all"),
+        section.get("interpolation", "linear"),
     )
     baseline.functions.check_settings(settings)
     return baseline

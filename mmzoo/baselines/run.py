@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 
 from mmzoo.baselines.config import Baseline, read_section
 from mmzoo.baselines.output import Output, write_pair
@@ -81,6 +82,8 @@ def run_baseline(
         "dataset": config["dataset"],
         "baseline": baseline.as_dict(),
     }
+    if baseline.interpolation != "linear":  # what a reader takes where it is not said
+        description["interpolation"] = baseline.interpolation
     output = Output(Path(out).expanduser(), description, overwrite=overwrite)
     failures = _register(output, baseline, pairs, jobs, report)
     return Run(output.folder, len(pairs), tuple(failures), output.mean_seconds())
@@ -118,8 +121,9 @@ def register_pair(task: Task) -> float:
     images = read_images(task.pair)
     labels = read_labels(task.pair)
     moving, fixed = (prepare(image.values, task.baseline.clip_percentiles) for image in images)
+    spacing_mm = tuple(float(step) for step in voxel_sizes(images[1].affine))
     start = time.perf_counter()
-    ddf = tool.register(moving, fixed, task.baseline.settings)
+    ddf = tool.register(moving, fixed, task.baseline.settings, spacing_mm)
     seconds = time.perf_counter() - start
     if not np.isfinite(ddf).all():
         raise ValueError(f"{task.baseline.tool} returned a field with NaN or infinity.")

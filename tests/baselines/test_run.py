@@ -20,14 +20,15 @@ class Recorder:
     """A tool that keeps what it is given, answers with a shift, and fails where it is told to."""
 
     def __init__(self):
-        self.seen, self.broken, self.fields = [], set(), {}
+        self.seen, self.broken, self.fields, self.spacings = [], set(), {}, []
 
     def check_settings(self, settings):
         if "wrong" in settings:
             raise ValueError("`wrong` is no setting")
 
-    def register(self, moving, fixed, settings):
+    def register(self, moving, fixed, settings, spacing_mm):
         self.seen.append((moving, fixed, settings))
+        self.spacings.append(spacing_mm)
         if len(self.seen) in self.broken:
             raise RuntimeError("no overlap")
         ddf = np.zeros((*fixed.shape, 3), np.float32)
@@ -74,6 +75,16 @@ def test_the_folder_is_what_evaluate_reads(tool, data, tmp_path):
     assert dice["network"] > 0.99 > dice["before"]
 
 
+def test_the_interpolation_of_images_is_noted_where_it_is_not_linear(tool, data, tmp_path):
+    said = {None: None, "linear": None, "cubic-bspline": "cubic-bspline"}
+    for given, noted in said.items():
+        section = {} if given is None else {"interpolation": given}
+        run_baseline(config(data, **section), tmp_path / str(given), method="mine")
+        written = json.loads((tmp_path / str(given) / "test/pairs.json").read_text())
+        assert written.get("interpolation") == noted
+        assert "interpolation" not in written["baseline"]
+
+
 def test_volumes_are_those_of_deepreg_predict(tool, data, tmp_path):
     run_baseline(config(data), tmp_path / "out", method="mine")
     volumes = read_pair(open_prediction(tmp_path / "out").pairs[0])
@@ -86,6 +97,16 @@ def test_volumes_are_those_of_deepreg_predict(tool, data, tmp_path):
     assert labels[..., 0].sum() > labels[..., 1].sum() > 0
     for channel, label in enumerate(volumes.fixed_labels):
         np.testing.assert_array_equal(label, labels[..., channel])
+
+
+def test_the_tool_is_given_the_fixed_images_voxel_size(tool, data, tmp_path):
+    turn = np.array([[0.6, -0.8, 0, 5], [0.8, 0.6, 0, -3], [0, 0, 1, 1], [0, 0, 0, 1]])
+    for path in Path(data["dir"]["test"]).glob("fixed_images/mr_001__*"):
+        image = nib.Nifti1Image(nib.load(path).get_fdata(dtype=np.float32), turn @ AFFINE)
+        path.unlink()  # a link to a file that other pairs share
+        nib.save(image, path)
+    run_baseline(config(data), tmp_path / "out", method="mine")
+    np.testing.assert_allclose(tool.spacings, [(1.0, 1.5, 2.0)] * 4, rtol=1e-6)
 
 
 def test_description_has_the_keys_of_deepreg_predict(tool, data, tmp_path):
@@ -270,6 +291,7 @@ def test_an_image_without_contrast_between_the_percentiles_is_a_failure(tool, da
         ({"tool": "ant"}, "`baseline.tool` is 'ant': did you mean 'ants'"),
         ({"tols": 1}, "`baseline` is 'tols': did you mean 'tool'"),
         ({"pairs": "match"}, "`baseline.pairs` is 'match': did you mean 'matched'"),
+        ({"interpolation": "cubic"}, "`baseline.interpolation` is 'cubic'"),
         ({"settings": [1]}, "`baseline.settings` must name arguments"),
         ({"settings": {"wrong": 1}}, "`wrong` is no setting"),
         ({"clip_percentiles": [95, 5]}, "two rising numbers from 0 to 100, got"),

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 import yaml
-from engine.claims import HELD, NOT_HELD, NOT_TESTABLE, TESTS, judge, signed_rank
+from engine.claims import TESTS, judge
+from engine.outcome import HELD, NOT_HELD, NOT_TESTABLE, signed_rank
 from engine.paper import PAPERS, Paper
 from engine.results import collect
 
@@ -142,6 +143,55 @@ def test_the_margins_are_said(results):
     assert "(2 points of Dice, 0.2 mm of ASD)" in judge(NOT_WORSE, results).test
 
 
+# === Pairs of rows, places and whole images ===
+
+
+def test_pairs_of_rows_are_compared_one_by_one(results):
+    claim = {**BETTER, "pairs": [["net", "tool"], ["tool", "before"]], "at": ["heart/LVC"]}
+    outcome = judge(claim, results)
+    found = [(part.row, part.other, part.figure) for part in outcome.parts]
+    assert found == [
+        ("Net", "Tool", "Dice %"),
+        ("Net", "Tool", "ASD mm"),
+        ("Tool", "before", "Dice %"),
+        ("Tool", "before", "ASD mm"),
+    ]
+    assert outcome.verdict == HELD
+
+
+def test_a_data_set_stands_for_all_its_structures(results):
+    outcome = judge({**BETTER, "at": ["heart"], "figures": ["dice"]}, results)
+    assert [part.at for part in outcome.parts] == ["LVC (Hearts)", "Myo (Hearts)"]
+
+
+def test_a_figure_of_the_whole_image_is_one_part_a_data_set(results):
+    results.cases.loc[results.cases["row"] == "tool", "folding_percent"] = 0.75
+    outcome = judge({**BETTER, "figures": ["folding"]}, results)
+    (part,) = outcome.parts
+    assert (part.at, part.figure, part.mean, part.other_mean) == ("Hearts", "folding %", 0.5, 0.75)
+    assert part.holds and part.n == 6
+
+
+def test_folding_cannot_be_compared_where_there_is_none(results):
+    results.cases["folding_percent"] = 0.0
+    outcome = judge({**BETTER, "figures": ["folding"]}, results)
+    assert outcome.verdict == NOT_TESTABLE
+    assert outcome.reason == "Net and Tool on Hearts fold nowhere"
+
+
+# === Similar ===
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.015, HELD), (-0.015, HELD), (0.025, NOT_HELD)])
+def test_similar_rows_lie_within_the_margin_on_both_sides(change, gain, verdict):
+    for person in range(6):
+        change("tool", "dice", 0.1 + 0.002 * person + gain + 1e-4 * person, fixed=person)
+    claim = {**NOT_WORSE, "test": "similar", "figures": ["dice"]}
+    assert judge(claim, change("tool", "dice", 0.0)).verdict == verdict
+    results = change("tool", "dice", -2 * gain)
+    assert judge(claim, results).verdict == verdict
+
+
 # === Best of a grid ===
 
 
@@ -272,9 +322,9 @@ def test_the_papers_claims_name_tests_rows_and_places_that_there_are(path):
     for claim in paper.content["claims"]:
         assert claim["test"] in TESTS
         assert claim["quote"] and claim["where"]
-        named = {claim.get("row", "before"), *claim.get("than", [])}
-        assert named <= {"before", *paper.rows}
-        known = paper.data if claim["test"] == "faster" else places(paper)
-        assert set(claim.get("at", [])) <= set(known)
+        named = {claim.get("row", "before"), *claim.get("than", []), *claim.get("rows", [])}
+        assert named.union(*claim.get("pairs", [])) <= {"before", *paper.rows}
+        assert set(claim.get("at", [])) <= {*paper.data, *places(paper)}
+        assert {claim.get("by", "dice")} <= set(FIGURES)
         assert set(claim.get("figures", [])) <= set(FIGURES)
         assert set(claim.get("margins", {})) in (set(), set(claim.get("figures", [])))

@@ -166,3 +166,42 @@ def test_a_missing_row_leaves_its_box_out(results, tmp_path):
     object.__setattr__(results, "cases", results.cases[results.cases["row"] != "net"])
     assert draw_boxes(tmp_path / "boxes.png", results)
     assert not near(pixels(tmp_path / "boxes.png"), (9, 105, 218)).any()
+
+
+def columns_of_blue(image):
+    """Return the groups of columns that show the reference's boxes, and of rows."""
+    groups = []
+    for axis in (0, 1):
+        blue = np.flatnonzero(near(image, (9, 105, 218)).any(axis=axis))
+        groups.append(len(np.split(blue, np.flatnonzero(np.diff(blue) > 20) + 1)))
+    return tuple(groups)
+
+
+def test_boxes_of_whole_images_stand_in_one_line(results, tmp_path):
+    results.cases["nmi"] = results.cases["dice"]
+    assert draw_boxes(tmp_path / "boxes.png", results, ["nmi", "folding"], ["heart"])
+    image = pixels(tmp_path / "boxes.png")
+    assert columns_of_blue(image)[0] == 2
+    assert len(image) < 400  # one line of 2.3 inches and the names, at 120 dots an inch
+
+
+def test_boxes_have_a_line_a_figure_with_one_panel_a_structure(results, tmp_path):
+    assert draw_boxes(tmp_path / "boxes.png", results, ["folding", "dice"], ["heart"])
+    assert columns_of_blue(pixels(tmp_path / "boxes.png")) == (2, 2)
+
+
+def test_boxes_of_data_that_the_scale_leaves_out_are_not_drawn(results, tmp_path):
+    assert not draw_boxes(tmp_path / "boxes.png", results, ["dice"], ["brain"])
+    assert not (tmp_path / "boxes.png").exists()
+
+
+def test_a_method_that_does_not_run_on_the_data_has_an_empty_place(results, finished, tmp_path):
+    results.paper.content["rows"]["tool"]["data"] = ["liver"]
+    assert draw_cases(tmp_path / "cases.png", results, finished)
+    image = pixels(tmp_path / "cases.png")
+    dark = (image < 250).any(axis=-1)
+    lines = np.split(filled := np.flatnonzero(dark.mean(axis=0) > 0.25),
+                     np.flatnonzero(np.diff(filled) > 1) + 1)  # fmt: skip
+    tool = dark[:, lines[1][0] : lines[1][-1]]
+    assert len(lines) == 4
+    assert tool[: len(tool) // 2].mean() < 0.1 < tool[len(tool) // 2 :].mean()

@@ -105,6 +105,42 @@ def test_folds_data_and_ablations_that_are_left_out_are_named(paper, finished, r
     assert not any("Voxels" in line for line in lines)
 
 
+def test_what_differs_is_said_of_each_data_set(paper, finished, repository):
+    paper.content["scales"]["laptop"] |= {"size": {"heart": [12, 12, 6], "liver": 24}}
+    paper.content["scales"]["paper"] |= {"cases": {"heart": 6, "liver": 9}}
+    lines = left_out(collect(paper, finished))
+    assert "Voxels along each axis: 12 x 12 x 6 instead of 24 (Hearts)." in lines
+    assert "People: 6 instead of 9 (Livers)." in lines
+    assert len([line for line in lines if line.startswith(("Voxels", "People"))]) == 2
+
+
+def test_a_page_has_the_papers_own_boxes_and_ranks(paper, out, repository, tmp_path):
+    paper.content["boxes"] = {"own.png": {"caption": "Mine", "data": ["heart"], "figures": ["asd"]}}
+    paper.content["ranking"] = {
+        "heading": "Table 9",
+        "rows": ["tool", "net"],
+        "at": "heart/LVC",
+        "figure": "asd",
+        "printed": {"tool": [1, 2], "net": [2, 1], "tests": "P = 0.5"},
+        "note": "No expert.",
+    }
+    write_page(paper, out, tmp_path / "page")
+    assert {path.name for path in (tmp_path / "page").iterdir()} == (
+        FILES - {"boxes.png"} | {"own.png"}
+    )
+    text = (tmp_path / "page" / "README.md").read_text()
+    assert "![own.png](own.png)\n\nMine; Net in blue." in text
+    assert "### Table 9\n\nNo expert.\n\n| rank | Tool | Net |" in text
+
+
+def test_parts_are_shown_with_the_digits_of_their_figure(paper, out, repository, tmp_path):
+    claim = {**paper.content["claims"][0], "at": ["heart"], "figures": ["folding"]}
+    paper.content["claims"] = [claim]
+    write_page(paper, out, tmp_path / "page")
+    text = (tmp_path / "page" / "README.md").read_text()
+    assert "| Hearts | folding % | 0.500 | Tool | 0.500 | 0.000 | 1 | 6 | no |" in text
+
+
 def test_settings_that_the_scale_changes_are_listed(page):
     text = (page / "README.md").read_text()
     assert "| `train.optimizer.rate` | 0.1 | 0.2 | Net |" in text

@@ -4,6 +4,7 @@ import pytest
 import yaml
 from engine.data import prepared_folders
 from engine.paper import Run, load_paper, paper_names
+from engine.results import UNITS
 
 from mmzoo.layering import merge_files
 
@@ -71,6 +72,45 @@ def test_every_row_runs_on_every_data_set_and_fold_ablations_on_theirs(descripti
 def test_a_scale_may_keep_to_some_data_and_folds(description):
     runs = load_paper(str(description), "smoke").runs
     assert {(run.data, run.fold) for run in runs} == {("heart", 1)}
+
+
+def rewrite(path, **changes):
+    """Change parts of a description, and return it at its paper's scale."""
+    path.write_text(yaml.safe_dump({**DESCRIPTION, **changes}, sort_keys=False))
+    return load_paper(str(path), "paper")
+
+
+def test_a_row_may_keep_to_some_data(description):
+    rows = {"tool": {"title": "Tool", "data": ["liver"]}, "net": {"title": "Net"}}
+    runs = rewrite(description, rows=rows).runs
+    assert {run.data for run in runs if run.row == "tool"} == {"liver"}
+    assert {run.data for run in runs if run.row == "net"} == {"heart", "liver"}
+
+
+def test_a_scale_may_say_another_thing_of_each_data_set(description):
+    scale = {
+        "size": {"heart": [96, 96, 10], "liver": 64},
+        "cases": {"heart": 8, "liver": 6},
+        "folds": {"heart": 4, "liver": 2},
+        "valid": {"liver": 1},
+        "test_folds": {"liver": [0]},
+    }
+    paper = rewrite(description, scales={"paper": scale})
+    tested = {(run.data, run.fold) for run in paper.runs if run.row == "net"}
+    assert tested == {("liver", 0), *(("heart", fold) for fold in range(4))}
+    assert paper.phantom_command("heart") == (
+        "mmzoo phantom heart --moving mr --fov heart --seed 0 --valid 0 --size 96 96 10 --cases 8"
+        " --folds 4"
+    )
+    assert "--valid 1 --size 64 64 64 --cases 6 --folds 2" in paper.phantom_command("liver")
+
+
+def test_a_phantom_is_told_only_what_the_description_says(description):
+    data = {"heart": {**DESCRIPTION["data"]["heart"], "phantom": {"name": "cine"}}}
+    scale = {"size": 16, "cases": 4, "folds": 2, "data": ["heart"]}
+    paper = rewrite(description, data=data, scales={"paper": scale})
+    command = "mmzoo phantom cine --seed 0 --valid 0 --size 16 16 16 --cases 4 --folds 2"
+    assert paper.phantom_command("heart") == command
 
 
 def test_an_overlay_follows_its_file_on_its_data(description):
@@ -166,14 +206,23 @@ def test_shipped_descriptions_are_whole(name, scale):
         for data, entry in paper.content["data"].items()
         for title in entry["structures"].values()
     }
-    known = {"before", *paper.content["rows"], *paper.content["ablations"]["rows"]}
-    assert paper.content["reference"] in paper.content["rows"]
+    cells |= set(paper.content["data"])
+    ablations = paper.content.get("ablations", {"rows": {}})
+    known = {"before", *paper.content["rows"], *ablations["rows"]}
+    assert paper.content["unit"] in UNITS
+    assert paper.rows[paper.content["reference"]].data is None
+    for row in paper.rows.values():
+        assert set(row.data or ()) <= set(paper.content["data"])
     for printed in paper.content["printed"].values():
         assert set(printed) <= cells
     assert set(paper.content["printed"]) <= known
     for claim in paper.content["claims"]:
-        assert {claim.get("row", "before"), *claim.get("than", [])} <= known
-        assert set(claim.get("at", [])) <= cells | set(paper.content["data"])
+        named = {claim.get("row", "before"), *claim.get("than", []), *claim.get("rows", [])}
+        assert named.union(*claim.get("pairs", [])) <= known
+        assert set(claim.get("at", [])) <= cells
+    ranking = paper.content.get("ranking", {"rows": [], "at": "", "printed": {}})
+    assert set(ranking["rows"]) == ranking["printed"].keys() - {"tests"}
+    assert {ranking["at"]} <= cells | {""}
     for run in paper.runs:
         merged = merge_files(paper.config_files(run))
         assert ("baseline" in merged) != ("train" in merged)

@@ -2,7 +2,7 @@ import math
 
 import pandas as pd
 import pytest
-from engine.results import collect, name_folds, places
+from engine.results import collect, name_folds, place_title, places
 
 
 def edit(out, run, change):
@@ -11,7 +11,9 @@ def edit(out, run, change):
     change(cases).to_csv(path, index=False)
 
 
-def lose(cases, structure="cavity", figures=("dice", "asd_mm", "hd95_mm", "hd99_mm"), value=None):
+def lose(
+    cases, structure="cavity", figures=("dice", "asd_mm", "hd_mm", "hd95_mm", "hd99_mm"), value=None
+):
     """Make the structure of the first pair vanish."""
     chosen = (cases["structure"] == structure) & (cases["pair"] == "pair_0")
     chosen &= cases["stage"] == "network"
@@ -76,6 +78,38 @@ def test_units_average_over_the_moving_people(results):
 def test_units_may_be_pairs(results):
     results.paper.content["unit"] = "pair"
     assert len(results.in_units(["net", "before"], "heart/LVC", "dice")) == 18
+
+
+def test_units_may_be_people(results):
+    results.paper.content["unit"] = "person"
+    assert len(results.in_units(["tool", "before"], "heart/LVC", "dice")) == 6
+
+
+def test_a_figure_of_the_whole_image_is_of_a_data_set_and_counts_a_pair_once(results):
+    values = results.values("net", "heart", "folding")
+    assert (len(values), set(values)) == (18, {0.5})
+    assert places(results.paper, "folding") == ["heart", "liver"]
+    assert place_title(results.paper, "heart") == "Hearts"
+
+
+@pytest.mark.parametrize(("place", "figure"), [("heart/LVC", "folding"), ("heart", "dice")])
+def test_a_figure_at_the_wrong_place_is_an_error(results, place, figure):
+    with pytest.raises(ValueError, match=f"The figure '{figure}' is of DATA.* got '{place}'"):
+        results.values("net", place, figure)
+
+
+def test_which_row_runs_where_is_known_with_or_without_its_cases(results):
+    assert results.runs_on("before", "liver") and results.runs_on("tool", "liver")
+    assert results.runs_on("variant", "heart") and not results.runs_on("variant", "liver")
+
+
+def test_a_whole_hausdorff_distance_of_what_vanished_counts_as_worst(paper, out):
+    def measured(cases):
+        return lose(cases.assign(hd_mm=7.0))
+
+    edit(out, "heart/net/fold0", measured)
+    cases = collect(paper, out).cases
+    assert cases.query("vanished")["hd_mm"].item() == pytest.approx(7.0)
 
 
 def test_a_vanished_structure_counts_as_worst(paper, out):

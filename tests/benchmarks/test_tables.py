@@ -1,6 +1,7 @@
 import math
 
 import numpy as np
+import pytest
 from engine.results import collect
 from engine.tables import ablation_table, grid_table, legend, markdown, method_table, paper_tables
 
@@ -30,6 +31,59 @@ def test_there_is_one_table_for_each_of_the_papers(results):
 def test_without_named_tables_there_is_one_a_data_set(results):
     del results.paper.content["tables"]
     assert list(paper_tables(results)) == ["Hearts", "Livers"]
+
+
+def show(results, **entry):
+    """Return the first table with other figures or columns."""
+    results.paper.content["tables"] = {"Table 1": {"data": ["heart"], **entry}}
+    return table_of(results)
+
+
+def test_a_table_shows_the_figures_and_columns_that_it_asks_for(results):
+    table = show(results, figures=["nmi", "dice"], columns=["folded", "pairs"])
+    header = list(table["Net"])
+    assert header == ["method", "LVC Dice %", "Myo Dice %", "NMI", "folded cases", "pairs"]
+
+
+def test_a_figure_of_the_whole_image_counts_a_pair_once(results):
+    chosen = results.cases["row"] == "net"
+    results.cases.loc[chosen, "nmi"] = 0.25
+    results.cases.loc[chosen & (results.cases["fixed"] == "ct_000"), "nmi"] = 0.85
+    cell = show(results, figures=["nmi"])["Net"]["NMI"]
+    values = np.repeat([0.85, *[0.25] * 5], 3)
+    assert cell.startswith(f"{values.mean():.4f} ± {values.std(ddof=1):.4f}")
+
+
+def test_folded_cases_are_counted_with_the_print(results):
+    chosen = (results.cases["row"] == "net") & (results.cases["fixed"] != "ct_000")
+    results.cases.loc[chosen, "folding_percent"] = 0.0
+    results.paper.content["printed"]["net"]["heart"] = {"folded": "23 of 50"}
+    table = show(results, columns=["folded"])
+    assert table["Net"]["folded cases"] == "3 of 18<br><sub>print 23 of 50</sub>"
+    assert table["Tool"]["folded cases"] == "6 of 6"
+
+
+def test_a_row_that_does_not_run_on_the_data_is_left_out_or_dashed(results):
+    results.paper.content["rows"]["tool"]["data"] = ["liver"]
+    assert list(table_of(results)) == ["before", "Net"]
+    assert list(table_of(results, "Table 2: Livers")) == ["before", "Tool", "Net"]
+    results.paper.content["tables"] = {"Both": ["heart", "liver"]}
+    (table,) = paper_tables(results).values()
+    assert rows_of(table)["Tool"]["LVC (Hearts) Dice %"] == "–"
+    assert rows_of(table)["Tool"]["Liver (Livers) Dice %"].startswith("60")
+
+
+def test_an_unknown_figure_or_column_is_named(results):
+    with pytest.raises(ValueError, match="figure of a table` is 'hdd'"):
+        show(results, figures=["hdd"])
+    with pytest.raises(ValueError, match="column of a table` is 'fold': did you mean 'folded'"):
+        show(results, columns=["fold"])
+
+
+def test_the_legend_explains_the_figures_that_are_shown(results):
+    assert "NMI" not in legend(results)
+    show(results, figures=["nmi"])
+    assert "NMI: 2 I / (H + H)" in legend(results)
 
 
 def test_a_table_leaves_out_data_that_the_scale_leaves_out(results):

@@ -1,0 +1,198 @@
+"""What the tests of claims share: their outcome, its parts, and the comparison of two rows.
+
+All comparisons are Wilcoxon's signed-rank test (Wilcoxon 1945) on the means of independent units,
+one-sided at 5 %; see `Results.in_units`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import wilcoxon
+
+from engine.results import FIGURES, UNITS, Results, place_title
+
+HELD, NOT_HELD, NOT_TESTABLE = "held", "not held", "not testable here"
+LEVEL = 0.05
+FEWEST_UNITS = 5  # 2^-4 is above the level: with four units no p-value can be below it
+
+
+@dataclass(frozen=True)
+class Part:
+    """One comparison of a claim.
+
+    Attributes:
+        at: title of the data set or structure.
+        figure: title and unit of the figure.
+        row: title of the row that the claim is about.
+        other: title of the row it is compared with.
+        mean: of the row's units, or the median for seconds.
+        other_mean: likewise of the other row.
+        difference: first minus second.
+        p: one-sided p-value; NaN where there is no test.
+        n: number of units, or of pairs for seconds.
+        holds: whether this part holds.
+    """
+
+    at: str
+    figure: str
+    row: str
+    other: str
+    mean: float
+    other_mean: float
+    difference: float
+    p: float
+    n: int
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a claim.
+
+    Attributes:
+        verdict: "held", "not held" or "not testable here".
+        test: what was tested, in one sentence; "" if nothing can be.
+        reason: why the verdict is so, where the parts do not say it.
+        parts: the comparisons.
+    """
+
+    verdict: str
+    test: str
+    reason: str = ""
+    parts: tuple[Part, ...] = ()
+
+
+def signed_rank(differences: Iterable[float], alternative: str = "greater") -> float:
+    """Return the p-value of Wilcoxon's signed-rank test that differences are above zero.
+
+    Args:
+        differences: one a unit; exact up to 50 without ties and zeros (SciPy's choice).
+        alternative: "greater", or "two-sided" for: other than zero.
+
+    Returns:
+        The p-value; 1 if no difference is other than zero, or there is none.
+    """
+    values = np.asarray(list(differences), dtype=float)
+    return float(wilcoxon(values, alternative=alternative).pvalue) if values.any() else 1.0
+
+
+# === Comparisons ===
+
+
+def compare(
+    claim: dict, results: Results, test: str, margins: dict[str, float], *, both: bool = False
+) -> Outcome:
+    """Test whether rows are better than others by more than minus a margin.
+
+    Args:
+        claim: its `row` and each of `than`, or `pairs` of rows; `at` DATA/STRUCTURE, or DATA for
+            all its structures; `figures`.
+        results: what was measured.
+        test: in words.
+        margins: of each figure, as it is shown.
+        both: whether the others must not be better by more than the margin either.
+    """
+    pairs = claim.get("pairs") or [(claim["row"], other) for other in claim["than"]]
+    reason = results.lacking(dict.fromkeys(itertools.chain(*pairs)), data_of(claim["at"]))
+    if reason:
+        return Outcome(NOT_TESTABLE, test, reason)
+    parts = []
+    for (row, other), (place, figure) in itertools.product(pairs, _cells(claim, results)):
+        units = results.in_units([row, other], place, figure)
+        title = place_title(results.paper, place)
+        names = f"{results.title(row)} and {results.title(other)} on {title}"
+        reason = unfit(units, names, figure)
+        if reason:
+            return Outcome(NOT_TESTABLE, test, reason)
+        parts.append(_part(results, units, title, figure, margins, both))
+    return decide(test, parts)
+
+
+def _cells(claim: dict, results: Results) -> list[tuple[str, str]]:
+    """Return (place, figure) of each comparison of two rows."""
+    cells = [
+        (place, figure)
+        for at, figure in itertools.product(claim["at"], claim["figures"])
+        for place in places_of(results, [at], figure)
+    ]
+    return list(dict.fromkeys(cells))
+
+
+def _part(
+    results: Results,
+    units: pd.DataFrame,
+    at: str,
+    figure: str,
+    margins: dict[str, float],
+    both: bool,
+) -> Part:
+    row, other = units.columns
+    difference = units[row] - units[other]
+    p = signed_rank(FIGURES[figure].sign * difference + margins[figure])
+    if both:
+        p = max(p, signed_rank(margins[figure] - FIGURES[figure].sign * difference))
+    return Part(
+        at=at,
+        figure=FIGURES[figure].heading,
+        row=results.title(row),
+        other=results.title(other),
+        mean=float(units[row].mean()),
+        other_mean=float(units[other].mean()),
+        difference=float(difference.mean()),
+        p=p,
+        n=len(units),
+        holds=p < LEVEL,
+    )
+
+
+def unfit(units: pd.DataFrame, what: str, figure: str) -> str:
+    """Return why no test can be made of units, "" if one can."""
+    if units.isna().any(axis=None):
+        why = "since the structure vanished everywhere, or the data do not know it"
+        return f"{what} have no finite value of {FIGURES[figure].title}, {why}"
+    if len(units) < FEWEST_UNITS:
+        return (
+            f"{what} have {len(units)} independent units in common, and with fewer than "
+            f"{FEWEST_UNITS} no p-value can be below {LEVEL}"
+        )
+    if figure == "folding" and not units.to_numpy().any():
+        return f"{what} fold nowhere"
+    return ""
+
+
+def decide(test: str, parts: Iterable[Part], reason: str = "") -> Outcome:
+    """Return the outcome of a claim that holds if all its parts do."""
+    parts = tuple(parts)
+    return Outcome(verdict(part.holds for part in parts), test, reason, parts)
+
+
+def verdict(holds: Iterable[bool]) -> str:
+    """Return whether all of a claim holds, as a verdict."""
+    return HELD if all(holds) else NOT_HELD
+
+
+def data_of(at: Iterable[str]) -> list[str]:
+    """Return the data sets of some "DATA/STRUCTURE" or "DATA"."""
+    return list(dict.fromkeys(place.split("/")[0] for place in at))
+
+
+def places_of(results: Results, at: Iterable[str], figure: str) -> list[str]:
+    """Return where a figure is: its data sets, or their structures where DATA stands alone."""
+    if FIGURES[figure].whole:
+        return data_of(at)
+    found = []
+    for place in at:
+        data, _, structure = place.partition("/")
+        titles = [structure] if structure else results.paper.data[data]["structures"].values()
+        found += [f"{data}/{title}" for title in titles]
+    return found
+
+
+def units_title(results: Results) -> str:
+    """Return what is independent, in words."""
+    return UNITS[results.paper.content["unit"]]
