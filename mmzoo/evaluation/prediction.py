@@ -16,7 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mmzoo.checks import check_choice
 from mmzoo.evaluation.errors import PredictionError
+from mmzoo.evaluation.warp import ORDERS
 
 MODES = ("test", "valid", "train")
 
@@ -32,6 +34,7 @@ class Pair:
         fixed_name: case name of the fixed image.
         label_folders: one folder a structure, in channel order; empty if unlabelled.
         seconds: wall time of the registration alone, NaN where `pairs.json` does not say.
+        interpolation: how the prediction sampled images, linearly where `pairs.json` does not say.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Pair:
     fixed_name: str = ""
     label_folders: tuple[Path, ...] = ()
     seconds: float = math.nan
+    interpolation: str = "linear"
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,10 @@ def open_prediction(run: str | Path, *, log_root: str | Path = "logs") -> Predic
     folder = _find_folder(Path(run).expanduser(), Path(log_root))
     description = _read_description(folder)
     named = description.get("pairs", {})
-    pairs = tuple(_list_pair(path, named.get(path.name, {})) for path in _pair_folders(folder))
+    interpolation = _interpolation(folder, description)
+    pairs = tuple(
+        _list_pair(path, named.get(path.name, {}), interpolation) for path in _pair_folders(folder)
+    )
     _check_label_counts(pairs)
     structures, notes = _structure_names(len(pairs[0].label_folders), description)
     return Prediction(
@@ -139,7 +146,16 @@ def _natural(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
 
 
-def _list_pair(folder: Path, named: dict) -> Pair:
+def _interpolation(folder: Path, description: dict) -> str:
+    interpolation = description.get("interpolation", "linear")
+    try:
+        check_choice(f"interpolation in {folder / 'pairs.json'}", interpolation, ORDERS)
+    except ValueError as error:
+        raise PredictionError(str(error)) from None
+    return interpolation
+
+
+def _list_pair(folder: Path, named: dict, interpolation: str) -> Pair:
     for name in ("ddf.nii.gz", "fixed_image.nii.gz", "moving_image.nii.gz"):
         _check_exists(folder / name)
     label_folders = _natural(path for path in folder.glob("label_*") if path.is_dir())
@@ -153,6 +169,7 @@ def _list_pair(folder: Path, named: dict) -> Pair:
         fixed_name=case_name(named.get("fixed", "")),
         label_folders=tuple(label_folders),
         seconds=_seconds(named.get("seconds")),
+        interpolation=interpolation,
     )
 
 

@@ -27,6 +27,7 @@ class PairData:
         fixed_labels: one (f_dim1, f_dim2, f_dim3) bool array a structure.
         affine: (4, 4), voxel to world in mm, of the fixed grid.
         spacing_mm: voxel size of the fixed grid.
+        interpolation: how the image is warped at every stage, as the prediction did.
     """
 
     moving: np.ndarray
@@ -37,6 +38,7 @@ class PairData:
     fixed_labels: tuple[np.ndarray, ...]
     affine: np.ndarray
     spacing_mm: tuple[float, ...]
+    interpolation: str = "linear"
 
 
 def read_pair(pair: Pair) -> PairData:
@@ -65,6 +67,7 @@ def read_pair(pair: Pair) -> PairData:
         ),
         affine=affine,
         spacing_mm=tuple(float(step) for step in voxel_sizes(affine)),
+        interpolation=pair.interpolation,
     )
 
 
