@@ -69,6 +69,7 @@ def settings(data):
             "preprocess": {
                 "batch_size": 4,
                 "shuffle_buffer_num_batch": 1,
+                "data_augmentation": None,
                 "patch_size": PATCH,
                 "percentiles": PERCENTILES,
             },
@@ -93,7 +94,7 @@ def corner(label_of_axis_0):
 
 
 def test_patches_lie_at_one_place_in_images_and_labels_and_hold_their_values(settings, data):
-    loader, (batch, _) = batches(settings, data_augmentation=None)
+    loader, (batch, _) = batches(settings)
     assert loader.moving_image_shape == loader.fixed_image_shape == tuple(PATCH)
     np.testing.assert_array_equal(batch["moving_label"], batch["fixed_label"])
     axis = batch["indices"][:, 1].astype(int)
