@@ -29,7 +29,8 @@ class DIRNet(keras.Model):
 
     Five convolutions of 3^3, the first ones each followed by an average over 2 voxels of the axes
     that are to be halved further, then two of 1^3, all with an ELU, and one of 1^3 that starts at
-    zero.
+    zero. An odd axis is halved as if its last voxel came twice, so that any size will do. The
+    weights know no size: those of a network trained on patches serve whole volumes.
     """
 
     def __init__(

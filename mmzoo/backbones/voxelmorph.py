@@ -5,7 +5,8 @@ Registration", in the layers of its code of that time (voxelmorph/voxelmorph, sr
 "vm2"). Ding 2021 takes it as the baseline VM-NCC, de Vos 2020 as the design of its U-Net. With two
 input images it has 300,547 parameters. The code of today is another network: it pools where this
 one has strides, convolves at full resolution first and integrates a velocity.
-Differs from the code of 2019: the strides may be set by level and axis, for anisotropic voxels.
+Differs from the code of 2019: the strides may be set by level and axis, for anisotropic voxels, and
+volumes may have any size.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_rank
+from mmzoo.ops.pad import pad_to_multiple
 
 ENCODER = (16, 32, 32, 32)
 DECODER = (32, 32, 32, 32, 32, 16, 16)
@@ -40,6 +42,10 @@ class VoxelMorph(keras.Model):
         1/2                   32
         1                     doubled, beside the input: 16, then 16
         1                     output
+
+    An axis that the strides do not divide is lengthened at its far end, where border values go on,
+    and the field is cut back to it; what the strides divide is computed as it stands. The weights
+    know no size: those of a network trained on patches serve whole volumes.
     """
 
     def __init__(
@@ -57,7 +63,7 @@ class VoxelMorph(keras.Model):
         """Build the layers.
 
         Args:
-            image_size: (dim1, dim2, dim3), each a multiple of the product of its strides.
+            image_size: (dim1, dim2, dim3), any.
             encoder: channels of each level.
             decoder: channels of its convolutions from coarse to fine: one a level, one more at
                 the finest of these, and at least one at full resolution.
@@ -72,8 +78,7 @@ class VoxelMorph(keras.Model):
             **kwargs: for `keras.Model`.
 
         Raises:
-            ValueError: an axis that the strides do not divide, or strides or channels that do not
-                fit the levels.
+            ValueError: not three axes, or strides or channels that do not fit the levels.
         """
         super().__init__(name=name, **kwargs)
         levels = len(encoder)
@@ -83,7 +88,9 @@ class VoxelMorph(keras.Model):
                 f"{levels} levels of `encoder` (at least 1), got {tuple(decoder)}."
             )
         self.strides = strides_of_levels(strides, levels)
-        check_image_size(image_size, self.strides)
+        if len(image_size) != 3:
+            raise ValueError(f"`image_size` must be three numbers of voxels, got {image_size!r}.")
+        self.steps = tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
         self.image_size = tuple(image_size)
         self.encoder = tuple(encoder)
         self.decoder = tuple(decoder)
@@ -111,16 +118,18 @@ class VoxelMorph(keras.Model):
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
         """Return the field of a pair: (batch, dim1, dim2, dim3, out_channels)."""
         check_rank("inputs", inputs, (5,))
-        skips = [inputs]
+        padded = pad_to_multiple(inputs, self.steps)
+        skips = [padded]
         for down in self.down:
             skips.append(down(skips[-1]))
         features = self.bottom(skips.pop())
         for up in self.up:
             features = up([features, skips.pop()])
-        features = self.top([self.last(features), inputs])
+        features = self.top([self.last(features), padded])
         for full in self.full:
             features = full(features)
-        return self.flow(features)
+        dims = tf.shape(inputs)[1:4] if None in inputs.shape[1:4] else inputs.shape[1:4]
+        return self.flow(features)[:, : dims[0], : dims[1], : dims[2]]
 
     # === Config ===
     def get_config(self) -> dict:
@@ -145,20 +154,6 @@ def strides_of_levels(strides: int | Sequence, levels: int) -> tuple[tuple[int, 
             f"each of the {levels} levels of `encoder`, got {strides!r}."
         )
     return triples
-
-
-def check_image_size(image_size, strides: Sequence[Sequence[int]]) -> None:
-    """Raise ValueError unless each of three axes can be divided by its stride at each level."""
-    steps = tuple(math.prod(axis) for axis in zip(*strides, strict=True))
-    if len(image_size) != 3 or any(n < s or n % s for n, s in zip(image_size, steps, strict=True)):
-        nearest = tuple(
-            max(step, round(n / step) * step) for n, step in zip(image_size, steps, strict=False)
-        )
-        raise ValueError(
-            f"voxelmorph divides the volume by {steps} in {len(strides)} levels: each axis must be "
-            f"a multiple of its number, got {tuple(image_size)}; use {nearest}, which DeepReg "
-            "resizes the images to, or other `strides`."
-        )
 
 
 def _conv(filters: int, strides=1) -> keras.layers.Conv3D:

@@ -156,7 +156,7 @@ def _overlap(
 
 
 def _image_figures(data: PairData, ddf: np.ndarray, stage: str) -> dict[str, float]:
-    warped = warp(data.moving, ddf)
+    warped = warp(data.moving, ddf, data.interpolation)
     jacobian = asdict(jacobian_statistics(ddf))
     figures = {
         "jacobian_mean": jacobian["mean"],

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mmzoo.checks import check_choice
 from mmzoo.data.layout import DESCRIPTION, FIELD
 from mmzoo.evaluation.errors import PredictionError
+from mmzoo.evaluation.warp import ORDERS
 
 MODES = ("test", "valid", "train")
 
@@ -34,6 +36,7 @@ class Pair:
         label_folders: one folder a structure, in channel order; empty if unlabelled.
         seconds: wall time of the registration alone, NaN where `pairs.json` does not say.
         true_field: file of the true field, None where the data have none.
+        interpolation: how the prediction sampled images, linearly where `pairs.json` does not say.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Pair:
     label_folders: tuple[Path, ...] = ()
     seconds: float = math.nan
     true_field: Path | None = None
+    interpolation: str = "linear"
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,10 @@ def open_prediction(run: str | Path, *, log_root: str | Path = "logs") -> Predic
     folder = _find_folder(Path(run).expanduser(), Path(log_root))
     description = _read_description(folder)
     named = description.get("pairs", {})
-    pairs = tuple(_list_pair(path, named.get(path.name, {})) for path in _pair_folders(folder))
+    interpolation = _interpolation(folder, description)
+    pairs = tuple(
+        _list_pair(path, named.get(path.name, {}), interpolation) for path in _pair_folders(folder)
+    )
     _check_label_counts(pairs)
     structures, notes = _structure_names(len(pairs[0].label_folders), description)
     return Prediction(
@@ -142,7 +149,16 @@ def _natural(paths: Iterable[Path]) -> list[Path]:
     return sorted(paths, key=lambda path: [int(part) for part in re.findall(r"\d+", path.name)])
 
 
-def _list_pair(folder: Path, named: dict) -> Pair:
+def _interpolation(folder: Path, description: dict) -> str:
+    interpolation = description.get("interpolation", "linear")
+    try:
+        check_choice(f"interpolation in {folder / 'pairs.json'}", interpolation, ORDERS)
+    except ValueError as error:
+        raise PredictionError(str(error)) from None
+    return interpolation
+
+
+def _list_pair(folder: Path, named: dict, interpolation: str) -> Pair:
     for name in ("ddf.nii.gz", "fixed_image.nii.gz", "moving_image.nii.gz"):
         _check_exists(folder / name)
     label_folders = _natural(path for path in folder.glob("label_*") if path.is_dir())
@@ -157,6 +173,7 @@ def _list_pair(folder: Path, named: dict) -> Pair:
         label_folders=tuple(label_folders),
         seconds=_seconds(named.get("seconds")),
         true_field=true_field(named.get("moving", ""), named.get("fixed", "")),
+        interpolation=interpolation,
     )
 
 

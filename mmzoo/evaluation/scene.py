@@ -50,13 +50,14 @@ def build_scene(data: PairData, focus: int | None = None) -> Scene:
     turn = Turn.from_affine(data.affine)
     still = identity_ddf(data.fixed.shape)
     ddf = turn.field(data.ddf)
+    warped = warp(data.moving, data.ddf, data.interpolation)
     fixed = turn.volume(data.fixed)
     labels = [turn.volume(label.astype(np.float32)) for label in data.fixed_labels]
     centre = _centre(labels, focus, fixed.shape)
     return Scene(
         fixed=_grey(fixed),
         moving=_grey(turn.volume(warp(data.moving, still))),
-        warped=_grey(turn.volume(warp(data.moving, data.ddf)), like=data.moving),
+        warped=_grey(turn.volume(warped), like=data.moving),
         ddf=ddf,
         length_mm=np.linalg.norm(ddf * np.array(turn.spacing_mm), axis=-1),
         determinant=turn.volume(jacobian_determinant(data.ddf)),

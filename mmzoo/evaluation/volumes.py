@@ -29,6 +29,7 @@ class PairData:
         spacing_mm: voxel size of the fixed grid.
         true_ddf: as `ddf`, NaN where it is not known; None where the data have none, or have it
             on another grid.
+        interpolation: how the image is warped at every stage, as the prediction did.
     """
 
     moving: np.ndarray
@@ -40,6 +41,7 @@ class PairData:
     affine: np.ndarray
     spacing_mm: tuple[float, ...]
     true_ddf: np.ndarray | None = None
+    interpolation: str = "linear"
 
 
 def read_pair(pair: Pair) -> PairData:
@@ -69,6 +71,7 @@ def read_pair(pair: Pair) -> PairData:
         affine=affine,
         spacing_mm=tuple(float(step) for step in voxel_sizes(affine)),
         true_ddf=_read_truth(pair.true_field, ddf.shape),
+        interpolation=pair.interpolation,
     )
 
 

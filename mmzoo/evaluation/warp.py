@@ -5,21 +5,25 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+ORDERS = {"linear": 1, "cubic-bspline": 3}  # how `pairs.json` says that images were sampled
 
-def warp(moving: np.ndarray, ddf: np.ndarray) -> np.ndarray:
-    """Return moving(x + ddf(x)), interpolated linearly.
+
+def warp(moving: np.ndarray, ddf: np.ndarray, interpolation: str = "linear") -> np.ndarray:
+    """Return moving(x + ddf(x)).
 
     Points outside the moving grid take the value of its nearest voxel.
 
     Args:
         moving: (m_dim1, m_dim2, m_dim3).
         ddf: (f_dim1, f_dim2, f_dim3, 3), voxels.
+        interpolation: one of `ORDERS`.
 
     Returns:
         (f_dim1, f_dim2, f_dim3), float32.
     """
     points = np.indices(ddf.shape[:-1], dtype=np.float32) + np.moveaxis(ddf, -1, 0)
-    return map_coordinates(moving, points, output=np.float32, order=1, mode="nearest")
+    order = ORDERS[interpolation]
+    return map_coordinates(moving, points, output=np.float32, order=order, mode="nearest")
 
 
 def warp_label(moving_label: np.ndarray, ddf: np.ndarray) -> np.ndarray:

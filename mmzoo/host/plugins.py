@@ -57,6 +57,12 @@ PLUGINS = (
         "mmzoo.models.bspline_ddf:BSplineDDFModel",
         f"{DE_VOS} and 2017",
     ),
+    Plugin(
+        "model_class",
+        "direct-ddf",
+        "mmzoo.models.direct_ddf:DirectDDFModel",
+        f"{DE_VOS}, the U-Net's dense field",
+    ),
 )
 
 

@@ -89,6 +89,7 @@ def check_images(data_loader) -> None:
     """
     if os.environ.get("MMZOO_CHECK_DATA") == "0":
         return
+    percentiles = data_loader.sampler and data_loader.sampler.percentiles
     work = _unread(data_loader)
     if len(work) > MANY_FILES:
         logging.warning("Checking %d images (MMZOO_CHECK_DATA=0 skips this).", len(work))
@@ -98,6 +99,8 @@ def check_images(data_loader) -> None:
             check_label(array, source)
         else:
             check_image(array, source)
+            if percentiles:
+                check_contrast(array, source, percentiles)
 
 
 def _unread(data_loader) -> list:
@@ -123,6 +126,17 @@ def check_image(image: np.ndarray, source: Source | None) -> None:
         check_image_values(f"The image {source}", image)
     except ValueError as error:
         raise PreflightError(str(error)) from None
+
+
+def check_contrast(image: np.ndarray, source: Source | None, percentiles) -> None:
+    """Raise PreflightError where an image has one value from one percentile to the other."""
+    low, high = np.percentile(image, percentiles)
+    if low == high:
+        raise PreflightError(
+            f"The image {source} is {low:g} at percentile {percentiles[0]:g} and at percentile "
+            f"{percentiles[1]:g}: clamped there it is constant. Choose wider "
+            "`train.preprocess.percentiles`, or crop the background away."
+        )
 
 
 def check_label(label: np.ndarray, source: Source | None) -> None:

@@ -105,16 +105,32 @@ def test_the_output_may_have_an_activation():
 
 
 @pytest.mark.parametrize(
-    ("size", "strides", "message"),
-    [
-        ((16, 16, 24), 2, r"by \(16, 16, 16\) .* got \(16, 16, 24\); use \(16, 16, 32\)"),
-        ((8, 16, 6), [2, 2, 1], r"by \(16, 16, 1\) .* got \(8, 16, 6\); use \(16, 16, 6\)"),
-        ((16, 16), 2, r"a multiple of its number, got \(16, 16\)"),
-    ],
+    ("strides", "shape", "fitting"),
+    [(2, (13, 16, 35), (16, 16, 48)), ([2, 2, 1], (17, 7, 5), (32, 16, 5))],
 )
-def test_sizes_that_the_strides_do_not_divide_are_refused_with_the_nearest(size, strides, message):
-    with pytest.raises(ValueError, match=message):
-        VoxelMorph(size, strides=strides)
+def test_a_size_that_strides_do_not_divide_is_continued_and_cut_back(strides, shape, fitting):
+    network, pair = VoxelMorph(shape, strides=strides, **VISIBLE), random_pair(shape)
+    missing = [(0, whole - dim) for whole, dim in zip(fitting, shape, strict=True)]
+    continued = np.pad(pair, [(0, 0), *missing, (0, 0)], mode="edge")
+    inside = tuple(slice(0, dim) for dim in shape)
+    fields = network(pair)
+    assert fields.shape == (2, *shape, 3)
+    np.testing.assert_allclose(fields, network(continued)[(slice(None), *inside)], atol=1e-6)
+
+
+def test_weights_of_one_size_serve_another():
+    small, large = VoxelMorph((16, 16, 16), **VISIBLE), VoxelMorph((32, 16, 21))
+    small(random_pair((16, 16, 16)))
+    large(random_pair((32, 16, 21)))
+    large.set_weights(small.get_weights())
+    pair = random_pair((32, 16, 21))
+    np.testing.assert_allclose(large(pair), small(pair), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (16, 16, 16, 2)])
+def test_sizes_of_other_than_three_axes_are_refused(size):
+    with pytest.raises(ValueError, match="`image_size` must be three numbers of voxels, got"):
+        VoxelMorph(size)
 
 
 @pytest.mark.parametrize("strides", [0, 1.5, [2, 2], [[2, 2, 1], 2], [[2, 2], 2, 2, 2]])

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -7,7 +8,14 @@ from helpers_prediction import SHAPE, SHIFT, SPACING, STRUCTURES, ellipsoid, sav
 
 from mmzoo.evaluation import open_prediction
 from mmzoo.evaluation.cases import measure_pair
-from mmzoo.metrics import average_surface_distance, dice, surface_distances
+from mmzoo.evaluation.volumes import read_pair
+from mmzoo.evaluation.warp import warp
+from mmzoo.metrics import (
+    average_surface_distance,
+    dice,
+    normalised_mutual_information,
+    surface_distances,
+)
 
 
 def measure(folder, *, before=True, affine=False, seconds=math.nan):
@@ -128,3 +136,19 @@ def test_without_before_other_grids_need_no_note(tmp_path):
     pair = write_pair(tmp_path / "pair_0", labelled=False)
     save(pair / "moving_image.nii.gz", np.indices((38, 28, 20)).sum(0), np.eye(4))
     assert measure(tmp_path)[1] and not measure(tmp_path, before=False)[1]
+
+
+def test_the_image_is_warped_as_the_prediction_did_and_labels_as_ever(tmp_path):
+    ddf = np.random.default_rng(0).uniform(-2, 2, (*SHAPE, 3))
+    write_pair(tmp_path / "pair_0", ddf=ddf)
+    linear, _ = measure(tmp_path)
+    (tmp_path / "pairs.json").write_text(json.dumps({"interpolation": "cubic-bspline"}))
+    cubic, _ = measure(tmp_path)
+    data = read_pair(open_prediction(tmp_path).pairs[0])
+    expected = normalised_mutual_information(
+        data.fixed, warp(data.moving, data.ddf, "cubic-bspline")
+    )
+    row, other = cubic["label 0", "network"], linear["label 0", "network"]
+    assert row.nmi == pytest.approx(expected)
+    assert abs(row.nmi - other.nmi) > 1e-4
+    assert row.dice == other.dice

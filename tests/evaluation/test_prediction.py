@@ -156,3 +156,15 @@ def test_seconds_are_known_where_pairs_json_says_them(prediction):
 )
 def test_the_case_of_a_file_is_the_part_of_its_side(file, name):
     assert case_name(file) == name
+
+
+def test_pairs_json_says_how_images_were_sampled(tmp_path):
+    run = write_prediction(tmp_path, pairs=1)
+    assert open_prediction(run).pairs[0].interpolation == "linear"
+    path = run / "test" / "pairs.json"
+    for name in ("cubic-bspline", "cubic"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "interpolation": name}))
+        if name == "cubic-bspline":
+            assert open_prediction(run).pairs[0].interpolation == name
+    with pytest.raises(PredictionError, match="pairs.json` is 'cubic': did you mean 'cubic-bspl"):
+        open_prediction(run)

@@ -30,6 +30,20 @@ def test_identity_keeps_the_image_exactly():
     np.testing.assert_array_equal(warp(moving, identity_ddf((4, 5, 6))), moving)
 
 
+def test_the_cubic_b_spline_is_exact_on_cubic_polynomials_and_goes_on_outside():
+    x = np.indices((40, 5, 6), dtype=np.float64)[0] / 10
+    ddf = identity_ddf(x.shape)
+    ddf[..., 0] = 0.3
+    place = x + 0.03
+    warped = warp(x**3 - 4 * x, ddf, "cubic-bspline")
+    inside = slice(12, -12)  # the border's condition has died away
+    np.testing.assert_allclose(warped[inside], (place**3 - 4 * place)[inside], atol=1e-5)
+    assert np.abs(warp(x**3 - 4 * x, ddf) - warped)[inside].max() > 1e-4
+    ddf[..., 0] = 100
+    last = np.broadcast_to((x**3 - 4 * x)[-1], x.shape)
+    np.testing.assert_allclose(warp(x**3 - 4 * x, ddf, "cubic-bspline"), last, atol=1e-4)
+
+
 def test_label_is_one_from_one_half_on():
     label = np.zeros((4, 3, 3), np.float32)
     label[2:] = 1

@@ -110,7 +110,9 @@ def test_an_image_that_is_not_finite_is_named(config, write_config, run_train, o
     refuse(run_train, write_config(config), message)
 
 
-def test_a_constant_image_is_named(config, write_config, run_train, own_data):
+@pytest.mark.parametrize("percentiles", [None, [1, 99]])
+def test_a_constant_image_is_named(config, write_config, run_train, own_data, percentiles):
+    config["train"]["preprocess"]["percentiles"] = percentiles
     spoil(own_data / "valid" / "fixed_images" / "case0.nii.gz", lambda array: array * 0 + 3)
     refuse(run_train, write_config(config), "case0.nii.gz is constant, 3 in every voxel")
 

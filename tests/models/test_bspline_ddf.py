@@ -93,7 +93,7 @@ def test_a_step_of_training_moves_the_control_points():
 def test_a_backbone_without_control_points_and_unequal_sizes_are_named():
     config = {**CONFIG, "backbone": {"name": "voxelmorph"}}
     sizes = {"moving_image_size": (16, 16, 16), "fixed_image_size": (16, 16, 16)}
-    with pytest.raises(ValueError, match="'voxelmorph'; use dirnet, or method ddf"):
+    with pytest.raises(ValueError, match="'voxelmorph'; use dirnet, or method direct-ddf"):
         build(config=config, **sizes)
     with pytest.raises(ValueError, match="images of one size"):
         build(moving_image_size=(16, 16, 16))

@@ -7,7 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from mmzoo.checks import check_positive
-from mmzoo.host import preflight, preflight_data
+from mmzoo.host import preflight, preflight_data, preflight_sampling
 from mmzoo.host.adaptations import checkpoint, seeding
 from mmzoo.host.catalogue import zoo_file
 from mmzoo.host.errors import PreflightError, is_message
@@ -26,6 +26,7 @@ def check_before_training(train_module) -> None:
     def build_config(*args, **kwargs):
         given = inspect.signature(original).bind(*args, **kwargs).arguments
         config = _read(train_module.config_parser, given["config_path"])
+        preflight_sampling.check_patches_fit(config)
         for mode in ("train", "valid"):
             preflight_data.check_folders(config["dataset"], mode)
         if not config["dataset"]["dir"].get("train"):
@@ -159,6 +160,7 @@ def _read(parser, paths) -> dict:
     preflight.check_sections(merged)
     config = parser.config_sanity_check(deepcopy(merged))
     preflight.check_names(config)
+    preflight_sampling.check_sampling(config)
     return config
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from rich.progress import track
 
 from mmzoo.host.files import Source, grid_affine, moving_and_fixed, source_of
+from mmzoo.host.preflight_sampling import interpolation_of
 
 # What DeepReg writes on the moving image's grid; all else is on the fixed image's.
 ON_MOVING_GRID = ("moving_", "pred_moving_", "backward_ddf")
@@ -57,6 +58,7 @@ class Prediction:
             "method": self.config["train"]["method"],
             "checkpoint": os.path.abspath(self.checkpoint),
             "mode": self.mode,
+            "interpolation": interpolation_of(self.config),
             "dataset": self.config["dataset"],
             "pairs": self.pairs,
         }

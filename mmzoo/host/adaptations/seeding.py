@@ -33,7 +33,7 @@ def continue_at(epoch: int) -> None:
         _loader_draws = random.Random(f"{_loader_draws.random()} {epoch}")
 
 
-def _draw_generator(seed=None) -> random.Random:
+def draw_generator(seed=None) -> random.Random:
     """Return what a loader shuffles with: a new order at each call, from the run's seed."""
     if seed is None and _loader_draws is not None:
         return random.Random(_loader_draws.getrandbits(64))
@@ -47,7 +47,7 @@ def seed_order(loader) -> None:
     entropy of the system and no two runs are alike. Only the loader module's own name `random` is
     rebound; validation and test data keep their seed 0 and hence DeepReg's order.
     """
-    loader.random = types.SimpleNamespace(Random=_draw_generator)
+    loader.random = types.SimpleNamespace(Random=draw_generator)
 
 
 def seed_label_choice(dataset_util) -> None:

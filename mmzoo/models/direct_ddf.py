@@ -1,0 +1,38 @@
+"""Method `direct-ddf`: the network predicts the displacement of every voxel.
+
+Source: the U-Net of de Vos et al. 2020, in the design of Balakrishnan 2019:
+
+    L = L_sim(F, M o u) + alpha bending(u)
+
+Configuration: a backbone of three output channels at the size of the image, such as `voxelmorph`;
+the rest, and what differs from DeepReg's `ddf`, as in `mmzoo.models.one_way`.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from mmzoo.models.one_way import OneWayDDFModel
+from mmzoo.models.pair import build_backbone
+
+
+class DirectDDFModel(OneWayDDFModel):
+    """Predicts `ddf` on the fixed grid in voxels: pred_fixed_image(x) = moving(x + ddf(x))."""
+
+    method = "direct-ddf"
+
+    def predict_ddf(self, pair: tf.Tensor) -> tf.Tensor:
+        """Return the backbone's output.
+
+        Raises:
+            ValueError: it is no field of the image's size.
+        """
+        ddf = build_backbone(self)(inputs=pair)
+        wanted = (*self.fixed_image_size, 3)
+        if tuple(ddf.shape[1:]) != wanted:
+            raise ValueError(
+                f"direct-ddf needs a backbone that predicts a field {wanted}, got "
+                f"{tuple(ddf.shape[1:])} from {self.config['backbone']['name']!r}; use voxelmorph, "
+                "or method bspline-ddf for control points."
+            )
+        return ddf
