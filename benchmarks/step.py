@@ -13,10 +13,10 @@ import subprocess
 import sys
 import time
 
-STEPS = 5
+STEPS = 5  # measured, after one that compiles
 
 
-def measure(configs: list[str], size: tuple[int, ...], batch: int, predict: bool) -> None:
+def measure(options: argparse.Namespace) -> None:
     """Train or predict some times at one size; print seconds each and the peak memory in GB."""
     import mmzoo.host
 
@@ -26,7 +26,8 @@ def measure(configs: list[str], size: tuple[int, ...], batch: int, predict: bool
 
     from mmzoo.layering import merge_files
 
-    merged = merge_files(configs)
+    merged = merge_files(options.configs)
+    size, batch, steps = dims(options.size[0]), options.batch, options.steps
     settings = {
         "name": merged["train"]["method"],
         "moving_image_size": size,
@@ -40,7 +41,7 @@ def measure(configs: list[str], size: tuple[int, ...], batch: int, predict: bool
     model.compile(tf.keras.optimizers.Adam(1e-3))
     images = tf.random.stateless_uniform((2, batch, *size), (1, 2))
     pair = {"moving_image": images[0], "fixed_image": images[1], "indices": tf.zeros((batch, 2))}
-    if predict:
+    if options.predict:
         run = tf.function(lambda: model(pair, training=False)["ddf"])
     else:
         step = model.make_train_function()
@@ -50,12 +51,12 @@ def measure(configs: list[str], size: tuple[int, ...], batch: int, predict: bool
             return step(batches)["loss"]
 
     seconds = []
-    for _ in range(STEPS + 1):  # the first one compiles
+    for _ in range(steps + 1):
         start = time.perf_counter()
         run().numpy()
         seconds.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    name, median = "x".join(map(str, size)), sorted(seconds[1:])[STEPS // 2]
+    name, median = "x".join(map(str, size)), sorted(seconds[1:])[steps // 2]
     print(f"| {name} | {batch} | {median:.2f} | {peak:.1f} |")
 
 
@@ -71,11 +72,12 @@ def main() -> None:
     parser.add_argument("configs", nargs="+", help="configuration files, later ones win")
     parser.add_argument("--size", nargs="+", default=["48", "64", "96"], help="48 or 128x128x6")
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=STEPS, help="to take the median of")
     parser.add_argument("--predict", action="store_true", help="instead of training")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        measure(options.configs, dims(options.size[0]), options.batch, options.predict)
+        measure(options)
         return
     unit = "prediction" if options.predict else "step"
     print(
@@ -84,7 +86,7 @@ def main() -> None:
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", **os.environ}
     for size in options.size:
         arguments = ["--one", "--size", size, "--batch", str(options.batch)]
-        arguments += ["--predict"] * options.predict
+        arguments += ["--steps", str(options.steps), *["--predict"] * options.predict]
         command = [sys.executable, __file__, *options.configs, *arguments]
         subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
 
