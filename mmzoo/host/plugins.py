@@ -16,6 +16,7 @@ class Plugin(NamedTuple):
 
 DING = "Ding 2021"
 DE_VOS = "de Vos 2020"
+VAN_ULSEN = "van Ulsen 2022"
 
 PLUGINS = (
     Plugin("loss_class", "segi", "mmzoo.losses.segi:SEGI", f"{DING} Eq. 4-8"),
@@ -28,7 +29,10 @@ PLUGINS = (
     ),
     Plugin("loss_class", "nmi", "mmzoo.losses.nmi:NMI", f"{DE_VOS} Eq. 1"),
     Plugin("loss_class", "ncc", "mmzoo.losses.ncc:NCC", f"{DE_VOS}, one coefficient a volume"),
-    Plugin("loss_class", "mi", "mmzoo.losses.mi:MI", "van Ulsen 2022 Eq. 3.5-3.10"),
+    Plugin("loss_class", "mi", "mmzoo.losses.mi:MI", f"{VAN_ULSEN} Eq. 3.5-3.10"),
+    Plugin(
+        "loss_class", "rigidity", "mmzoo.losses.rigidity:Rigidity", f"{VAN_ULSEN} Eq. 3.11-3.16"
+    ),
     Plugin("backbone_class", "mmregnet", "mmzoo.backbones.mmregnet:MMRegNet", f"{DING} Eq. 1"),
     Plugin(
         "backbone_class",
