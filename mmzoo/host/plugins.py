@@ -44,6 +44,12 @@ PLUGINS = (
         "backbone_class", "dirnet", "mmzoo.backbones.dirnet:DIRNet", f"{DE_VOS} and 2017 (PoolNet)"
     ),
     Plugin(
+        "backbone_class",
+        "additive-unet",
+        "mmzoo.backbones.additive_unet:AdditiveUNet",
+        f"{VAN_ULSEN} section 3.5",
+    ),
+    Plugin(
         "da_class",
         "random-affine",
         "mmzoo.layers.augmentation:RandomAffine",
