@@ -67,6 +67,12 @@ PLUGINS = (
         "mmzoo.models.bspline_ddf:BSplineDDFModel",
         f"{DE_VOS} and 2017",
     ),
+    Plugin(
+        "model_class",
+        "rigidity-ddf",
+        "mmzoo.models.rigidity_ddf:RigidityDDFModel",
+        f"{VAN_ULSEN} Eq. 4.7-4.10",
+    ),
 )
 
 
