@@ -1,6 +1,7 @@
-"""Seconds and peak memory of one training step of a configuration.
+"""Seconds and peak memory of one training step, or of one prediction, of a configuration.
 
-    python benchmarks/step.py configs/mmregnet/mmregnet.yaml [--size 48 64 96] [--batch 1]
+    python benchmarks/step.py configs/mmregnet/mmregnet.yaml [--size 48 64x64x6] [--batch 1]
+    python benchmarks/step.py configs/devos_mi/unet_nmi.yaml --size 256x256x128 --predict
 
 Each size runs in a process of its own, on random images; prints a Markdown table.
 """
@@ -12,63 +13,97 @@ import subprocess
 import sys
 import time
 
-STEPS = 5
+STEPS = 5  # measured, after one that compiles
 
 
-def measure(configs: list[str], size: int, batch: int) -> None:
-    """Train some steps at one size and print seconds a step and the peak memory in GB."""
+def measure(options: argparse.Namespace) -> None:
+    """Train or predict some times at one size; print seconds each and the peak memory in GB."""
     import mmzoo.host
 
     mmzoo.host.activate()
     import tensorflow as tf
-    import yaml
-    from deepreg.config.parser import update_nested_dict
     from deepreg.registry import REGISTRY
 
-    merged: dict = {}
-    for path in configs:
-        with open(path) as file:
-            merged = update_nested_dict(merged, yaml.safe_load(file))
+    from mmzoo.layering import merge_files
+
+    merged = merge_files(options.configs)
+    size, batch, steps = dims(options.size[0]), options.batch, options.steps
+    method, loss = merged["train"]["method"], merged["train"]["loss"]
+    needs = getattr(REGISTRY.get("model_class", method), "needs_labels", ())
+    labeled = not options.predict and any(section in loss for section in needs)
     settings = {
-        "name": merged["train"]["method"],
-        "moving_image_size": (size,) * 3,
-        "fixed_image_size": (size,) * 3,
+        "name": method,
+        "moving_image_size": size,
+        "fixed_image_size": size,
         "index_size": 2,
-        "labeled": False,
+        "labeled": labeled,
         "batch_size": batch,
         "config": merged["train"],
     }
     model = REGISTRY.build_model(settings)
     model.compile(tf.keras.optimizers.Adam(1e-3))
-    images = tf.random.stateless_uniform((2, batch, size, size, size), (1, 2))
+    images = tf.random.stateless_uniform((2, batch, *size), (1, 2))
     pair = {"moving_image": images[0], "fixed_image": images[1], "indices": tf.zeros((batch, 2))}
-    dataset = tf.data.Dataset.from_tensors(pair).repeat()
-    step = model.make_train_function()
-    batches = iter(dataset)
+    if labeled:
+        pair |= dict.fromkeys(("moving_label", "fixed_label"), boxes(batch, size))
+    if options.predict:
+        run = tf.function(lambda: model(pair, training=False)["ddf"])
+    else:
+        step = model.make_train_function()
+        batches = iter(tf.data.Dataset.from_tensors(pair).repeat())
+
+        def run():
+            return step(batches)["loss"]
+
     seconds = []
-    for _ in range(STEPS + 1):  # the first one compiles
+    for _ in range(steps + 1):
         start = time.perf_counter()
-        step(batches)["loss"].numpy()
+        run().numpy()
         seconds.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"| {size}^3 | {batch} | {sorted(seconds[1:])[STEPS // 2]:.2f} | {peak:.1f} |")
+    name, median = "x".join(map(str, size)), sorted(seconds[1:])[steps // 2]
+    print(f"| {name} | {batch} | {median:.2f} | {peak:.1f} |")
+
+
+def boxes(batch: int, size: tuple[int, ...]):
+    """Return three labels that fill two hundredths of the volume together, as L3, L4 and L5 may."""
+    import numpy as np
+
+    labels = np.zeros((batch, *size, 3), np.float32)
+    length, height, width = (round(0.19 * n) for n in size)
+    for k in range(3):
+        start = size[1] // 4 + k * size[1] // 5
+        labels[:, size[0] // 3 :, start:, size[2] // 3 :, k][:, :length, :height, :width] = 1
+    return labels
+
+
+def dims(text: str) -> tuple[int, ...]:
+    """Read 48 as 48x48x48."""
+    size = tuple(int(n) for n in text.split("x"))
+    return size * 3 if len(size) == 1 else size
 
 
 def main() -> None:
     """Start one process a size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("configs", nargs="+", help="configuration files, later ones win")
-    parser.add_argument("--size", type=int, nargs="+", default=[48, 64, 96])
+    parser.add_argument("--size", nargs="+", default=["48", "64", "96"], help="48 or 128x128x6")
     parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=STEPS, help="to take the median of")
+    parser.add_argument("--predict", action="store_true", help="instead of training")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        measure(options.configs, options.size[0], options.batch)
+        measure(options)
         return
-    print("| size | batch | s a step | peak memory, GB |\n| --- | ---: | ---: | ---: |", flush=True)
+    unit = "prediction" if options.predict else "step"
+    print(
+        f"| size | batch | s a {unit} | peak memory, GB |\n| --- | ---: | ---: | ---: |", flush=True
+    )
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", **os.environ}
     for size in options.size:
-        arguments = ["--one", "--size", str(size), "--batch", str(options.batch)]
+        arguments = ["--one", "--size", size, "--batch", str(options.batch)]
+        arguments += ["--steps", str(options.steps), *["--predict"] * options.predict]
         command = [sys.executable, __file__, *options.configs, *arguments]
         subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
 
