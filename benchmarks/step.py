@@ -28,12 +28,15 @@ def measure(options: argparse.Namespace) -> None:
 
     merged = merge_files(options.configs)
     size, batch, steps = dims(options.size[0]), options.batch, options.steps
+    method, loss = merged["train"]["method"], merged["train"]["loss"]
+    needs = getattr(REGISTRY.get("model_class", method), "needs_labels", ())
+    labeled = not options.predict and any(section in loss for section in needs)
     settings = {
-        "name": merged["train"]["method"],
+        "name": method,
         "moving_image_size": size,
         "fixed_image_size": size,
         "index_size": 2,
-        "labeled": False,
+        "labeled": labeled,
         "batch_size": batch,
         "config": merged["train"],
     }
@@ -41,6 +44,8 @@ def measure(options: argparse.Namespace) -> None:
     model.compile(tf.keras.optimizers.Adam(1e-3))
     images = tf.random.stateless_uniform((2, batch, *size), (1, 2))
     pair = {"moving_image": images[0], "fixed_image": images[1], "indices": tf.zeros((batch, 2))}
+    if labeled:
+        pair |= dict.fromkeys(("moving_label", "fixed_label"), boxes(batch, size))
     if options.predict:
         run = tf.function(lambda: model(pair, training=False)["ddf"])
     else:
@@ -58,6 +63,18 @@ def measure(options: argparse.Namespace) -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     name, median = "x".join(map(str, size)), sorted(seconds[1:])[steps // 2]
     print(f"| {name} | {batch} | {median:.2f} | {peak:.1f} |")
+
+
+def boxes(batch: int, size: tuple[int, ...]):
+    """Return three labels that fill two hundredths of the volume together, as L3, L4 and L5 may."""
+    import numpy as np
+
+    labels = np.zeros((batch, *size, 3), np.float32)
+    length, height, width = (round(0.19 * n) for n in size)
+    for k in range(3):
+        start = size[1] // 4 + k * size[1] // 5
+        labels[:, size[0] // 3 :, start:, size[2] // 3 :, k][:, :length, :height, :width] = 1
+    return labels
 
 
 def dims(text: str) -> tuple[int, ...]:

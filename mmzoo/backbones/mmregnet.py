@@ -8,14 +8,18 @@ Differs from the authors' code: resizing aligns voxel centres.
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_rank
-from mmzoo.layers import AdditiveUpsampling, Resize
+from mmzoo.layers import AdditiveUpsampling, ConvBlock, Resize
 
 LEVELS = 4  # times the volume is halved
 MOMENTUM = 0.9  # of the batch normalisation's moving averages
+
+_ConvBlock = functools.partial(ConvBlock, momentum=MOMENTUM)
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
@@ -115,28 +119,6 @@ def check_image_size(image_size) -> None:
             f"mmregnet halves the volume {LEVELS} times: each axis must be a multiple of {step}, "
             f"got {tuple(image_size)}; use {nearest}, which DeepReg resizes the images to."
         )
-
-
-class _ConvBlock(keras.layers.Layer):
-    """Convolution without bias, batch normalisation, ReLU (all but the first optional)."""
-
-    def __init__(self, filters: int, kernel_size: int, transposed: bool = False, relu: bool = True):
-        super().__init__()
-        layer = keras.layers.Conv3DTranspose if transposed else keras.layers.Conv3D
-        strides = 2 if transposed else 1
-        self.conv = layer(filters, kernel_size, strides, padding="same", use_bias=False)
-        self.norm = keras.layers.BatchNormalization(momentum=MOMENTUM)
-        self.relu = relu
-
-    def call(self, inputs, training=None):
-        features = self.conv(inputs)
-        # Two axes in one: on images of two axes Keras normalises in one fused operation, which
-        # at full resolution takes a quarter of the time. The statistics are the same.
-        _, dim1, dim2, dim3, channels = features.shape
-        flat = tf.reshape(features, [-1, dim1 * dim2, dim3, channels])
-        flat = self.norm(flat, training=training)
-        features = tf.reshape(flat, [-1, dim1, dim2, dim3, channels])
-        return tf.nn.relu(features) if self.relu else features
 
 
 class _Down(keras.layers.Layer):

@@ -16,6 +16,7 @@ class Plugin(NamedTuple):
 
 DING = "Ding 2021"
 DE_VOS = "de Vos 2020"
+VAN_ULSEN = "van Ulsen 2022"
 
 PLUGINS = (
     Plugin("loss_class", "segi", "mmzoo.losses.segi:SEGI", f"{DING} Eq. 4-8"),
@@ -28,7 +29,10 @@ PLUGINS = (
     ),
     Plugin("loss_class", "nmi", "mmzoo.losses.nmi:NMI", f"{DE_VOS} Eq. 1"),
     Plugin("loss_class", "ncc", "mmzoo.losses.ncc:NCC", f"{DE_VOS}, one coefficient a volume"),
-    Plugin("loss_class", "mi", "mmzoo.losses.mi:MI", "van Ulsen 2022 Eq. 3.5-3.10"),
+    Plugin("loss_class", "mi", "mmzoo.losses.mi:MI", f"{VAN_ULSEN} Eq. 3.5-3.10"),
+    Plugin(
+        "loss_class", "rigidity", "mmzoo.losses.rigidity:Rigidity", f"{VAN_ULSEN} Eq. 3.11-3.16"
+    ),
     Plugin("backbone_class", "mmregnet", "mmzoo.backbones.mmregnet:MMRegNet", f"{DING} Eq. 1"),
     Plugin(
         "backbone_class",
@@ -38,6 +42,12 @@ PLUGINS = (
     ),
     Plugin(
         "backbone_class", "dirnet", "mmzoo.backbones.dirnet:DIRNet", f"{DE_VOS} and 2017 (PoolNet)"
+    ),
+    Plugin(
+        "backbone_class",
+        "additive-unet",
+        "mmzoo.backbones.additive_unet:AdditiveUNet",
+        f"{VAN_ULSEN} section 3.5",
     ),
     Plugin(
         "da_class",
@@ -62,6 +72,12 @@ PLUGINS = (
         "direct-ddf",
         "mmzoo.models.direct_ddf:DirectDDFModel",
         f"{DE_VOS}, the U-Net's dense field",
+    ),
+    Plugin(
+        "model_class",
+        "rigidity-ddf",
+        "mmzoo.models.rigidity_ddf:RigidityDDFModel",
+        f"{VAN_ULSEN} Eq. 4.7-4.10",
     ),
 )
 

@@ -22,7 +22,7 @@ def check_names(config: dict) -> None:
     _check_name("train.backbone.name", train["backbone"].get("name"), "backbone_class")
     _check_settings("train.backbone", train["backbone"], "backbone_class")
     # What the method itself takes from a loss section, before the loss gets the rest.
-    own = getattr(_registered("model_class", train["method"]), "loss_settings", ())
+    own = getattr(registered("model_class", train["method"]), "loss_settings", ())
     for section, settings in train["loss"].items():
         if isinstance(settings, dict) and "name" in settings:
             _check_name(f"train.loss.{section}.name", settings["name"], "loss_class")
@@ -77,7 +77,7 @@ def _check_name(where: str, name, category: str) -> None:
     check_choice(where, name, known)
 
 
-def _registered(category: str, name: str):
+def registered(category: str, name: str):
     """Return what DeepReg's registry holds under a name, a class in most cases."""
     from deepreg.registry import REGISTRY
 
@@ -94,7 +94,7 @@ def _check_settings(where: str, settings: dict, category: str, others: tuple = (
         category: of the registry.
         others: keys that are not for the class.
     """
-    taken = _parameters(_registered(category, settings["name"]))
+    taken = _parameters(registered(category, settings["name"]))
     for key in settings if taken else ():
         if key not in ("name", *others, *taken):
             closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
@@ -147,6 +147,26 @@ def _check_seed(seed) -> None:
         raise PreflightError(
             f"`train.seed` must be an integer from 0 to {2**32 - 1}, got {seed!r}; leave it out "
             "to draw anew in each run."
+        )
+
+
+def check_labelled(config: dict) -> None:
+    """Raise PreflightError where a method's loss needs labels and the training data have none.
+
+    Args:
+        config: of a training. A prediction needs no labels, whatever was trained.
+    """
+    train = config["train"]
+    sections = getattr(registered("model_class", train["method"]), "needs_labels", ())
+    weights = {
+        name: train["loss"][name].get("weight", 1) for name in sections if name in train["loss"]
+    }
+    used = [f"train.loss.{name}" for name, weight in weights.items() if weight != 0]
+    if used and not config["dataset"]["labeled"]:
+        raise PreflightError(
+            f"{' and '.join(used)} of {train['method']} cannot be had without labels, and "
+            "`dataset.labeled` is false. Add labels to the training data, or give "
+            f"{'these' if len(used) > 1 else 'this'} the weight 0."
         )
 
 

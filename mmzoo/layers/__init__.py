@@ -2,7 +2,8 @@
 
 from mmzoo.layers.augmentation import RandomAffine
 from mmzoo.layers.bspline import BSplineField
+from mmzoo.layers.conv_block import ConvBlock
 from mmzoo.layers.resize import AdditiveUpsampling, Resize
 from mmzoo.layers.warp import Warp
 
-__all__ = ["AdditiveUpsampling", "BSplineField", "RandomAffine", "Resize", "Warp"]
+__all__ = ["AdditiveUpsampling", "BSplineField", "ConvBlock", "RandomAffine", "Resize", "Warp"]

@@ -28,7 +28,8 @@ class RandomAffine(keras.layers.Layer):
     """Deforms a batch of pairs, anew at each call; drawn from TensorFlow's seed.
 
     Input and output: a dict of `moving_image`, `fixed_image` (batch, dim1, dim2, dim3), maybe
-    `moving_label` and `fixed_label` of the same shapes, and `indices`, which stays as it is.
+    `moving_label` and `fixed_label` of the same shapes or with a channel a label, and `indices`,
+    which stays as it is.
     """
 
     def __init__(
@@ -71,13 +72,20 @@ class RandomAffine(keras.layers.Layer):
             points = affine_points(random_affine(self.batch_size, self.scale), size)
             for name in (f"{side}_image", f"{side}_label"):
                 if name in inputs:
-                    outputs[name] = sample(inputs[name][..., None], points)[..., 0]
+                    outputs[name] = _sample(inputs[name], points)
         return outputs
 
     def get_config(self) -> dict:
         """Return the settings, for recreating this layer."""
         names = ("moving_image_size", "fixed_image_size", "batch_size", "scale")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _sample(volume: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
+    """Sample a volume with or without channels."""
+    if len(volume.shape) == 5:
+        return sample(volume, points)
+    return sample(volume[..., None], points)[..., 0]
 
 
 def random_affine(batch_size: int, scale: float) -> tf.Tensor:

@@ -5,6 +5,7 @@ from mmzoo.losses.cycle import CycleConsistency, cycle_consistency
 from mmzoo.losses.mi import MI, mi
 from mmzoo.losses.ncc import NCC, ncc
 from mmzoo.losses.nmi import NMI, nmi
+from mmzoo.losses.rigidity import Rigidity, bone_mask, rigidity
 from mmzoo.losses.segi import SEGI, segi
 
 __all__ = [
@@ -14,10 +15,13 @@ __all__ = [
     "SEGI",
     "BendingEnergy",
     "CycleConsistency",
+    "Rigidity",
     "bending_energy",
+    "bone_mask",
     "cycle_consistency",
     "mi",
     "ncc",
     "nmi",
+    "rigidity",
     "segi",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import tensorflow as tf
 from deepreg.registry import REGISTRY
@@ -39,15 +40,24 @@ class LossTerms:
         check_choice(f"train.loss.{section}.directions", directions, DIRECTIONS)
         return directions == "both"
 
-    def add(self, section: str, log_name: str, *tensors: tf.Tensor) -> None:
-        """Add one term: (y_true, y_pred) for a similarity, (ddf,) for a regulariser."""
+    def add(
+        self, section: str, log_name: str, *tensors: tf.Tensor, mean: Callable = tf.reduce_mean
+    ) -> None:
+        """Add one term: (y_true, y_pred) for a similarity, (ddf,) for a regulariser.
+
+        Args:
+            section: of the configuration.
+            log_name: of the term.
+            *tensors: that the loss takes.
+            mean: of what the loss returns, (batch,); a plain one by default.
+        """
         settings = dict(self.config[section])
         weight = settings.pop("weight", 1.0)
         settings.pop("directions", None)
         settings.setdefault("name", section)
         loss = REGISTRY.build_loss(settings)
         value = loss.call(*tensors)  # (batch,) or, for DeepReg's regularisers, ()
-        value = tf.reduce_mean(value) / self.num_devices
+        value = mean(value) / self.num_devices
         self.model.add_loss(weight * value)
         name = f"loss/{log_name}_{loss.name}"
         self.model.add_metric(value, name=name, aggregation="mean")

@@ -44,7 +44,7 @@ def sample(volume: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
     weights = [
         (1 - weight_upper[..., axis, None], weight_upper[..., axis, None]) for axis in range(3)
     ]
-    flat = tf.reshape(volume, [-1, volume.shape[-1]])
+    flat = tf.reshape(volume, [-1, volume.shape[-1] or shape[4]])
     corners = []
     for a, b, c in itertools.product((0, 1), repeat=3):
         value = tf.gather(flat, batch_start + rows[0][a] + rows[1][b] + rows[2][c])

@@ -33,6 +33,7 @@ def check_before_training(train_module) -> None:
             raise PreflightError(
                 "`dataset.dir.train` is empty: there is nothing to train on. Name the folder."
             )
+        preflight.check_labelled(config)
         if given["log_dir"]:
             folder = Path(given["log_root"]).expanduser() / given["log_dir"]
             preflight.check_log_dir(folder, config)
