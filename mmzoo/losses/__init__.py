@@ -2,6 +2,9 @@
 
 from mmzoo.losses.bending import BendingEnergy, bending_energy
 from mmzoo.losses.cycle import CycleConsistency, cycle_consistency
+from mmzoo.losses.diffusion import DiffusionEnergy, diffusion_energy
+from mmzoo.losses.local_correlation import LocalCorrelation, local_correlation
+from mmzoo.losses.local_gradient import LocalGradient, local_gradient
 from mmzoo.losses.mi import MI, mi
 from mmzoo.losses.ncc import NCC, ncc
 from mmzoo.losses.nmi import NMI, nmi
@@ -14,8 +17,14 @@ __all__ = [
     "SEGI",
     "BendingEnergy",
     "CycleConsistency",
+    "DiffusionEnergy",
+    "LocalCorrelation",
+    "LocalGradient",
     "bending_energy",
     "cycle_consistency",
+    "diffusion_energy",
+    "local_correlation",
+    "local_gradient",
     "mi",
     "ncc",
     "nmi",
