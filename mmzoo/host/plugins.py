@@ -16,6 +16,7 @@ class Plugin(NamedTuple):
 
 DING = "Ding 2021"
 DE_VOS = "de Vos 2020"
+ZHANG = "Zhang 2020 (Deform-GAN)"
 
 PLUGINS = (
     Plugin("loss_class", "segi", "mmzoo.losses.segi:SEGI", f"{DING} Eq. 4-8"),
@@ -29,6 +30,19 @@ PLUGINS = (
     Plugin("loss_class", "nmi", "mmzoo.losses.nmi:NMI", f"{DE_VOS} Eq. 1"),
     Plugin("loss_class", "ncc", "mmzoo.losses.ncc:NCC", f"{DE_VOS}, one coefficient a volume"),
     Plugin("loss_class", "mi", "mmzoo.losses.mi:MI", "van Ulsen 2022 Eq. 3.5-3.10"),
+    Plugin(
+        "loss_class",
+        "local-gradient",
+        "mmzoo.losses.local_gradient:LocalGradient",
+        f"{ZHANG} Eq. 1-3",
+    ),
+    Plugin(
+        "loss_class",
+        "local-correlation",
+        "mmzoo.losses.local_correlation:LocalCorrelation",
+        f"{ZHANG} Eq. 5, Balakrishnan 2019",
+    ),
+    Plugin("loss_class", "diffusion", "mmzoo.losses.diffusion:DiffusionEnergy", f"{ZHANG} Eq. 6"),
     Plugin("backbone_class", "mmregnet", "mmzoo.backbones.mmregnet:MMRegNet", f"{DING} Eq. 1"),
     Plugin(
         "backbone_class",
@@ -38,6 +52,18 @@ PLUGINS = (
     ),
     Plugin(
         "backbone_class", "dirnet", "mmzoo.backbones.dirnet:DIRNet", f"{DE_VOS} and 2017 (PoolNet)"
+    ),
+    Plugin(
+        "backbone_class",
+        "deform-gan-unet",
+        "mmzoo.backbones.deform_gan_unet:DeformGANUNet",
+        f"{ZHANG} section 2.1",
+    ),
+    Plugin(
+        "da_class",
+        "random-deformation",
+        "mmzoo.layers.deformation:RandomDeformation",
+        f"{ZHANG} section 3.1",
     ),
     Plugin(
         "da_class",
@@ -56,6 +82,12 @@ PLUGINS = (
         "bspline-ddf",
         "mmzoo.models.bspline_ddf:BSplineDDFModel",
         f"{DE_VOS} and 2017",
+    ),
+    Plugin(
+        "model_class",
+        "deform-gan",
+        "mmzoo.models.deform_gan:DeformGANModel",
+        f"{ZHANG} Eq. 4-8",
     ),
 )
 
