@@ -110,8 +110,9 @@ class LocalGradient(keras.losses.Loss):
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of (fixed, warped), shape (batch,)."""
-        settings = {"window": self.window, "absolute": self.absolute, "eps": self.eps}
-        return local_gradient(y_true, y_pred, **settings)
+        return local_gradient(
+            y_true, y_pred, window=self.window, absolute=self.absolute, eps=self.eps
+        )
 
     def get_config(self) -> dict:
         """Return the settings, for recreating this loss."""

@@ -38,7 +38,7 @@ class CollapseWatch(keras.callbacks.Callback):
     def __init__(self):
         """Begin without a warning given."""
         super().__init__()
-        self.warned: set[str] = set()
+        self.warned = set()  # of messages
 
     def on_epoch_begin(self, epoch, logs=None):
         """Note the epoch."""

@@ -36,10 +36,8 @@ def test_says_once_that_the_discriminator_has_won_and_again_when_it_wins_again(w
 
 def test_says_that_the_generator_is_constant(watch, caplog):
     said = end_epochs(watch, caplog, generator_contrast=[0.9, 0.01, 0.01])
-    assert (
-        len(said) == 1
-        and "epoch 2: the generator is nearly constant: its images have 1.0 %" in (said[0])
-    )
+    assert len(said) == 1
+    assert "epoch 2: the generator is nearly constant: its images have 1.0 %" in said[0]
 
 
 def test_says_nothing_of_a_sound_training(watch, caplog):
