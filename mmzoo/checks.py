@@ -30,6 +30,13 @@ def check_positive(name: str, value: float, *, allow_zero: bool = False) -> None
         raise ValueError(f"`{name}` must be a number {bound}, got {value!r}.")
 
 
+def check_window(name: str, value: object) -> None:
+    """Raise ValueError unless `value` is an odd number of voxels, which have one in the middle."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or value < 1 or value % 2 == 0:  # type: ignore[operator]
+        raise ValueError(f"`{name}` must be an odd whole number of voxels, got {value!r}.")
+
+
 def check_rank(name: str, tensor, ranks: Sequence[int]) -> None:
     """Raise ValueError unless the tensor has one of the given ranks."""
     if len(tensor.shape) not in ranks:

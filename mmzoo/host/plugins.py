@@ -17,6 +17,7 @@ class Plugin(NamedTuple):
 DING = "Ding 2021"
 DE_VOS = "de Vos 2020"
 VAN_ULSEN = "van Ulsen 2022"
+ZHANG = "Zhang 2020 (Deform-GAN)"
 
 PLUGINS = (
     Plugin("loss_class", "segi", "mmzoo.losses.segi:SEGI", f"{DING} Eq. 4-8"),
@@ -33,6 +34,19 @@ PLUGINS = (
     Plugin(
         "loss_class", "rigidity", "mmzoo.losses.rigidity:Rigidity", f"{VAN_ULSEN} Eq. 3.11-3.16"
     ),
+    Plugin(
+        "loss_class",
+        "local-gradient",
+        "mmzoo.losses.local_gradient:LocalGradient",
+        f"{ZHANG} Eq. 1-3",
+    ),
+    Plugin(
+        "loss_class",
+        "local-correlation",
+        "mmzoo.losses.local_correlation:LocalCorrelation",
+        f"{ZHANG} Eq. 5, Balakrishnan 2019",
+    ),
+    Plugin("loss_class", "diffusion", "mmzoo.losses.diffusion:DiffusionEnergy", f"{ZHANG} Eq. 6"),
     Plugin("backbone_class", "mmregnet", "mmzoo.backbones.mmregnet:MMRegNet", f"{DING} Eq. 1"),
     Plugin(
         "backbone_class",
@@ -48,6 +62,18 @@ PLUGINS = (
         "additive-unet",
         "mmzoo.backbones.additive_unet:AdditiveUNet",
         f"{VAN_ULSEN} section 3.5",
+    ),
+    Plugin(
+        "backbone_class",
+        "deform-gan-unet",
+        "mmzoo.backbones.deform_gan_unet:DeformGANUNet",
+        f"{ZHANG} section 2.1",
+    ),
+    Plugin(
+        "da_class",
+        "random-deformation",
+        "mmzoo.layers.deformation:RandomDeformation",
+        f"{ZHANG} section 3.1",
     ),
     Plugin(
         "da_class",
@@ -78,6 +104,12 @@ PLUGINS = (
         "rigidity-ddf",
         "mmzoo.models.rigidity_ddf:RigidityDDFModel",
         f"{VAN_ULSEN} Eq. 4.7-4.10",
+    ),
+    Plugin(
+        "model_class",
+        "deform-gan",
+        "mmzoo.models.deform_gan:DeformGANModel",
+        f"{ZHANG} Eq. 4-8",
     ),
 )
 

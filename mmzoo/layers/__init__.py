@@ -3,7 +3,18 @@
 from mmzoo.layers.augmentation import RandomAffine
 from mmzoo.layers.bspline import BSplineField
 from mmzoo.layers.conv_block import ConvBlock
+from mmzoo.layers.deformation import RandomDeformation
 from mmzoo.layers.resize import AdditiveUpsampling, Resize
+from mmzoo.layers.unet import UNet
 from mmzoo.layers.warp import Warp
 
-__all__ = ["AdditiveUpsampling", "BSplineField", "ConvBlock", "RandomAffine", "Resize", "Warp"]
+__all__ = [
+    "AdditiveUpsampling",
+    "BSplineField",
+    "ConvBlock",
+    "RandomAffine",
+    "RandomDeformation",
+    "Resize",
+    "UNet",
+    "Warp",
+]

@@ -2,6 +2,9 @@
 
 from mmzoo.losses.bending import BendingEnergy, bending_energy
 from mmzoo.losses.cycle import CycleConsistency, cycle_consistency
+from mmzoo.losses.diffusion import DiffusionEnergy, diffusion_energy
+from mmzoo.losses.local_correlation import LocalCorrelation, local_correlation
+from mmzoo.losses.local_gradient import LocalGradient, local_gradient
 from mmzoo.losses.mi import MI, mi
 from mmzoo.losses.ncc import NCC, ncc
 from mmzoo.losses.nmi import NMI, nmi
@@ -16,9 +19,15 @@ __all__ = [
     "BendingEnergy",
     "CycleConsistency",
     "Rigidity",
+    "DiffusionEnergy",
+    "LocalCorrelation",
+    "LocalGradient",
     "bending_energy",
     "bone_mask",
     "cycle_consistency",
+    "diffusion_energy",
+    "local_correlation",
+    "local_gradient",
     "mi",
     "ncc",
     "nmi",

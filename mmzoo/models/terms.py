@@ -51,14 +51,18 @@ class LossTerms:
             *tensors: that the loss takes.
             mean: of what the loss returns, (batch,); a plain one by default.
         """
-        settings = dict(self.config[section])
-        weight = settings.pop("weight", 1.0)
-        settings.pop("directions", None)
-        settings.setdefault("name", section)
-        loss = REGISTRY.build_loss(settings)
+        weight, loss = build_loss(section, self.config[section])
         value = loss.call(*tensors)  # (batch,) or, for DeepReg's regularisers, ()
         value = mean(value) / self.num_devices
         self.model.add_loss(weight * value)
         name = f"loss/{log_name}_{loss.name}"
         self.model.add_metric(value, name=name, aggregation="mean")
         self.model.add_metric(weight * value, name=f"{name}_weighted", aggregation="mean")
+
+
+def build_loss(section: str, settings: dict):
+    """Return weight and loss of a section; `name` is the section's where it says none."""
+    settings = {"name": section, **settings}
+    weight = settings.pop("weight", 1.0)
+    settings.pop("directions", None)
+    return weight, REGISTRY.build_loss(settings)

@@ -1,7 +1,8 @@
-"""Linear filters along the axes of a volume, as products with banded matrices.
+"""Linear filters along the axes of a volume: products with banded matrices, and sums of windows.
 
 A product with a dense (n, n) matrix does more arithmetic than a convolution of a few taps, yet on
-the CPU it runs near the machine's peak, where a convolution of one channel does not.
+the CPU it runs near the machine's peak, where a convolution of one channel does not. Equal taps
+need no products at all.
 """
 
 from __future__ import annotations
@@ -72,6 +73,41 @@ def gaussian_smooth(volume: tf.Tensor, sigmas) -> tf.Tensor:
     axes = zip(sigmas, volume.shape[-3:], strict=True)
     matrices = [convolution_matrix(gaussian_kernel(sigma), dim) for sigma, dim in axes]
     return apply_along_axes(volume, matrices)
+
+
+def box_sum(volume: tf.Tensor, window: int) -> tf.Tensor:
+    """Sum a volume over the cube of `window` voxels around each voxel, zeros outside.
+
+    One axis after the other, each by sums of 1, 2, 4 ... voxels in a row: the cost grows with the
+    logarithm of the window. Made for `compiled` code, where all of it is a few loops.
+
+    Args:
+        volume: (..., dim1, dim2, dim3).
+        window: odd number of voxels, at least 1.
+    """
+    margin = window // 2
+    for axis in (-3, -2, -1):
+        padding = [[0, 0] for _ in volume.shape]
+        padding[axis] = [margin, margin]
+        volume = _row_sum(tf.pad(volume, padding), window, axis)
+    return volume
+
+
+def _row_sum(volume: tf.Tensor, count: int, axis: int) -> tf.Tensor:
+    """Sum each `count` voxels in a row along an axis, which gets shorter by count - 1."""
+    if count == 1:
+        return volume
+    half = count // 2
+    sums = _row_sum(volume, half, axis)
+    sums = _cut(sums, axis, stop=-half) + _cut(sums, axis, start=half)
+    if count % 2:
+        sums = _cut(sums, axis, stop=-1) + _cut(volume, axis, start=count - 1)
+    return sums
+
+
+def _cut(volume: tf.Tensor, axis: int, start: int = 0, stop: int | None = None) -> tf.Tensor:
+    after = [slice(None)] * (-axis - 1)
+    return volume[(..., slice(start, stop), *after)]
 
 
 def resize(volume: tf.Tensor, shape) -> tf.Tensor:

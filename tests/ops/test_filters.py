@@ -5,7 +5,13 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from mmzoo.ops.filters import convolution_matrix, gaussian_kernel, gaussian_smooth, resize
+from mmzoo.ops.filters import (
+    box_sum,
+    convolution_matrix,
+    gaussian_kernel,
+    gaussian_smooth,
+    resize,
+)
 
 
 @pytest.mark.parametrize(("sigma", "length"), [(1.0, 7), (1.5, 9), (3.0, 19), (0.3, 1)])
@@ -52,3 +58,12 @@ def test_resize_keeps_the_value_of_a_constant_and_a_ramp_inside():
     ramp = np.arange(8.0)[None, :, None, None, None] * np.ones((1, 8, 4, 4, 2))
     resized = resize(tf.constant(ramp), (16, 8, 4)).numpy()
     np.testing.assert_allclose(resized[0, 1:-1, 3, 2, 1], np.arange(1, 15) / 2 - 0.25)
+
+
+@pytest.mark.parametrize("window", [1, 3, 5, 7, 9, 13])
+def test_a_window_s_sum_agrees_with_convolutions_of_ones_also_past_the_volume(window):
+    volume = np.random.default_rng(2).normal(size=(2, 3, 9, 4, 6))
+    expected = volume
+    for axis in (2, 3, 4):
+        expected = ndimage.convolve1d(expected, np.ones(window), axis=axis, mode="constant")
+    np.testing.assert_allclose(box_sum(tf.constant(volume), window), expected, atol=1e-12)

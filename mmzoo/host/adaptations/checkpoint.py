@@ -144,7 +144,7 @@ def _shapes_in(path: str) -> dict[str, list[int]]:
     return {
         name: shape
         for name, shape in shapes.items()
-        if name.startswith(WEIGHTS) and "optimizer" not in name.split("/")[1]
+        if name.startswith(WEIGHTS) and not any("optimizer" in part for part in name.split("/"))
     }
 
 
@@ -157,7 +157,9 @@ def _has_weights(model) -> bool:
 
 
 def _build_optimizer(model) -> None:
-    """Create the optimizer's variables where the model's are."""
-    if hasattr(model.optimizer, "build"):
-        with model.distribute_strategy.scope():
+    """Create the optimizer's variables where the model's are; a model of several does it itself."""
+    with model.distribute_strategy.scope():
+        if hasattr(model, "build_optimizers"):
+            model.build_optimizers()
+        elif hasattr(model.optimizer, "build"):
             model.optimizer.build(model.trainable_variables)

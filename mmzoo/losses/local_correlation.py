@@ -1,0 +1,121 @@
+"""Squared local cross-correlation: how linear the relation of two volumes is around each voxel.
+
+Source: Balakrishnan et al. 2019 (VoxelMorph), as Deform-GAN (Zhang et al. 2020, Eq. 5) pairs it
+with the local gradient: between an image and the translation of the other into its modality.
+DeepReg's `lncc` is its sibling. Differs from it and from the authors' code: windows end at the
+border of the volume, where theirs count zeros beyond it as voxels, an edge of both images; a
+constant window gives 0, where `lncc` takes two constant ones for a perfect match.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+import tf_keras as keras
+
+from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
+from mmzoo.ops.compiled import compiled
+from mmzoo.ops.filters import box_sum
+
+WINDOW = 7
+EPS = 1e-5
+
+
+def local_correlation(
+    fixed: tf.Tensor, warped: tf.Tensor, *, window: int = WINDOW, eps: float = EPS
+) -> tf.Tensor:
+    """Return the negative mean squared correlation of the windows of two volumes.
+
+        cov(A, B)(x) = sum (A - mean A) (B - mean B) over window^3 voxels around x
+        L = -mean_x cov(A, B)^2 / (cov(A, A) cov(B, B) + eps)
+
+    Symmetric in its two volumes; unchanged by shifting either, and by scaling either with a number
+    of any sign as long as the variances stay well above eps. Its cost grows with the logarithm of
+    the window; nothing is kept between value and gradient.
+
+    Args:
+        fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
+            returned), dims known, finite; made for intensities in about [-1, 1].
+        warped: the same shape.
+        window: odd, in voxels, at least 3.
+        eps: added to the product of two sums of squares, for constant windows.
+
+    Returns:
+        (batch,), in [-1, 0]; 0 where a volume is constant.
+
+    Raises:
+        ValueError: unequal shapes, a wrong rank, a window that is not odd or is 1, or eps not
+            positive.
+    """
+    check_settings(window, eps)
+    check_rank("fixed", fixed, (4, 5))
+    check_same_shape("fixed", fixed, "warped", warped)
+    if len(fixed.shape) == 5:
+        channels = [
+            local_correlation(f, w, window=window, eps=eps)
+            for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
+        ]
+        return tf.add_n(channels) / len(channels)
+    return _compiled(window, eps)(fixed, warped)
+
+
+def check_settings(window: int, eps: float) -> None:
+    """Raise ValueError where a setting of `local_correlation` is out of its range."""
+    check_window("window", window)
+    if window == 1:
+        raise ValueError("`window` must be at least 3, got 1: one voxel has no correlation.")
+    check_positive("eps", eps)
+
+
+@functools.lru_cache
+def _compiled(window: int, eps: float):
+    return compiled(lambda fixed, warped: _local_correlation(fixed, warped, window, eps))
+
+
+def _local_correlation(fixed, warped, window: int, eps: float):
+    # Without their means first: sums of squares of far numbers would leave float32 no digits.
+    fixed, warped = (v - tf.reduce_mean(v, axis=(1, 2, 3), keepdims=True) for v in (fixed, warped))
+    count = tf.constant(window_sizes(fixed.shape[1:], window), fixed.dtype)
+    sum_a, sum_b = box_sum(fixed, window), box_sum(warped, window)
+    cov = box_sum(fixed * warped, window) - sum_a * sum_b / count
+    var_a = tf.maximum(box_sum(fixed**2, window) - sum_a**2 / count, 0)
+    var_b = tf.maximum(box_sum(warped**2, window) - sum_b**2 / count, 0)
+    return -tf.reduce_mean(cov**2 / (var_a * var_b + eps), axis=(1, 2, 3))
+
+
+def window_sizes(shape, window: int) -> np.ndarray:
+    """Return how many voxels of a volume (dim1, dim2, dim3) each voxel's window holds."""
+    margin = window // 2
+    rows = [
+        np.minimum(np.arange(n) + margin, n - 1) - np.maximum(np.arange(n) - margin, 0) + 1
+        for n in shape
+    ]
+    return np.einsum("i,j,k->ijk", *rows)
+
+
+@keras.saving.register_keras_serializable(package="mmzoo")
+class LocalCorrelation(keras.losses.Loss):
+    """The `local-correlation` loss; see that function for what the arguments mean."""
+
+    def __init__(
+        self,
+        window: int = WINDOW,
+        eps: float = EPS,
+        reduction: str = keras.losses.Reduction.AUTO,
+        name: str = "LocalCorrelation",
+    ):
+        """Keep the settings; errors as in `local_correlation`."""
+        super().__init__(reduction=reduction, name=name)
+        check_settings(window, eps)
+        self.window = window
+        self.eps = eps
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """Return the loss of (fixed, warped), shape (batch,)."""
+        return local_correlation(y_true, y_pred, window=self.window, eps=self.eps)
+
+    def get_config(self) -> dict:
+        """Return the settings, for recreating this loss."""
+        return {**super().get_config(), "window": self.window, "eps": self.eps}

@@ -1,0 +1,120 @@
+"""Local gradient: similarity of the gradient directions of neighbourhoods.
+
+Why it works between modalities: it compares where edges point; a sum over a neighbourhood lets
+noise cancel out before the directions are taken, and contrast may be reversed.
+
+Source: Deform-GAN (Zhang et al. 2020), Eq. 1-3. Authors' code: Lauraxy/Multi_Modal_Registration,
+which fixes what the print leaves open: Eq. 2's square of epsilon is 1, the cosine of Eq. 3 is
+absolute. Differs from both: the name is of a loss, so the printed similarity has a minus here.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import tensorflow as tf
+import tf_keras as keras
+
+from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
+from mmzoo.ops.compiled import compiled
+from mmzoo.ops.filters import box_sum
+from mmzoo.ops.finite_difference import backward_gradient
+
+WINDOW = 7  # n of Eq. 1, "we set n = 7 and get the best results"
+EPS = 1.0  # epsilon^2 of Eq. 2
+
+
+def local_gradient(
+    fixed: tf.Tensor,
+    warped: tf.Tensor,
+    *,
+    window: int = WINDOW,
+    absolute: bool = True,
+    eps: float = EPS,
+) -> tf.Tensor:
+    """Return the local gradient distance of two volumes, the smaller the more alike.
+
+        V_I(x) = sum of grad I over window^3 voxels around x    (Eq. 1)
+        n_I(x) = V_I(x) / sqrt(|V_I(x)|^2 + eps)                (Eq. 2)
+        L = -mean_x |n_A(x) . n_B(x)|                           (Eq. 3)
+
+    Differences are one-sided without the first planes; windows end at the border of the volume.
+    Symmetric in its two volumes, unchanged when one of them is shifted by a constant or multiplied
+    by -1 (if `absolute`), and by scaling as long as the sums stay well above sqrt(eps). Its cost
+    grows with the logarithm of the window; nothing is kept between value and gradient.
+
+    Args:
+        fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
+            returned), dims known and at least 2, finite; made for intensities in [-1, 1].
+        warped: the same shape.
+        window: n, odd, in voxels. 1 takes the gradient of each voxel by itself.
+        absolute: take |n . n| (contrast may reverse); false keeps the sign.
+        eps: added to the squared norm of a window's sum; a sum below sqrt(eps) counts less. In
+            [0, 1] an intensity, and so a sum, is half as large: 0.25 there is 1 in [-1, 1].
+
+    Returns:
+        (batch,), in [-1, 0] if `absolute`, else in [-1, 1]. A constant volume gives 0.
+
+    Raises:
+        ValueError: unequal shapes, a wrong rank, a window that is not odd, or eps not positive.
+    """
+    check_window("window", window)
+    check_positive("eps", eps)
+    check_rank("fixed", fixed, (4, 5))
+    check_same_shape("fixed", fixed, "warped", warped)
+    if len(fixed.shape) == 5:
+        channels = [
+            local_gradient(f, w, window=window, absolute=absolute, eps=eps)
+            for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
+        ]
+        return tf.add_n(channels) / len(channels)
+    if min(fixed.shape[1:]) < 2:
+        raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
+    return _compiled(window, absolute, eps)(fixed, warped)
+
+
+@functools.lru_cache
+def _compiled(window: int, absolute: bool, eps: float):
+    return compiled(lambda fixed, warped: _local_gradient(fixed, warped, window, absolute, eps))
+
+
+def _local_gradient(fixed, warped, window: int, absolute: bool, eps: float):
+    a = box_sum(backward_gradient(fixed), window)  # (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)
+    b = box_sum(backward_gradient(warped), window)  # Eq. 1
+    squares = [tf.reduce_sum(v**2, axis=1) + eps for v in (a, b)]  # Eq. 2, each on its own: a
+    scale = tf.math.rsqrt(squares[0]) * tf.math.rsqrt(squares[1])  # product may overflow
+    cosine = tf.reduce_sum(a * b, axis=1) * scale
+    cosine = tf.abs(cosine) if absolute else cosine
+    return -tf.reduce_mean(cosine, axis=(1, 2, 3))  # Eq. 3
+
+
+@keras.saving.register_keras_serializable(package="mmzoo")
+class LocalGradient(keras.losses.Loss):
+    """The `local-gradient` loss; see that function for what the arguments mean."""
+
+    def __init__(
+        self,
+        window: int = WINDOW,
+        absolute: bool = True,
+        eps: float = EPS,
+        reduction: str = keras.losses.Reduction.AUTO,
+        name: str = "LocalGradient",
+    ):
+        """Keep the settings; errors as in `local_gradient`."""
+        super().__init__(reduction=reduction, name=name)
+        check_window("window", window)
+        check_positive("eps", eps)
+        self.window = window
+        self.absolute = absolute
+        self.eps = eps
+
+    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
+        """Return the loss of (fixed, warped), shape (batch,)."""
+        return local_gradient(
+            y_true, y_pred, window=self.window, absolute=self.absolute, eps=self.eps
+        )
+
+    def get_config(self) -> dict:
+        """Return the settings, for recreating this loss."""
+        names = ("window", "absolute", "eps")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,0 +1,132 @@
+"""`local_correlation` against NumPy's correlation in each window, and what its docstring claims."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from mmzoo.losses import LocalCorrelation, local_correlation
+
+
+def loop(a, b, window=7, eps=1e-5):
+    """Squared correlation of the windows of two volumes (d1, d2, d3), cut at the border."""
+    reach, total = window // 2, 0.0
+    for x in np.ndindex(*a.shape):
+        here = tuple(slice(max(i - reach, 0), i + reach + 1) for i in x)
+        p, q = a[here] - a[here].mean(), b[here] - b[here].mean()
+        total += (p * q).sum() ** 2 / ((p**2).sum() * (q**2).sum() + eps)
+    return -total / a.size
+
+
+def volumes(shape=(2, 6, 9, 5), seed=0):
+    rng = np.random.default_rng(seed)
+    first = rng.uniform(-1, 1, shape)
+    return first, first**2 + rng.normal(0, 0.3, shape)
+
+
+@pytest.mark.parametrize("window", [3, 5, 7, 9])
+def test_value_agrees_with_the_loop(window):
+    a, b = volumes()
+    expected = [loop(x, y, window) for x, y in zip(a, b, strict=True)]
+    ours = local_correlation(tf.constant(a), tf.constant(b), window=window)
+    np.testing.assert_allclose(ours, expected, atol=1e-12)
+
+
+def test_gradient_agrees_with_finite_differences_of_the_loop():
+    a, b = (v[:1] for v in volumes((1, 3, 5, 4)))
+    tensors = [tf.constant(a), tf.constant(b)]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value = local_correlation(*tensors, window=3)
+    rng = np.random.default_rng(1)
+    for which, gradient in enumerate(tape.gradient(value, tensors)):
+        for _ in range(10):
+            index = tuple(rng.integers(n) for n in a[0].shape)
+            difference = 0.0
+            for sign in (1, -1):
+                pair = [a[0].copy(), b[0].copy()]
+                pair[which][index] += sign * 1e-6
+                difference += sign * loop(*pair, window=3)
+            assert gradient[0][index].numpy() == pytest.approx(difference / 2e-6, abs=1e-7)
+
+
+def test_is_blind_to_scale_sign_and_shift_and_to_a_gain_that_varies_slowly():
+    a, b = (tf.constant(v) for v in volumes())
+    value = local_correlation(a, b)
+    for other in (-b, 3 * b + 7, 1 - 2 * b):
+        np.testing.assert_allclose(local_correlation(a, other), value, rtol=1e-5)
+    np.testing.assert_allclose(local_correlation(a, 5 - 3 * a), -1, atol=1e-5)
+    gain = np.linspace(1, 2, 6)[None, :, None, None]
+    assert (local_correlation(a, gain * a, window=3) < -0.99).numpy().all()
+
+
+def test_is_symmetric_and_leaves_batch_items_alone():
+    a, b = (tf.constant(v) for v in volumes())
+    np.testing.assert_allclose(local_correlation(a, b), local_correlation(b, a), rtol=1e-12)
+    alone = local_correlation(a[1:], b[1:])
+    np.testing.assert_allclose(local_correlation(a, b)[1:], alone, rtol=1e-12)
+
+
+def test_moving_the_answer_away_makes_it_worse():
+    a = tf.constant(volumes((1, 10, 12, 11))[0])
+    losses = [float(local_correlation(a, 1 - tf.roll(a, shift, axis=3))[0]) for shift in (0, 1)]
+    assert losses[0] < -0.999 and losses[1] > -0.2
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_constant_volumes_give_zero_and_a_finite_gradient(dtype):
+    a = tf.constant(volumes((1, 5, 6, 9))[0], dtype)
+    constant = tf.fill(a.shape, tf.constant(-0.3, dtype))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([a, constant])
+        value = local_correlation(a, constant)
+    np.testing.assert_allclose(value, [0], atol=1e-6)
+    for volume in (a, constant):
+        assert np.isfinite(tape.gradient(value, volume)).all()
+
+
+def test_single_precision_suffices_also_far_from_zero():
+    a, b = volumes()
+    single = local_correlation(tf.constant(a + 100, tf.float32), tf.constant(b, tf.float32))
+    double = local_correlation(tf.constant(a), tf.constant(b))
+    np.testing.assert_allclose(single, double, atol=1e-3)
+
+
+def test_nan_is_not_hidden():
+    a, b = volumes()
+    a[1, 2, 2, 2] = np.nan
+    value = local_correlation(tf.constant(a), tf.constant(b)).numpy()
+    assert np.isfinite(value[0]) and np.isnan(value[1])
+
+
+def test_channels_are_averaged():
+    a, b = (tf.constant(v) for v in volumes())
+    stacked = local_correlation(tf.stack([a, b], -1), tf.stack([b, b], -1))
+    mean = (local_correlation(a, b) + local_correlation(b, b)) / 2
+    np.testing.assert_allclose(stacked, mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"window": 6}, "`window` must be an odd whole number of voxels, got 6"),
+        ({"window": 1}, "`window` must be at least 3"),
+        ({"eps": -1.0}, "`eps` must be a number above 0"),
+    ],
+)
+def test_wrong_settings_are_named_when_the_loss_is_made(settings, message):
+    with pytest.raises(ValueError, match=message):
+        LocalCorrelation(**settings)
+
+
+def test_wrong_shapes_are_named():
+    with pytest.raises(ValueError, match=r"same shape, got \(1, 4, 4, 4\) and \(1, 4, 4, 5\)"):
+        local_correlation(tf.zeros((1, 4, 4, 4)), tf.zeros((1, 4, 4, 5)))
+
+
+def test_class_gives_the_function_and_comes_back_from_its_config():
+    a, b = (tf.constant(v, tf.float32) for v in volumes())
+    settings = {"window": 5, "eps": 1e-3}
+    loss = keras.losses.deserialize(keras.losses.serialize(LocalCorrelation(**settings)))
+    assert {name: getattr(loss, name) for name in settings} == settings
+    np.testing.assert_allclose(loss.call(a, b), local_correlation(a, b, **settings), rtol=1e-6)

@@ -1,0 +1,158 @@
+"""`local_gradient` against float64 loops written from Eq. 1-3, and what its docstring claims."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras as keras
+
+from mmzoo.losses import LocalGradient, local_gradient
+
+
+def loop(a, b, window=7, absolute=True, eps=1.0):
+    """Eq. 1-3 for two volumes (d1, d2, d3), voxel by voxel."""
+    reach = window // 2
+
+    def difference(v, x, axis):
+        before = list(x)
+        before[axis] -= 1
+        return v[x] - v[tuple(before)]
+
+    def normal(v, x):
+        total = np.zeros(3)
+        for offset in itertools.product(range(-reach, reach + 1), repeat=3):
+            p = tuple(i + o for i, o in zip(x, offset, strict=True))
+            if all(1 <= i < n for i, n in zip(p, v.shape, strict=True)):
+                total += [difference(v, p, axis) for axis in range(3)]
+        return total / np.sqrt((total**2).sum() + eps)
+
+    voxels = list(itertools.product(*(range(1, n) for n in a.shape)))
+    cosines = [normal(a, x) @ normal(b, x) for x in voxels]
+    return -np.mean(np.abs(cosines) if absolute else cosines)
+
+
+def volumes(shape=(2, 6, 4, 5), seed=0):
+    rng = np.random.default_rng(seed)
+    return [rng.uniform(-1, 1, shape) for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("window", "absolute"), [(1, False), (3, True), (5, False), (7, True), (9, False)]
+)
+def test_value_agrees_with_the_loop(window, absolute):
+    a, b = volumes((2, 6, 4, 5) if window < 7 else (1, 5, 4, 6))
+    settings = {"window": window, "absolute": absolute, "eps": 0.3}
+    expected = [loop(x, y, **settings) for x, y in zip(a, b, strict=True)]
+    np.testing.assert_allclose(
+        local_gradient(tf.constant(a), tf.constant(b), **settings), expected, atol=1e-12
+    )
+
+
+def test_single_precision_suffices():
+    a, b = volumes((2, 12, 9, 10))
+    single = local_gradient(*(tf.constant(v, tf.float32) for v in (a, b)))
+    double = local_gradient(tf.constant(a), tf.constant(b))
+    np.testing.assert_allclose(single, double, atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [3, 7])
+def test_gradient_agrees_with_finite_differences_of_the_loop(window):
+    a, b = (v[:1] for v in volumes((1, 3, 4, 5)))
+    tensors = [tf.constant(a), tf.constant(b)]
+    with tf.GradientTape() as tape:
+        tape.watch(tensors)
+        value = local_gradient(*tensors, window=window)
+    rng = np.random.default_rng(1)
+    for which, gradient in enumerate(tape.gradient(value, tensors)):
+        for _ in range(4):
+            index = tuple(rng.integers(n) for n in a[0].shape)
+            difference = 0.0
+            for sign in (1, -1):
+                pair = [a[0].copy(), b[0].copy()]
+                pair[which][index] += sign * 1e-6
+                difference += sign * loop(*pair, window)
+            assert gradient[0][index].numpy() == pytest.approx(difference / 2e-6, abs=1e-7)
+
+
+def test_an_image_is_most_like_itself_also_inverted_shifted_and_scaled():
+    a = tf.constant(100 * volumes((1, 9, 12, 10))[0])  # far above eps
+    same = float(local_gradient(a, a)[0])
+    assert -1 <= same < -0.98
+    for other in (-a, a + 3, 0.5 * a, -2 * a - 1):
+        assert float(local_gradient(a, other)[0]) == pytest.approx(same, abs=0.01)
+    assert float(local_gradient(a, a[:, ::-1])[0]) > same + 0.2
+    assert float(local_gradient(a, -a, absolute=False)[0]) == pytest.approx(-same)
+
+
+def test_is_symmetric_and_leaves_batch_items_alone():
+    a, b = (tf.constant(v) for v in volumes())
+    np.testing.assert_allclose(local_gradient(a, b), local_gradient(b, a), rtol=1e-12)
+    np.testing.assert_allclose(local_gradient(a, b)[1:], local_gradient(a[1:], b[1:]), rtol=1e-12)
+
+
+def test_moving_the_answer_away_makes_it_worse():
+    x = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in (16, 20, 18)], indexing="ij"), -1)
+    ball = tf.constant(2 / (1 + np.exp(20 * ((x**2).sum(-1) - 0.3))) - 1)[None]
+    losses = [float(local_gradient(ball, -tf.roll(ball, shift, axis=2))[0]) for shift in range(4)]
+    assert losses == sorted(losses) and losses[1] - losses[0] > 0.005
+
+
+def test_noise_counts_less_the_wider_the_window():
+    rng = np.random.default_rng(2)
+    ramp = np.linspace(-5, 5, 16)[None, :, None, None] * np.ones((1, 16, 16, 16))
+    noisy = [tf.constant(ramp + rng.normal(0, 0.5, ramp.shape)) for _ in range(2)]
+    losses = [float(local_gradient(*noisy, window=n, eps=1e-3)[0]) for n in (1, 3, 5, 7)]
+    assert losses == sorted(losses, reverse=True) and losses[-1] < -0.95
+
+
+def test_constant_images_give_zero_and_a_finite_gradient():
+    a = tf.constant(volumes((1, 5, 7, 6))[0])
+    constant = tf.ones_like(a)
+    with tf.GradientTape() as tape:
+        tape.watch(constant)
+        value = local_gradient(a, constant)
+    assert float(value[0]) == 0 and np.isfinite(tape.gradient(value, constant)).all()
+
+
+def test_nan_is_not_hidden():
+    a, b = volumes()
+    a[1, 2, 2, 2] = np.nan
+    value = local_gradient(tf.constant(a), tf.constant(b)).numpy()
+    assert np.isfinite(value[0]) and np.isnan(value[1])
+
+
+def test_channels_are_averaged():
+    a, b = (tf.constant(v) for v in volumes())
+    stacked = local_gradient(tf.stack([a, b], -1), tf.stack([b, b], -1))
+    mean = (local_gradient(a, b) + local_gradient(b, b)) / 2
+    np.testing.assert_allclose(stacked, mean, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"window": 4}, "`window` must be an odd whole number of voxels, got 4"),
+        ({"window": -3}, "`window` must be an odd"),
+        ({"window": 3.0}, r"`window` must be an odd .* got 3\.0"),
+        ({"eps": 0}, "`eps` must be a number above 0, got 0"),
+    ],
+)
+def test_wrong_settings_are_named_when_the_loss_is_made(settings, message):
+    with pytest.raises(ValueError, match=message):
+        LocalGradient(**settings)
+
+
+def test_wrong_shapes_are_named():
+    with pytest.raises(ValueError, match=r"same shape, got \(1, 4, 4, 4\) and \(1, 4, 4, 5\)"):
+        local_gradient(tf.zeros((1, 4, 4, 4)), tf.zeros((1, 4, 4, 5)))
+    with pytest.raises(ValueError, match="at least 2 voxels an axis"):
+        local_gradient(tf.zeros((1, 4, 1, 4)), tf.zeros((1, 4, 1, 4)))
+
+
+def test_class_gives_the_function_and_comes_back_from_its_config():
+    a, b = (tf.constant(v, tf.float32) for v in volumes())
+    settings = {"window": 3, "absolute": False, "eps": 0.25}
+    loss = keras.losses.deserialize(keras.losses.serialize(LocalGradient(**settings)))
+    assert {name: getattr(loss, name) for name in settings} == settings
+    np.testing.assert_allclose(loss.call(a, b), local_gradient(a, b, **settings), rtol=1e-6)
