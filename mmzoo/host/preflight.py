@@ -33,6 +33,8 @@ def check_names(config: dict) -> None:
         _check_name("train.preprocess.data_augmentation.name", name, "da_class")
         _check_settings("train.preprocess.data_augmentation", settings, "da_class")
     _check_optimizer(train["optimizer"])
+    # What a method reads beside DeepReg's sections, it checks itself.
+    getattr(_registered("model_class", train["method"]), "check_config", lambda _: None)(train)
     _check_seed(train.get("seed"))
 
 
@@ -183,14 +185,21 @@ def check_log_dir(folder: Path, config: dict) -> None:
     if not (written.exists() and (folder / "save" / "checkpoint").exists()):
         return
     before = yaml.safe_load(written.read_text())
-    for section in ("method", "backbone"):
-        old, new = before["train"].get(section), config["train"].get(section)
+    for section in ("method", "backbone", "translator.generator", "translator.discriminator"):
+        old, new = (_entry(train["train"], section) for train in (before, config))
         if old != new:
             raise PreflightError(
                 f"The log folder {folder} has checkpoints of a run with train.{section} {old!r}, "
                 f"but the configuration says {new!r}. Choose another name after -l, or remove "
                 "the folder."
             )
+
+
+def _entry(section: dict, name: str):
+    """Return an entry by its dotted name, None where there is none."""
+    first, _, rest = name.partition(".")
+    entry = section.get(first)
+    return _entry(entry or {}, rest) if rest else entry
 
 
 def check_same_method(checkpoint: str, config: dict) -> None:

@@ -46,6 +46,8 @@ class DeformGANModel(OneLineProgress, DDFModel):
     G of the warped image.
     """
 
+    check_config = staticmethod(read_translator)  # for a check before any work starts
+
     # === Model ===
     def build_model(self) -> keras.Model:
         """Build the Keras model of T, its inputs and outputs, and the translator.

@@ -13,11 +13,13 @@ What is left out is as above; a section may be given in part.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from deepreg.registry import LOSS_CLASS, REGISTRY
 
 from mmzoo.checks import check_choice
 from mmzoo.models.terms import build_loss
-from mmzoo.translators import DISCRIMINATORS, GENERATORS, Translator
+from mmzoo.translators import DISCRIMINATORS, GENERATORS, OBJECTIVES, Translator
 from mmzoo.translators.table import build_network
 
 DEFAULTS: dict[str, dict] = {
@@ -34,8 +36,11 @@ CLOSED = ("adversarial", "l1")  # sections whose keys are all in DEFAULTS
 def read_translator(config: dict) -> dict:
     """Return `train.translator` with what is left out filled in.
 
+    Args:
+        config: the section `train`.
+
     Raises:
-        ValueError: an unknown key, with the closest one.
+        ValueError: an unknown key or name, with the closest one.
     """
     given = config.get("translator") or {}
     for key in given:
@@ -46,6 +51,15 @@ def read_translator(config: dict) -> dict:
     filled = {
         section: {**known, **(given.get(section) or {})} for section, known in DEFAULTS.items()
     }
+    losses = [name for category, name in REGISTRY._dict if category == LOSS_CLASS]
+    known: dict[str, Iterable[str]] = {
+        "generator": GENERATORS,
+        "discriminator": DISCRIMINATORS,
+        "adversarial": OBJECTIVES,
+        "constraint": losses,
+    }
+    for section, names in known.items():
+        check_choice(f"train.translator.{section}.name", filled[section]["name"], names)
     return {**given, **filled}
 
 
@@ -57,10 +71,8 @@ def build_translator(settings: dict, image_size) -> Translator:
         image_size: (dim1, dim2, dim3).
 
     Raises:
-        ValueError: an unknown name, or a setting out of its range.
+        ValueError: a setting that a network does not take, or is out of its range.
     """
-    losses = [name for category, name in REGISTRY._dict if category == LOSS_CLASS]
-    check_choice("train.translator.constraint.name", settings["constraint"]["name"], losses)
     mu, constraint = build_loss("constraint", settings["constraint"])
     adversarial = settings["adversarial"]
     networks = {

@@ -247,7 +247,11 @@ def test_a_nan_in_an_image_stops_the_training_and_is_named():
         ("translator.l1", {"wait": 1}, "translator.l1` is 'wait': did you mean 'weight'"),
         ("translator.l1", {"weight": -1}, "`l1.weight` must be a number at least 0"),
         ("translator.generator", {"name": "unett"}, "train.translator.generator.name` is 'unett'"),
-        ("translator.adversarial", {"name": "hinge"}, "`adversarial.name` is 'hinge'"),
+        (
+            "translator.adversarial",
+            {"name": "hinge"},
+            "train.translator.adversarial.name` is 'hinge'",
+        ),
         ("translator.constraint", {"name": "local-gradent"}, "did you mean 'local-gradient'"),
     ],
 )

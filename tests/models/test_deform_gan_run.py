@@ -163,3 +163,22 @@ def test_a_checkpoint_of_another_generator_is_refused(folder, whole):
     wider.write_text("train: {translator: {generator: {num_channel_initial: 3}}}\n")
     with pytest.raises(ValueError, match="is of another model"):
         predict(folder, whole, "wider", str(wider))
+
+
+def test_a_slip_in_the_translator_s_settings_is_named_before_a_finished_run_is_touched(
+    folder, whole
+):
+    written = (whole / "config.yaml").read_text()
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["train"]["translator"]["discriminator"]["name"] = "stride"
+    slip = folder / "slip.yaml"
+    slip.write_text(yaml.safe_dump(config))
+    from deepreg.train import train
+
+    with pytest.raises(ValueError, match="`train.translator.discriminator.name` is 'stride'"):
+        train("", [str(slip)], False, "", "whole", str(folder / "logs"))
+    config["train"]["translator"]["discriminator"] = {"name": "strided", "channels": [3, 3]}
+    slip.write_text(yaml.safe_dump(config))
+    with pytest.raises(ValueError, match="a run with train.translator.discriminator {'channels'"):
+        train("", [str(slip)], False, "", "whole", str(folder / "logs"))
+    assert (whole / "config.yaml").read_text() == written
