@@ -34,7 +34,7 @@ def check_names(config: dict) -> None:
         _check_settings("train.preprocess.data_augmentation", settings, "da_class")
     _check_optimizer(train["optimizer"])
     # What a method reads beside DeepReg's sections, it checks itself.
-    getattr(_registered("model_class", train["method"]), "check_config", lambda _: None)(train)
+    getattr(registered("model_class", train["method"]), "check_config", lambda _: None)(train)
     _check_seed(train.get("seed"))
 
 
