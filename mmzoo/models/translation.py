@@ -49,7 +49,7 @@ def read_translator(config: dict) -> dict:
         for key in given.get(section) or {}:
             check_choice(f"a key of train.translator.{section}", key, DEFAULTS[section])
     filled = {
-        section: {**known, **(given.get(section) or {})} for section, known in DEFAULTS.items()
+        section: {**default, **(given.get(section) or {})} for section, default in DEFAULTS.items()
     }
     losses = [name for category, name in REGISTRY._dict if category == LOSS_CLASS]
     known: dict[str, Iterable[str]] = {
