@@ -46,7 +46,7 @@ def phantom(
         float | None,
         typer.Option(
             help="Brain: largest displacement between the two images in mm, 0 to align them "
-            "(default: 15). Each person has 70 to 100 % of it."
+            "(default: 15). Each person has 80 to 100 % of it."
         ),
     ] = None,
     spacing: Annotated[

@@ -77,7 +77,7 @@ class Brain:
             "grains": {name: SplineNoise(rng, 3.5) for name in ("both", *TABLES)},
             "coil": int(rng.integers(2**32)),
         }
-        seed, size_mm = int(rng.integers(2**32)), rng.uniform(0.7, 1.0) * motion_mm
+        seed, size_mm = int(rng.integers(2**32)), rng.uniform(0.8, 1.0) * motion_mm
         still = cls(**drawn, motion=Chain(()))
         return cls(**drawn, motion=draw_motion(seed, size_mm, still.points()))
 
@@ -118,7 +118,7 @@ class Brain:
 
 def _field_of_view(person: Brain):
     """Return centre and edges of a box round the brain, with room for the motion."""
-    return (0.0, 0.0, -4.0), EDGES_MM
+    return (0.0, 0.0, -2.0), EDGES_MM
 
 
 FIELDS = {"brain": _field_of_view}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmzoo.data import shapes
-from mmzoo.data.fields import SplineNoise
+from mmzoo.data.fields import SplineDeformation, SplineNoise
 
-CENTRE_MM, RADII_MM = (0.0, -2.0, 8.0), (66.0, 83.0, 54.0)
+CENTRE_MM, RADII_MM = (0.0, -2.0, 3.0), (66.0, 83.0, 61.0)
 DEEPEST_MM = 26.0
 SULCUS_MM, FISSURE_MM = 0.7, 0.8  # half their widths
 
@@ -57,26 +57,29 @@ class Cortex:
 
     Attributes:
         waves: where the sulci are.
+        bends: of the sulci, which do not go straight in.
         depths: noise of space: how deep they are.
         thickness_mm: of the grey matter.
     """
 
     waves: Waves
+    bends: SplineDeformation
     depths: SplineNoise
     thickness_mm: float
 
     @classmethod
     def random(cls, rng) -> "Cortex":
         """Draw one."""
-        waves = Waves.random(rng, rng.uniform(23, 27))
-        return cls(waves, SplineNoise(rng, 18.0), rng.uniform(2.5, 3.1))
+        waves = Waves.random(rng, rng.uniform(26, 30))
+        bends = SplineDeformation(rng, CENTRE_MM, 220.0, 16.0, 4.5)
+        return cls(waves, bends, SplineNoise(rng, 18.0), rng.uniform(2.4, 3.0))
 
     def hull(self, points: np.ndarray) -> np.ndarray:
         """Return the level set of the cerebrum with its sulci filled."""
         top = shapes.ellipsoid(points, CENTRE_MM, RADII_MM)
-        hull = shapes.intersection(top, -22.0 - points[..., 2], 24.0)
+        hull = shapes.intersection(top, -26.0 - points[..., 2], 24.0)
         for side in (1, -1):
-            temporal = shapes.ellipsoid(points, (43 * side, 4, -22), (20, 40, 21))
+            temporal = shapes.ellipsoid(points, (42 * side, 4, -26), (21, 41, 22))
             hull = shapes.union(hull, temporal, 5.0)
         return hull
 
@@ -91,12 +94,12 @@ class Cortex:
 
     def _sheets(self, points, hull):
         """Return the level set of the sulci at points (n, 3), with none close to the nuclei."""
-        centred = points - np.asarray(CENTRE_MM, np.float32)
+        centred = self.bends(points) - np.asarray(CENTRE_MM, np.float32)
         radii = np.asarray(RADII_MM, np.float32)
         share = np.linalg.norm(centred / radii, axis=1)
         normals = centred / radii**2
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-        # Seen from the middle, so that a sheet goes straight in; it lies closer to the next there.
+        # Seen from the middle, so that sheets go inwards, where they lie closer to each other.
         aside = share * self.waves.distance(centred / share[:, None], normals)
         depth = np.clip(15.0 + 5.0 * self.depths(points), 4, DEEPEST_MM - 4)
         core = shapes.ellipsoid(points, (0, 2, 4), (38, 48, 27))

@@ -15,7 +15,7 @@ from mmzoo.data.fields import SplineDeformation
 from mmzoo.data.motion import Chain, Rigid, invert
 
 # Shares of the size, and the distance from the centre at which angles and scalings reach theirs.
-SHIFT, TURN, SCALING, COARSE, FINE = 0.2, 0.25, 0.15, 0.6, 0.35
+SHIFT, TURN, SCALING, COARSE, FINE = 0.3, 0.25, 0.15, 0.6, 0.35
 ARM_MM = 75.0
 ROUNDS = 6
 

@@ -19,8 +19,8 @@ CAUDATE = np.array(
 )
 LATERAL = np.array(
     [
-        *[[7, 36, 6, 2.5], [7.5, 28, 11, 4], [8.5, 8, 20, 4], [13, -14, 21, 4.5]],
-        *[[23, -30, 10, 5.5], [25, -46, 4, 2.5]],
+        *[[8, 37, 6, 3], [8, 28, 12, 4.5], [9, 8, 20, 4.5], [14, -14, 20, 5]],
+        *[[23, -30, 11, 6], [25, -48, 4, 2.5]],
     ]
 )
 TEMPORAL_HORN = np.array([[23, -30, 10, 4.5], [30, -20, -6, 3], [31, -2, -18, 2.2], [30, 10, -22, 2]])
@@ -53,12 +53,12 @@ def ventricles(points: np.ndarray, wider_mm: float) -> Layer:
 def cerebellum(points: np.ndarray, leaves: SplineNoise) -> list[Layer]:
     """Return its cortex, with thin fissures that turn about the brain stem, and white matter."""
     right = _mirrored(points)
-    body = shapes.ellipsoid(right, (19, -33, -42), (30, 27, 21))
-    body = shapes.union(body, shapes.ellipsoid(points, (0, -34, -40), (14, 22, 20)), 6.0)
+    body = shapes.ellipsoid(right, (19, -32, -42), (31, 28, 22))
+    body = shapes.union(body, shapes.ellipsoid(points, (0, -33, -40), (14, 24, 21)), 6.0)
     y, z = points[..., 1] + 12, points[..., 2] + 38
     wander = 0.12 * leaves(points)
     away = np.hypot(y, z)
-    fissures = away / 11 * np.abs(np.sin(11 * (np.arctan2(z, -y) + wander))) - 0.4
+    fissures = away / 9 * np.abs(np.sin(9 * (np.arctan2(z, -y) + wander))) - 0.5
     cortex = np.maximum(body, -np.maximum(fissures, -(body + 7.0)))
     white = np.maximum(body + 9.0 + 3.0 * leaves(points), cortex + 1.5)
     return [Layer("cerebellar cortex", cortex), Layer("cerebellar white matter", white)]
@@ -99,9 +99,9 @@ class Tumour:
             radii=rng.uniform(7, 14) * rng.uniform(0.8, 1.2, 3),
             axes=Rotation.from_euler("xyz", rng.uniform(-90, 90, 3), degrees=True).as_matrix(),
             rim_mm=rng.uniform(1.5, 3.0),
-            reach_mm=rng.uniform(6, 13),
+            reach_mm=rng.uniform(5, 11),
             lumps=SplineNoise(rng, 6.0),
-            fingers=SplineNoise(rng, 9.0),
+            fingers=SplineNoise(rng, 7.0),
         )
 
     def pushed(self, points: np.ndarray) -> np.ndarray:
@@ -126,7 +126,7 @@ class Tumour:
         own = np.einsum("...i,ji->...j", points - self.centre, self.axes).astype(np.float32)
         size = float(np.mean(self.radii))
         mass = shapes.ellipsoid(own, (0, 0, 0), self.radii) + 0.15 * size * self.lumps(points)
-        spread = mass - self.reach_mm * (1 + 0.45 * self.fingers(points))
+        spread = mass - self.reach_mm * (1 + 0.6 * self.fingers(points))
         mass = np.maximum.reduce([mass, hull + 1.0, 1.0 - spared])
         oedema = np.maximum.reduce([spread, white, 0.5 - spared])
         return [
