@@ -13,9 +13,9 @@ def phantom(
         str,
         typer.Argument(
             help="Which phantom: heart (CT, MR) or abdomen (CT, T1, T2) of different people; "
-            "breast (T1 before and after contrast agent) or cine (short-axis heart at both ends "
-            "of the beat) of one person in two states, or brain (T1, T2 with a tumour) of one person "
-            "deformed, with the true field."
+            "of one person in two states, with the true field: breast (T1 before and after "
+            "contrast agent), cine (short-axis heart at both ends of the beat) or brain (T1, T2, "
+            "with a tumour; one of them deformed)."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],

@@ -63,7 +63,7 @@ class Brain:
     @classmethod
     def random(cls, rng, motion_mm: float) -> "Brain":
         """Draw a person; the size of the motion changes nothing else."""
-        scale = rng.uniform(0.95, 1.03)
+        scale = rng.uniform(0.92, 1.0)
         bends = [
             SplineDeformation(rng, (0, 0, 0), 260.0, *bend) for bend in ((56.0, 5.0), (20.0, 2.2))
         ]

@@ -1,4 +1,4 @@
-"""A deformation of a given size, as Deform-GAN (Zhang et al. 2020, section 3.1) tries its data with.
+"""A deformation of a given size, for the pairs of Deform-GAN (Zhang et al. 2020, section 3.1).
 
 The paper has "random shift, rotation, scaling and elastic deformation", up to 40 voxels, and no
 more. Here: two elastic B-splines, coarse and fine, then a scaling, a rotation and a shift, each
@@ -17,7 +17,7 @@ from mmzoo.data.motion import Chain, Rigid, invert
 # Shares of the size, and the distance from the centre at which angles and scalings reach theirs.
 SHIFT, TURN, SCALING, COARSE, FINE = 0.3, 0.25, 0.15, 0.6, 0.35
 ARM_MM = 75.0
-ROUNDS = 6
+ROUNDS = 12
 
 
 @dataclass(frozen=True)
