@@ -13,8 +13,9 @@ def phantom(
         str,
         typer.Argument(
             help="Which phantom: heart (CT, MR) or abdomen (CT, T1, T2) of different people; "
-            "breast (T1 before and after contrast agent) or cine (short-axis heart at both ends "
-            "of the beat) of one person in two states, with the true field."
+            "of one person in two states, with the true field: breast (T1 before and after "
+            "contrast agent), cine (short-axis heart at both ends of the beat) or brain (T1, T2, "
+            "with a tumour; one of them deformed)."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
@@ -22,25 +23,32 @@ def phantom(
         tuple[int, int, int] | None,
         typer.Option(
             help="Voxels along each axis; multiples of 16, slices of cine: 6 or more (default: "
-            "64 64 64; breast 96 96 96; cine 128 128 12)."
+            "64 64 64; breast 96 96 96; cine 128 128 12; brain 112 128 96)."
         ),
     ] = None,
     fov: Annotated[
         str,
         typer.Option(
             help="Field of view: heart or chest; liver, abdomen (all labelled organs) or body; "
-            "breast (160 mm round the one with the lesion) or breasts; cine: heart; or the edges "
-            "of a box in mm, as 180 or 180,160,190. Organs are boxed per person (default: the "
-            "first)."
+            "breast (160 mm round the one with the lesion) or breasts; cine: heart; brain; or the "
+            "edges of a box in mm, as 180 or 180,160,190. Organs are boxed per person (default: "
+            "the first)."
         ),
     ] = "",
     moving: Annotated[
         str,
         typer.Option(
             help="Moving modality. Heart: mr, abdomen: t1 (default) or t2, to ct; breast: post, "
-            "to pre; cine: ed, to es."
+            "to pre; cine: ed, to es; brain: t1, to t2."
         ),
     ] = "",
+    motion: Annotated[
+        float | None,
+        typer.Option(
+            help="Brain: largest displacement between the two images in mm, 0 to align them "
+            "(default: 15). Each person has 80 to 100 % of it."
+        ),
+    ] = None,
     spacing: Annotated[
         tuple[float, float, float] | None,
         typer.Option(help="Voxel size in mm, the same for all (default: from --fov)."),
@@ -70,7 +78,7 @@ def phantom(
     try:
         box = parse_box("fov", fov)
         size = size or phantoms.default_size(name)
-        settings = phantoms.Settings(name, size, box, spacing, seed, moving=moving)
+        settings = phantoms.Settings(name, size, box, spacing, seed, moving=moving, motion=motion)
         with Progress(console=console) as progress:
             bar = progress.add_task(f"{name} phantoms", total=None)
             description = phantoms.make_data_set(

@@ -20,7 +20,7 @@ def make_case(settings: Settings, modality: str, index: int):
     """
     module = phantom_module(settings.name)
     person, tissues, contrast, noise = _generators(settings, modality, index)
-    anatomy = module.draw(person)
+    anatomy = _draw(settings, person)
     table = draw_intensities(tissues, module.TABLES[modality])
     grid = choose_grid(anatomy, settings)
     slabs = trait(settings.name, "SLABS")
@@ -44,10 +44,16 @@ def true_field(settings: Settings, index: int):
         and where x + ddf(x) leaves the grid; and affine.
     """
     person = _generators(settings, settings.moving, index)[0]
-    anatomy = phantom_module(settings.name).draw(person)
+    anatomy = _draw(settings, person)
     grid = choose_grid(anatomy, settings)
     body = ~is_tissue(anatomy.layers(grid.points()), "air")
     return motion.true_field(anatomy.motion, grid, body), grid.affine
+
+
+def _draw(settings: Settings, rng):
+    """Return a person, with a motion of the size that was asked for where there is a choice."""
+    choice = () if settings.motion is None else (settings.motion,)
+    return phantom_module(settings.name).draw(rng, *choice)
 
 
 def _generators(settings: Settings, modality: str, index: int):

@@ -15,6 +15,7 @@ PHANTOMS = {
     "abdomen": "mmzoo.data.abdomen",
     "breast": "mmzoo.data.breast",
     "cine": "mmzoo.data.cine",
+    "brain": "mmzoo.data.brain",
 }
 # What a phantom's module may say beside what it must, and what holds where it does not.
 OPTIONAL = {
@@ -24,6 +25,7 @@ OPTIONAL = {
     "SMALLEST": (16, 16, 16),
     "MULTIPLES": (16, 16, 16),
     "SLABS": (1, 1, 1),
+    "MOTION_MM": None,
 }
 
 
@@ -40,6 +42,8 @@ class Settings:
         seed: of the whole data set.
         version: of the phantom's code.
         moving: the moving modality (empty: the phantom's first).
+        motion: largest displacement between two states of one person in millimetres (None: the
+            phantom's own; most have no other).
 
     Raises:
         ValueError: for a phantom that there is not.
@@ -52,17 +56,22 @@ class Settings:
     seed: int = 0
     version: int = VERSION
     moving: str = ""
+    motion: float | None = None
 
     def __post_init__(self) -> None:
         module = phantom_module(self.name)
         object.__setattr__(self, "fov", self.fov or next(iter(module.FIELDS)))
         object.__setattr__(self, "moving", self.moving or module.MOVING[0])
+        if self.motion is None:
+            object.__setattr__(self, "motion", trait(self.name, "MOTION_MM"))
 
     def as_dict(self) -> dict:
-        """Return what is stored and hashed; ``moving`` only where the phantom leaves a choice."""
+        """Return what is stored and hashed; a choice only where the phantom leaves one."""
         settings = asdict(self)
         if len(phantom_module(self.name).MOVING) == 1:
             del settings["moving"]
+        if trait(self.name, "MOTION_MM") is None:
+            del settings["motion"]
         return settings
 
     @property
@@ -81,6 +90,7 @@ class Settings:
         check_choice("moving", self.moving, module.MOVING)
         check_size(self.size, trait(self.name, "MULTIPLES"), trait(self.name, "SMALLEST"))
         check_positive("seed", self.seed, allow_zero=True)
+        self._check_motion()
         if isinstance(self.fov, tuple):
             for length in self.fov:
                 check_positive("fov", length)
@@ -93,6 +103,16 @@ class Settings:
                 "`spacing` with `size` already says how large the field of view is; "
                 f"leave out one of spacing {self.spacing} and fov {self.fov}."
             )
+
+    def _check_motion(self) -> None:
+        if self.motion is None:
+            return
+        if trait(self.name, "MOTION_MM") is None:
+            raise ValueError(
+                f"the motion of phantom {self.name} cannot be chosen, got {self.motion}; "
+                "leave `motion` out."
+            )
+        check_positive("motion", self.motion, allow_zero=True)
 
 
 def phantom_module(name: str):
@@ -108,7 +128,8 @@ def phantom_module(name: str):
       gives the grain of its tissues, which moves along. "all": cases are different people;
     * PLANES: what the slices across each axis are called;
     * SIZE, SMALLEST, MULTIPLES: the default size, the smallest, and what its axes are multiples of;
-    * SLABS: odd numbers of sheets along each axis that a voxel's intensity is the mean of.
+    * SLABS: odd numbers of sheets along each axis that a voxel's intensity is the mean of;
+    * MOTION_MM: the default size of the motion, where it can be chosen; ``draw`` is then given it.
 
     Raises:
         ValueError: for a phantom that there is not.
