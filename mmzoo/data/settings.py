@@ -15,6 +15,7 @@ PHANTOMS = {
     "abdomen": "mmzoo.data.abdomen",
     "breast": "mmzoo.data.breast",
     "cine": "mmzoo.data.cine",
+    "spine": "mmzoo.data.spine",
 }
 # What a phantom's module may say beside what it must, and what holds where it does not.
 OPTIONAL = {
