@@ -34,7 +34,7 @@ ORDER = ("L5", "L4", "L3", "L2", "L1", "T12", "T11")
 # What moves as one: all above L3 goes with L2.
 BLOCKS = (*LABELS, "above", "sacrum")
 REGION = Grid.centred((0.0, -20.0, 20.0), (3.0, 3.0, 3.0), (56, 64, 112))
-MARGIN_MM = 1.7
+MARGIN_MM = 2.1
 
 
 @dataclass(frozen=True)

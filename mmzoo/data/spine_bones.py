@@ -101,7 +101,7 @@ class Vertebra:
         half = _mirrored(own)
         behind = -self.kind.radii[1]
         pedicle = shapes.capsule(half, (12.0, behind + 4, 4.5), (14.0, behind - 12, 4.0), 6.0, 4.6)
-        arch = shapes.union(self._lamina(half), self._processes(half), 3.0)
+        arch = shapes.union(self._lamina(half), self._processes(half), 2.0)
         arch = shapes.union(arch, self._spinous(own), 3.0)
         bone = shapes.union(self.body(own), pedicle, 3.0)
         return shapes.union(bone, arch, 2.5)
@@ -129,11 +129,11 @@ class Vertebra:
         behind, spread = -self.kind.radii[1], self.kind.spread
         tip = (self.kind.wing - 3.0, behind - 18, 7.0)
         wing = shapes.capsule(half, (14.0, behind - 11, 4.0), tip, self.kind.stout, 3.2)
-        root = (15.0, behind - 13, 5.0)
-        upper = shapes.capsule(half, root, (spread, behind - 16, 16.0), 4.4, 3.6)
+        root = (16.0, behind - 12, 5.0)
+        upper = shapes.capsule(half, root, (spread + 1.0, behind - 14, 16.0), 4.2, 3.4)
         # Where the upper ones of the next vertebra leave room for it.
         lower = shapes.capsule(
-            half, (8.0, behind - 20, -6.0), (spread - 10.0, behind - 23, -19.0), 4.0, 3.4
+            half, (7.5, behind - 21, -6.0), (spread - 12.0, behind - 24, -18.0), 3.8, 3.2
         )
         return np.minimum(wing, np.minimum(upper, lower))
 
