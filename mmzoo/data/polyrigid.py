@@ -63,9 +63,7 @@ class Polyrigid:
         logs = [np.real(logm(motion)) for motion in motions]
         self.bones = bones
         self.step = np.stack([expm(log / STEPS) for log in logs])
-        self.left = np.stack(
-            [[expm(log * (1 - k / STEPS)) for log in logs] for k in range(STEPS)]
-        )
+        self.left = np.stack([[expm(log * (1 - k / STEPS)) for log in logs] for k in range(STEPS)])
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Return the moved points, same shape and type."""

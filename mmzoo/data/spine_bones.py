@@ -2,7 +2,7 @@
 
 Each is built in a frame of its own (axis 1 to the right, 2 forwards, 3 up along the spine, origin
 in the middle of its body) and stands where a person's curve puts it. Sizes are adults', from
-textbooks of anatomy, in millimetres, but for one: joints of the processes are about 5 mm wide,
+textbooks of anatomy, in millimetres, but for one: joints of the processes are 5 to 8 mm wide,
 against 2 to 4 in people, so that what lies between two bones has room to give way.
 """
 
@@ -120,7 +120,7 @@ class Vertebra:
     def _lamina(self, half):
         behind = -self.kind.radii[1]
         turned = _turn(half, (5.5, behind - 20.5, -6.0), (-14.0, 0.0, -32.0))
-        plate = shapes.ellipsoid(turned, (0, 0, 0), (9.5, 3.3, 8.5))
+        plate = shapes.ellipsoid(turned, (0, 0, 0), (9.5, 3.8, 9.0))
         neck = shapes.capsule(half, (14.0, behind - 12, 3.0), (8.0, behind - 19, -4.0), 4.4, 3.8)
         return shapes.union(plate, neck, 4.0)
 
@@ -140,8 +140,8 @@ class Vertebra:
     def _spinous(self, own):
         behind = -self.kind.radii[1]
         turned = _turn(own, (0.0, behind - 37.0, -10.5), (self.droop, 0.0, 0.0))
-        blade = shapes.ellipsoid(turned, (0, 0, 0), (9.0, 19.0, 9.5))
-        return shapes.intersection(blade, np.abs(turned[..., 0]) - 3.2, 3.0)
+        blade = shapes.ellipsoid(turned, (0, 0, 0), (9.0, 19.5, 11.0))
+        return shapes.intersection(blade, np.abs(turned[..., 0]) - 3.7, 3.0)
 
 
 @dataclass(frozen=True)
