@@ -140,7 +140,7 @@ class Vertebra:
     def _spinous(self, own):
         behind = -self.kind.radii[1]
         turned = _turn(own, (0.0, behind - 37.0, -10.5), (self.droop, 0.0, 0.0))
-        blade = shapes.ellipsoid(turned, (0, 0, 0), (9.0, 19.5, 11.0))
+        blade = shapes.ellipsoid(turned, (0, 0, 0), (9.0, 19.5, 10.0))
         return shapes.intersection(blade, np.abs(turned[..., 0]) - 3.7, 3.0)
 
 

@@ -19,7 +19,7 @@ CT = {
     "fluid": Contrast(14, 5, 3),
     "root": Contrast(38, 5, 3),
     "cortical bone": Contrast(760, 90, 90),
-    "marrow": Contrast(180, 40, 45),
+    "marrow": Contrast(190, 22, 45),
 }
 
 # Spoiled gradient echo with short times (TE 2, TR 7 ms in the thesis), arbitrary units: fat is
