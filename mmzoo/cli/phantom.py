@@ -14,8 +14,9 @@ def phantom(
         typer.Argument(
             help="Which phantom: heart (CT, MR) or abdomen (CT, T1, T2) of different people; "
             "of one person in two states, with the true field: breast (T1 before and after "
-            "contrast agent), cine (short-axis heart at both ends of the beat) or brain (T1, T2, "
-            "with a tumour; one of them deformed)."
+            "contrast agent), cine (short-axis heart at both ends of the beat), brain (T1, T2, "
+            "with a tumour; one of them deformed) or spine (CT and MR in two poses, with rigid "
+            "vertebrae)."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
@@ -23,14 +24,15 @@ def phantom(
         tuple[int, int, int] | None,
         typer.Option(
             help="Voxels along each axis; multiples of 16, slices of cine: 6 or more (default: "
-            "64 64 64; breast 96 96 96; cine 128 128 12; brain 112 128 96)."
+            "64 64 64; breast 96 96 96; cine 128 128 12; brain 112 128 96; spine 64 96 96)."
         ),
     ] = None,
     fov: Annotated[
         str,
         typer.Option(
             help="Field of view: heart or chest; liver, abdomen (all labelled organs) or body; "
-            "breast (160 mm round the one with the lesion) or breasts; cine: heart; brain; or the "
+            "breast (160 mm round the one with the lesion) or breasts; cine: heart; brain; spine: "
+            "vertebrae (112 x 168 x 168 mm round L3 to L5) or trunk (96 x 320 x 320 mm); or the "
             "edges of a box in mm, as 180 or 180,160,190. Organs are boxed per person (default: "
             "the first)."
         ),
@@ -39,7 +41,7 @@ def phantom(
         str,
         typer.Option(
             help="Moving modality. Heart: mr, abdomen: t1 (default) or t2, to ct; breast: post, "
-            "to pre; cine: ed, to es; brain: t1, to t2."
+            "to pre; cine: ed, to es; brain: t1, to t2; spine: ct, to mr."
         ),
     ] = "",
     motion: Annotated[

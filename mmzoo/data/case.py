@@ -50,6 +50,15 @@ def true_field(settings: Settings, index: int):
     return motion.true_field(anatomy.motion, grid, body), grid.affine
 
 
+def rigid_motions(settings: Settings, index: int) -> dict[str, np.ndarray]:
+    """Return how what moves rigidly does so, by label, (4, 4): from the fixed state to the moving.
+
+    In RAS millimetres, as a registration would have to find it; empty where nothing does.
+    """
+    person = _generators(settings, settings.moving, index)[0]
+    return getattr(_draw(settings, person), "rigid_motions", {})
+
+
 def _draw(settings: Settings, rng):
     """Return a person, with a motion of the size that was asked for where there is a choice."""
     choice = () if settings.motion is None else (settings.motion,)

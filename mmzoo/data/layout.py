@@ -5,6 +5,7 @@ OUT/
   images/CASE.nii.gz              float32
   labels/CASE.nii.gz              uint8, binary channels in the order of "labels"
   fields/MOVING__FIXED.nii.gz     float32, the true field where it is known, see ``save_field``
+  fields/MOVING__FIXED.json       true motions of what moves rigidly, see ``save_motions``
   foldK/{train,valid,test}/{moving,fixed}_{images,labels}/MOVING__FIXED.nii.gz
   foldK.yaml                      DeepReg's dataset section, directories absolute
 """
@@ -23,6 +24,7 @@ from mmzoo.data.files import whole_file
 
 DESCRIPTION = "mmzoo.json"
 FIELD = "fields/{moving}__{fixed}.nii.gz"
+MOTIONS = "fields/{moving}__{fixed}.json"
 SPLITS = ("train", "valid", "test")
 Fold = dict[str, dict[str, list[str]]]
 
@@ -105,6 +107,24 @@ def save_field(out: Path, moving: str, fixed: str, ddf: np.ndarray, affine: np.n
     """
     path = out / FIELD.format(moving=moving, fixed=fixed)
     _save_nifti(path, ddf.astype(np.float32), affine)
+
+
+def save_motions(out: Path, moving: str, fixed: str, motions: dict[str, np.ndarray]) -> None:
+    """Write the true motions of a pair's rigid structures, or nothing where it has none.
+
+    Args:
+        out: root of the layout.
+        moving: case name.
+        fixed: case name.
+        motions: by label, (4, 4): where a point of the fixed image, in RAS millimetres, is in the
+            moving one; what the true field is within that label.
+    """
+    if motions:
+        path = out / MOTIONS.format(moving=moving, fixed=fixed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lists = {name: motion.tolist() for name, motion in motions.items()}
+        with whole_file(path) as unfinished:
+            unfinished.write_text(json.dumps(lists, indent=2) + "\n")
 
 
 def _save_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:

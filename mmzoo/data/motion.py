@@ -22,6 +22,7 @@ Mapping = Callable[[np.ndarray], np.ndarray]  # points (..., 3) in millimetres t
 CHUNK = 100_000  # points at a time, for memory
 MAX_STEPS = 60
 LONGEST_STEP_MM = 8.0
+HASTY_STEPS = 20  # then half steps: where a motion changes abruptly, whole ones may go to and fro
 DIFFERENCE_MM = 0.01
 
 
@@ -104,7 +105,7 @@ def invert(mapping: Mapping, points: np.ndarray, tolerance_mm: float = 1e-4) -> 
 
 def _newton(mapping: Mapping, targets: np.ndarray, tolerance_mm: float) -> np.ndarray:
     found, active = targets.copy(), np.arange(len(targets))
-    for _ in range(MAX_STEPS):
+    for count in range(MAX_STEPS):
         there = mapping(found[active])
         far = np.linalg.norm(there - targets[active], axis=-1) > tolerance_mm
         active, there = active[far], there[far]
@@ -113,7 +114,8 @@ def _newton(mapping: Mapping, targets: np.ndarray, tolerance_mm: float) -> np.nd
         slope, miss = _jacobian(mapping, found[active], there), there - targets[active]
         step = np.linalg.solve(slope, miss[..., None])[..., 0]
         length = np.linalg.norm(step, axis=-1, keepdims=True)
-        found[active] -= step * np.minimum(1, LONGEST_STEP_MM / length)
+        whole = step * np.minimum(1, LONGEST_STEP_MM / length)
+        found[active] -= whole if count < HASTY_STEPS else 0.5 * whole
     raise ValueError(
         f"the motion cannot be inverted at {active.size} of {len(targets)} points, such as "
         f"{targets[active[0]].round(1)} mm; it must be smooth and must not fold."

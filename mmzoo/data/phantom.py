@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmzoo.checks import check_positive
 from mmzoo.data import layout
-from mmzoo.data.case import choose_grid, make_case, true_field
+from mmzoo.data.case import choose_grid, make_case, rigid_motions, true_field
 from mmzoo.data.settings import Settings, phantom_module, trait
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "default_size",
     "make_case",
     "make_data_set",
+    "rigid_motions",
     "true_field",
 ]
 
@@ -147,6 +148,7 @@ def _write_case(settings: Settings, out: Path, modality: str, index: int) -> Non
     if settings.same_person and modality == fixed:
         pair = f"{settings.moving}_{index:03d}", f"{fixed}_{index:03d}"
         layout.save_field(out, *pair, *true_field(settings, index))
+        layout.save_motions(out, *pair, rigid_motions(settings, index))
     # Last: an image that is there means that the case is finished.
     image, labels, affine = make_case(settings, modality, index)
     layout.save_case(out, f"{modality}_{index:03d}", image, labels, affine)

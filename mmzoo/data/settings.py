@@ -16,6 +16,7 @@ PHANTOMS = {
     "breast": "mmzoo.data.breast",
     "cine": "mmzoo.data.cine",
     "brain": "mmzoo.data.brain",
+    "spine": "mmzoo.data.spine",
 }
 # What a phantom's module may say beside what it must, and what holds where it does not.
 OPTIONAL = {
@@ -125,7 +126,8 @@ def phantom_module(name: str):
 
     * PAIRING "same": what ``draw`` returns is one person in two states, drawn as it is in the fixed
       one; its ``motion`` takes points of the moving state to the fixed one and its ``texture``
-      gives the grain of its tissues, which moves along. "all": cases are different people;
+      gives the grain of its tissues, which moves along. "all": cases are different people. What
+      moves rigidly, by label, is in its ``rigid_motions``, if it has them;
     * PLANES: what the slices across each axis are called;
     * SIZE, SMALLEST, MULTIPLES: the default size, the smallest, and what its axes are multiples of;
     * SLABS: odd numbers of sheets along each axis that a voxel's intensity is the mean of;

@@ -35,6 +35,15 @@ def half_space(points: np.ndarray, point, normal) -> np.ndarray:
     return np.einsum("...i,i->...", points - np.asarray(point, np.float32), normal)
 
 
+def capsule(points: np.ndarray, start, end, start_radius: float, end_radius: float) -> np.ndarray:
+    """Straight tube with round ends, whose radius changes evenly from start to end."""
+    start, way = np.asarray(start, np.float32), np.subtract(end, start).astype(np.float32)
+    local = points - start
+    share = np.clip(np.einsum("...i,i->...", local, way) / np.dot(way, way), 0, 1)
+    radius = start_radius + (end_radius - start_radius) * share
+    return _length(local - share[..., None] * way) - radius
+
+
 def tube(points: np.ndarray, control: np.ndarray, radii) -> np.ndarray:
     """Tube along a smooth curve through control points, its radius following along.
 

@@ -51,3 +51,9 @@ def test_super_ellipse_does_not_depend_on_the_third_axis():
     points = np.array([[12, 0, 0], [12, 0, 90], [0, 5, 4]], np.float32)
     level = shapes.super_ellipse(points, (0, 0), (10, 5), 2.5)
     assert level == pytest.approx([2.0, 2.0, 0.0], abs=1e-4)
+
+
+def test_capsule_has_round_ends_and_tapers_evenly():
+    points = np.array([[-5, 0, 0], [0, 7, 0], [10, 5, 0], [20, 0, 4], [26, 0, 0]], np.float32)
+    level = shapes.capsule(points, (0, 0, 0), (20, 0, 0), 4.0, 2.0)
+    assert level == pytest.approx([1, 3, 2, 2, 4])
