@@ -23,7 +23,7 @@ DATA = {
 }
 EVERY = [path for path in sorted(CONFIGS.rglob("*.yaml")) if path.parent.name != "scale"]
 METHODS = [path for path in EVERY if "method" in read_file(path).get("train", {})]
-BASELINES = [path for path in EVERY if "baseline" in read_file(path)]
+BASELINES = [path for path in EVERY if "tool" in read_file(path).get("baseline", {})]
 LAYERS = [path for path in EVERY if path not in METHODS and path not in BASELINES]
 
 
@@ -35,16 +35,14 @@ def files(scale: str | None, *paths: Path) -> list[Path]:
     return [*paths, *([CONFIGS / "scale" / f"{scale}.yaml"] if scale else [])]
 
 
-def base_of(layer: Path) -> Path:
-    """A layer goes after the method whose name it begins with."""
-    return next(path for path in METHODS if layer.stem.startswith(path.stem))
-
-
-CASES = [(path,) for path in METHODS] + [(base_of(path), path) for path in LAYERS]
+def cases(bases: list[Path]) -> list[tuple[Path, ...]]:
+    """Each base alone, and with each layer, which goes after the base whose name it begins with."""
+    layers = [(base, path) for base in bases for path in LAYERS if path.stem.startswith(base.stem)]
+    return [(base,) for base in bases] + layers
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("paths", CASES, ids=lambda paths: named(paths[-1]))
+@pytest.mark.parametrize("paths", cases(METHODS), ids=lambda paths: named(paths[-1]))
 def test_a_method_builds_and_says_its_losses(paths, scale):
     config = {**merge_files(files(scale, *paths)), **DATA}
     check_sections(config)
@@ -67,11 +65,16 @@ def test_a_method_builds_and_says_its_losses(paths, scale):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("path", BASELINES, ids=named)
-def test_a_conventional_method_names_a_tool(path, scale):
+@pytest.mark.parametrize("paths", cases(BASELINES), ids=lambda paths: named(paths[-1]))
+def test_a_conventional_method_names_a_tool(paths, scale):
     from mmzoo.baselines.config import read_section
 
-    read_section(merge_files(files(scale, path)))
+    read_section(merge_files(files(scale, *paths)))
+
+
+def test_no_layer_is_left_out():
+    tested = {paths[-1] for paths in cases(METHODS) + cases(BASELINES)}
+    assert tested == set(EVERY)
 
 
 @pytest.mark.parametrize("path", EVERY, ids=named)
