@@ -21,6 +21,7 @@ from mmzoo.data.grid import Grid
 
 STEPS = 2
 ORDER = 2  # of the splines that interpolate distances: smooth, and faster than cubic ones
+REACH_MM = (5.0, 11.0)  # where a level set is believed, and where no more
 SMALLEST_MM2 = 1e-9  # instead of a division by zero
 
 
@@ -28,17 +29,17 @@ class Clearance:
     """Distance to a bone less a margin, zero within it; constant outside its grid.
 
     Args:
-        level: (dim1, dim2, dim3) level set of the bone, right within ``reach_mm`` of its surface.
+        level: (dim1, dim2, dim3) level set of the bone, about right within ``REACH_MM[1]`` of it.
         grid: where the level set is sampled, with cubic voxels.
         margin_mm: what is taken off the distance.
-        reach_mm: a voxel or more.
     """
 
-    def __init__(self, level: np.ndarray, grid: Grid, margin_mm: float, reach_mm: float):
-        far, nearest = distance_transform_edt(
-            level > reach_mm, sampling=grid.spacing_mm, return_indices=True
-        )
-        distance = np.maximum(far + level[tuple(nearest)], -reach_mm)
+    def __init__(self, level: np.ndarray, grid: Grid, margin_mm: float):
+        # Counted from voxel to voxel far away, where half a voxel does not matter.
+        far = distance_transform_edt(level > 0, grid.spacing_mm) - 0.5 * grid.spacing_mm[0]
+        near_mm, far_mm = REACH_MM
+        share = np.clip((level - near_mm) / (far_mm - near_mm), 0, 1)
+        distance = np.maximum(level + share * (far - level), -grid.spacing_mm[0])
         self.coefficients = spline_filter(distance.astype(np.float64) - margin_mm, order=ORDER)
         self.grid = grid
 

@@ -87,7 +87,7 @@ class Spine:
     def motion(self) -> Chain:
         """From points of the CT image to points of the MR image."""
         levels = self.bones(REGION.points())
-        bones = tuple(Clearance(levels[name], REGION, MARGIN_MM, 3.0) for name in BLOCKS)
+        bones = tuple(Clearance(levels[name], REGION, MARGIN_MM) for name in BLOCKS)
         motions = np.stack([np.linalg.inv(self.ways[name]) for name in BLOCKS])
         return Chain((Polyrigid(bones, motions), Give(bones, self.bend, 15.0)))
 

@@ -26,7 +26,7 @@ def motion(degrees, shift_mm):
 
 @pytest.fixture(scope="module")
 def bones():
-    return tuple(polyrigid.Clearance(ball(middle), GRID, MARGIN, 3.0) for middle in MIDDLES)
+    return tuple(polyrigid.Clearance(ball(middle), GRID, MARGIN) for middle in MIDDLES)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_clearance_is_the_distance_less_the_margin_and_zero_within(bones):
     points = GRID.points()[2:-2, 2:-2, 2:-2]
     distance = np.linalg.norm(points - MIDDLES[0], axis=-1) - RADIUS
     error = np.abs(bones[0](points) - np.maximum(distance - MARGIN, 0))
-    assert error.max() < 1.0 and error[distance < 5].max() < 0.5
+    assert error.max() < 1.6 and error[distance < 5].max() < 0.5
     assert np.all(bones[0](points[distance < MARGIN - 0.7]) == 0)
 
 
