@@ -166,7 +166,7 @@ class Sacrum:
         row = [(0, -3, -18), (0, -12, -42), (0, -30, -68), (0, -42, -96)]
         radii = (15.0, 13.0, 10.0, 6.0)
         lower = np.minimum.reduce(
-            [shapes.capsule(own, *row[k : k + 2], *radii[k : k + 2]) for k in range(3)]
+            [shapes.capsule(own, row[k], row[k + 1], radii[k], radii[k + 1]) for k in range(3)]
         )
         wing = shapes.ellipsoid(half, (30.0, -8.0, -20.0), (24.0, 15.0, 26.0))
         ilium = _turn(half, (72.0, -22.0, -14.0), (0.0, 14.0, -42.0))
