@@ -360,7 +360,9 @@ def draw_boxes(
                 continue
             _draw_box(axis, results, rows, panel[1], panel[0])
             if over is None or over[1] != panel[1]:
-                axis.set_title(place_title(results.paper, panel[1]), fontsize=8.5, color=INK)
+                structure = panel[1].partition("/")[2] if len(kept) == 1 else ""
+                title = structure or place_title(results.paper, panel[1])
+                axis.set_title(title, fontsize=8.5, color=INK)
             if len(lines) == 1 or axis is own[0]:
                 axis.set_ylabel(FIGURES[panel[0]].heading, fontsize=8.5, color=INK)
     for column in axes.T:

@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from engine.outcome import (
+    FEWEST_UNITS,
     LEVEL,
     NOT_TESTABLE,
     Outcome,
@@ -33,6 +34,9 @@ def none_folded(claim: dict, results: Results) -> Outcome:
         f"{own.sum()} of {len(own)} pairs of {results.paper.data[name]['title']} fold"
         for name, own in counts.items()
     )
+    fewest = min(len(own) for own in counts.values())
+    if fewest < FEWEST_UNITS:
+        return Outcome(NOT_TESTABLE, test, f"{said}, and fewer than {FEWEST_UNITS} show nothing")
     holds = not any(own.any() for own in counts.values())
     return Outcome(verdict([holds]), test, said)
 

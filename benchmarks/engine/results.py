@@ -25,7 +25,7 @@ DISTANCES = ("asd_mm", "hd_mm", "hd95_mm", "hd99_mm")
 UNITS = {  # what is independent, in words
     "fixed": "the means per fixed person",
     "pair": "the pairs",
-    "person": "the people, a pair each",
+    "person": "the people (a pair each)",
 }
 
 

@@ -27,6 +27,15 @@ def test_none_folded_holds_without_a_single_one(fold):
     assert judge(NONE, fold("tool", [4])).verdict == NOT_HELD
 
 
+def test_none_of_a_few_pairs_shows_nothing(fold):
+    results = fold("net", [])
+    few = results.cases["fixed"].isin(["ct_000", "ct_001"])
+    object.__setattr__(results, "cases", results.cases[few])
+    outcome = judge(NONE, results)
+    assert outcome.verdict == NOT_TESTABLE
+    assert outcome.reason.endswith("0 of 2 pairs of Livers fold, and fewer than 5 show nothing")
+
+
 def test_fewer_folded_is_an_exact_sign_test_on_the_pairs_that_differ(fold):
     fold("tool", [0])
     outcome = judge(FEWER, fold("net", [0, 1, 2, 3, 4, 5]))
