@@ -37,6 +37,38 @@ def check_window(name: str, value: object) -> None:
         raise ValueError(f"`{name}` must be an odd whole number of voxels, got {value!r}.")
 
 
+def are_percentiles(value: object) -> bool:
+    """Whether `value` is a list of two rising numbers from 0 to 100."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return False
+    numbers = all(isinstance(number, (int, float)) for number in value)
+    return numbers and 0 <= value[0] < value[1] <= 100
+
+
+def check_three_axes(name: str, size: Sequence[int]) -> None:
+    """Raise ValueError unless a size is three numbers of voxels."""
+    if len(size) != 3:
+        raise ValueError(f"`{name}` must be three numbers of voxels, got {size!r}.")
+
+
+def check_halvings(network: str, image_size: Sequence[int], times: int, remedy: str = "") -> None:
+    """Raise ValueError unless each of three axes can be halved so many times.
+
+    Args:
+        network: its name, for the message.
+        image_size: (dim1, dim2, dim3).
+        times: how often the network halves it.
+        remedy: what else can be done, for the end of the message.
+    """
+    step = 2**times
+    if len(image_size) != 3 or any(n < step or n % step for n in image_size):
+        nearest = tuple(max(step, round(n / step) * step) for n in image_size)
+        raise ValueError(
+            f"{network} halves the volume {times} times: each axis must be a multiple of {step}, "
+            f"got {tuple(image_size)}; use {nearest}, which DeepReg resizes the images to{remedy}."
+        )
+
+
 def check_rank(name: str, tensor, ranks: Sequence[int]) -> None:
     """Raise ValueError unless the tensor has one of the given ranks."""
     if len(tensor.shape) not in ranks:

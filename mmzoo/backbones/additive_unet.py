@@ -13,9 +13,10 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_rank
+from mmzoo.checks import check_rank, check_three_axes
 from mmzoo.layers import ConvBlock
-from mmzoo.ops.pad import pad_to_multiple
+from mmzoo.layers.flow import flow_layer
+from mmzoo.ops.pad import cut_back, pad_to_multiple
 
 LEVELS = 3  # times the volume is halved
 
@@ -64,8 +65,7 @@ class AdditiveUNet(keras.Model):
             ValueError: not three axes.
         """
         super().__init__(name=name, **kwargs)
-        if len(image_size) != 3:
-            raise ValueError(f"`image_size` must be three numbers of voxels, got {image_size!r}.")
+        check_three_axes("image_size", image_size)
         self.image_size = tuple(image_size)
         self.num_channel_initial = num_channel_initial
         self.out_channels = out_channels
@@ -79,14 +79,7 @@ class AdditiveUNet(keras.Model):
         self.bottom = _Pair(channels[LEVELS])
         self.double = [ConvBlock(n, 2, transposed=True) for n in channels[:LEVELS]]
         self.up = [_Pair(n) for n in channels[:LEVELS]]
-        self.flow = keras.layers.Conv3D(
-            out_channels,
-            3,
-            padding="same",
-            kernel_initializer=out_kernel_initializer,
-            activation=out_activation,
-            name="flow",
-        )
+        self.flow = flow_layer(out_channels, out_kernel_initializer, out_activation)
 
     # === Forward ===
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
@@ -101,8 +94,7 @@ class AdditiveUNet(keras.Model):
         for level in reversed(range(LEVELS)):
             features = self.double[level](features, training=training) + skips[level]
             features = self.up[level](features, training=training)
-        dim1, dim2, dim3 = inputs.shape[1:4]
-        return self.flow(features)[:, :dim1, :dim2, :dim3]
+        return cut_back(self.flow(features), inputs)
 
     # === Config ===
     def get_config(self) -> dict:

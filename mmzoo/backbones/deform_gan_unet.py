@@ -10,8 +10,9 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_rank
-from mmzoo.layers.unet import WEIGHT_DECAY, UNet, check_halvings
+from mmzoo.checks import check_halvings, check_rank
+from mmzoo.layers.flow import flow_layer
+from mmzoo.layers.unet import WEIGHT_DECAY, UNet
 
 NEARLY_ZERO = {"class_name": "RandomNormal", "config": {"stddev": 1e-5}}  # of the output layer
 
@@ -55,21 +56,14 @@ class DeformGANUNet(keras.Model):
             ValueError: an axis that cannot be halved that often.
         """
         super().__init__(name=name, **kwargs)
-        check_halvings("deform-gan-unet", image_size, depth)
+        check_halvings("deform-gan-unet", image_size, depth, ", or a smaller `depth`")
         self.image_size = tuple(image_size)
         self.out_channels = out_channels
         self.out_activation = out_activation
 
         # === Layers ===
         self.unet = UNet(num_channel_initial, depth, weight_decay)
-        self.flow = keras.layers.Conv3D(
-            out_channels,
-            3,
-            padding="same",
-            kernel_initializer=out_kernel_initializer,
-            activation=out_activation,
-            name="flow",
-        )
+        self.flow = flow_layer(out_channels, out_kernel_initializer, out_activation)
 
     # === Forward ===
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:

@@ -13,8 +13,9 @@ import functools
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_rank
+from mmzoo.checks import check_halvings, check_rank
 from mmzoo.layers import AdditiveUpsampling, ConvBlock, Resize
+from mmzoo.layers.flow import flow_layer
 
 LEVELS = 4  # times the volume is halved
 MOMENTUM = 0.9  # of the batch normalisation's moving averages
@@ -59,7 +60,7 @@ class MMRegNet(keras.Model):
             ValueError: an axis cannot be halved four times.
         """
         super().__init__(name=name, **kwargs)
-        check_image_size(image_size)
+        check_halvings("mmregnet", image_size, LEVELS)
         self.image_size = tuple(image_size)
         self.num_channel_initial = num_channel_initial
         self.num_fields = num_fields
@@ -74,13 +75,8 @@ class MMRegNet(keras.Model):
         self.up = [_Up(channels[i]) for i in range(LEVELS)]
         # One convolution carries the heads of all fields: they share its input, not its weights.
         self.heads = [
-            keras.layers.Conv3D(
-                out_channels * num_fields,
-                3,
-                padding="same",
-                kernel_initializer=out_kernel_initializer,
-                activation=out_activation,
-                name=f"head_{level}",
+            flow_layer(
+                out_channels * num_fields, out_kernel_initializer, out_activation, f"head_{level}"
             )
             for level in range(LEVELS + 1)
         ]
@@ -108,17 +104,6 @@ class MMRegNet(keras.Model):
         names = ["image_size", "num_channel_initial", "num_fields", "out_channels"]
         names += ["out_kernel_initializer", "out_activation", "name"]
         return {name: getattr(self, name) for name in names}
-
-
-def check_image_size(image_size) -> None:
-    """Raise ValueError unless each of three axes can be halved four times."""
-    step = 2**LEVELS
-    if len(image_size) != 3 or any(n < step or n % step for n in image_size):
-        nearest = tuple(max(step, round(n / step) * step) for n in image_size)
-        raise ValueError(
-            f"mmregnet halves the volume {LEVELS} times: each axis must be a multiple of {step}, "
-            f"got {tuple(image_size)}; use {nearest}, which DeepReg resizes the images to."
-        )
 
 
 class _Down(keras.layers.Layer):

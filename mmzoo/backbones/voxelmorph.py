@@ -18,8 +18,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_rank
-from mmzoo.ops.pad import pad_to_multiple
+from mmzoo.checks import check_rank, check_three_axes
+from mmzoo.layers.flow import flow_layer
+from mmzoo.ops.pad import cut_back, pad_to_multiple
 
 ENCODER = (16, 32, 32, 32)
 DECODER = (32, 32, 32, 32, 32, 16, 16)
@@ -88,8 +89,7 @@ class VoxelMorph(keras.Model):
                 f"{levels} levels of `encoder` (at least 1), got {tuple(decoder)}."
             )
         self.strides = strides_of_levels(strides, levels)
-        if len(image_size) != 3:
-            raise ValueError(f"`image_size` must be three numbers of voxels, got {image_size!r}.")
+        check_three_axes("image_size", image_size)
         self.steps = tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
         self.image_size = tuple(image_size)
         self.encoder = tuple(encoder)
@@ -105,14 +105,7 @@ class VoxelMorph(keras.Model):
         self.last = _conv(decoder[levels])
         self.top = _Finer(decoder[levels + 1], upwards[-1])
         self.full = [_conv(n) for n in decoder[levels + 2 :]]
-        self.flow = keras.layers.Conv3D(
-            out_channels,
-            3,
-            padding="same",
-            kernel_initializer=out_kernel_initializer,
-            activation=out_activation,
-            name="flow",
-        )
+        self.flow = flow_layer(out_channels, out_kernel_initializer, out_activation)
 
     # === Forward ===
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
@@ -128,8 +121,7 @@ class VoxelMorph(keras.Model):
         features = self.top([self.last(features), padded])
         for full in self.full:
             features = full(features)
-        dims = tf.shape(inputs)[1:4] if None in inputs.shape[1:4] else inputs.shape[1:4]
-        return self.flow(features)[:, : dims[0], : dims[1], : dims[2]]
+        return cut_back(self.flow(features), inputs)
 
     # === Config ===
     def get_config(self) -> dict:

@@ -6,11 +6,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mmzoo.baselines.tools import TOOLS, Tool
-from mmzoo.checks import check_choice
+from mmzoo.checks import are_percentiles, check_choice
+from mmzoo.evaluation.warp import ORDERS
 
 KEYS = ("tool", "settings", "clip_percentiles", "pairs", "interpolation", "name")
 PAIRS = ("all", "matched")
-INTERPOLATIONS = ("linear", "cubic-bspline")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def read_section(config: dict) -> Baseline:
         check_choice("baseline", key, KEYS)
     check_choice("baseline.tool", section.get("tool"), TOOLS)
     check_choice("baseline.pairs", section.get("pairs", "all"), PAIRS)
-    check_choice("baseline.interpolation", section.get("interpolation", "linear"), INTERPOLATIONS)
+    check_choice("baseline.interpolation", section.get("interpolation", "linear"), ORDERS)
     settings = section.get("settings") or {}
     if not isinstance(settings, dict):
         raise ValueError(f"`baseline.settings` must name arguments of the tool, got {settings!r}.")
@@ -81,13 +81,10 @@ def read_section(config: dict) -> Baseline:
 def _percentiles(given) -> tuple[float, float] | None:
     if given is None:
         return None
-    numbers = given if isinstance(given, list) else []
-    if len(numbers) != 2 or not all(isinstance(n, (int, float)) for n in numbers):
-        numbers = [1, 0]
-    low, high = numbers
-    if not 0 <= low < high <= 100:
+    if not are_percentiles(given):
         raise ValueError(
             f"`baseline.clip_percentiles` must be two rising numbers from 0 to 100, got {given!r}; "
             "as [5, 95]."
         )
+    low, high = given
     return float(low), float(high)

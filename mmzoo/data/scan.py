@@ -37,3 +37,11 @@ def scan_again(modality: str, image: np.ndarray, grid, anatomy, noise) -> np.nda
     """
     session = np.random.default_rng(anatomy.coil)
     return scan(modality, image, grid, anatomy, session, noise, window=(0, 0))
+
+
+def scan_with_gain(
+    modality: str, image: np.ndarray, grid, anatomy, contrast, noise, *, gains: tuple[float, float]
+) -> np.ndarray:
+    """Turn one of several MR images of one session into a scan of a gain between two."""
+    gain = np.float32(contrast.uniform(*gains))
+    return scan_again(modality, gain * image, grid, anatomy, noise)

@@ -1,6 +1,6 @@
 """Checks of `train.preprocess`: its keys, patches, percentiles; and of `predict`."""
 
-from mmzoo.checks import check_choice
+from mmzoo.checks import are_percentiles, check_choice
 from mmzoo.host.errors import PreflightError
 
 KEYS = (
@@ -71,10 +71,7 @@ def _check_patch_size(size) -> None:
 
 
 def _check_percentiles(percentiles) -> None:
-    numbers = isinstance(percentiles, (list, tuple)) and all(
-        isinstance(p, (int, float)) for p in percentiles
-    )
-    if not numbers or len(percentiles) != 2 or not 0 <= percentiles[0] < percentiles[1] <= 100:
+    if not are_percentiles(percentiles):
         raise PreflightError(
             "`train.preprocess.percentiles` must be two rising numbers from 0 to 100, such as "
             f"[1, 99], got {percentiles!r}; leave it out to scale by minimum and maximum."

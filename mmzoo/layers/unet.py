@@ -62,24 +62,6 @@ class UNet(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def check_halvings(name: str, image_size, depth: int) -> None:
-    """Raise ValueError unless each of three axes can be halved `depth` times.
-
-    Args:
-        name: of the network, for the message.
-        image_size: (dim1, dim2, dim3).
-        depth: how often the network halves it.
-    """
-    step = 2**depth
-    if len(image_size) != 3 or any(n < step or n % step for n in image_size):
-        nearest = tuple(max(step, round(n / step) * step) for n in image_size)
-        raise ValueError(
-            f"{name} halves the volume {depth} times: each axis must be a multiple of {step}, got "
-            f"{tuple(image_size)}; use {nearest}, which DeepReg resizes the images to, or a "
-            "smaller `depth`."
-        )
-
-
 class _Twice(keras.layers.Layer):
     """Two 3^3 convolutions with ReLU."""
 

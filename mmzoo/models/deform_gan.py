@@ -25,12 +25,10 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras as keras
 from deepreg.model import optimizer as optimizers
-from deepreg.model.network import DDFModel
 
-from mmzoo.layers import Warp
 from mmzoo.models.collapse import CollapseWatch
-from mmzoo.models.pair import build_backbone, check_one_size
-from mmzoo.models.progress import OneLineProgress
+from mmzoo.models.one_way import OneWayDDFModel
+from mmzoo.models.pair import build_dense_field
 from mmzoo.models.terms import LossTerms, build_loss
 from mmzoo.models.translation import build_translator, read_translator
 from mmzoo.translators.translator import Terms, minimise, penalty, weighted_sum
@@ -38,7 +36,7 @@ from mmzoo.translators.translator import Terms, minimise, penalty, weighted_sum
 SECTIONS = ("image", "translated", "regularization", "label")
 
 
-class DeformGANModel(OneLineProgress, DDFModel):
+class DeformGANModel(OneWayDDFModel):
     """Predicts `ddf` on the fixed grid in voxels: pred_fixed_image(x) = moving(x + ddf(x)).
 
     T is the network of `train.backbone`, whose optimizer is `optimizer`; `translator` holds G and
@@ -46,6 +44,7 @@ class DeformGANModel(OneLineProgress, DDFModel):
     G of the warped image.
     """
 
+    method = "deform-gan"
     check_config = staticmethod(read_translator)  # for a check before any work starts
 
     # === Model ===
@@ -56,17 +55,18 @@ class DeformGANModel(OneLineProgress, DDFModel):
             ValueError: moving and fixed images differ in size, or a setting of `train.translator`
                 is wrong.
         """
-        check_one_size(self, "deform-gan")
         self.translator_settings = read_translator(self.config)
         self.translator = build_translator(self.translator_settings, self.fixed_image_size)
-        self._inputs = self.build_inputs()
-        moving, fixed = self._inputs["moving_image"], self._inputs["fixed_image"]
-        ddf = build_backbone(self)(signed(self.concat_images(moving, fixed)))
-        warp = Warp()
-        self._outputs = {"ddf": ddf, "pred_fixed_image": warp([moving, ddf])}
-        if self.labeled:
-            self._outputs["pred_fixed_label"] = warp([self._inputs["moving_label"], ddf])
-        return keras.Model(inputs=self._inputs, outputs=self._outputs)
+        return super().build_model()
+
+    def predict_ddf(self, pair: tf.Tensor) -> tf.Tensor:
+        """Return the output of T.
+
+        Raises:
+            ValueError: it is no field of the image's size.
+        """
+        remedy = "use deform-gan-unet"
+        return build_dense_field(self, signed(pair), method=self.method, remedy=remedy)
 
     def build_loss(self) -> None:
         """Build the terms of L_T and what logs them."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from mmzoo.models.one_way import OneWayDDFModel
-from mmzoo.models.pair import build_backbone
+from mmzoo.models.pair import build_dense_field
 
 
 class DirectDDFModel(OneWayDDFModel):
@@ -27,12 +27,5 @@ class DirectDDFModel(OneWayDDFModel):
         Raises:
             ValueError: it is no field of the image's size.
         """
-        ddf = build_backbone(self)(inputs=pair)
-        wanted = (*self.fixed_image_size, 3)
-        if tuple(ddf.shape[1:]) != wanted:
-            raise ValueError(
-                f"direct-ddf needs a backbone that predicts a field {wanted}, got "
-                f"{tuple(ddf.shape[1:])} from {self.config['backbone']['name']!r}; use voxelmorph, "
-                "or method bspline-ddf for control points."
-            )
-        return ddf
+        remedy = "use voxelmorph, or method bspline-ddf for control points"
+        return build_dense_field(self, pair, method=self.method, remedy=remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tensorflow as tf
 import tf_keras as keras
 from deepreg.model.network import RegistrationModel
 from deepreg.registry import REGISTRY
@@ -33,3 +34,27 @@ def build_backbone(model: RegistrationModel) -> keras.Model:
             "out_activation": None,
         },
     )
+
+
+def build_dense_field(
+    model: RegistrationModel, pair: tf.Tensor, *, method: str, remedy: str
+) -> tf.Tensor:
+    """Return the field (batch, dim1, dim2, dim3, 3) that the network predicts for a pair.
+
+    Args:
+        model: of the pair.
+        pair: moving and fixed image side by side, (batch, dim1, dim2, dim3, 2).
+        method: its name in configurations.
+        remedy: what to do where the backbone predicts something else, for the message.
+
+    Raises:
+        ValueError: it predicts no field of the image's size.
+    """
+    ddf = build_backbone(model)(inputs=pair)
+    wanted = (*model.fixed_image_size, 3)
+    if tuple(ddf.shape[1:]) != wanted:
+        raise ValueError(
+            f"{method} needs a backbone that predicts a field {wanted}, got "
+            f"{tuple(ddf.shape[1:])} from {model.config['backbone']['name']!r}; {remedy}."
+        )
+    return ddf

@@ -21,23 +21,22 @@ import functools
 
 import tensorflow as tf
 import tf_keras as keras
-from deepreg.model.network import DDFModel
 
-from mmzoo.layers import Warp
-from mmzoo.models.pair import build_backbone, check_one_size
-from mmzoo.models.progress import OneLineProgress
+from mmzoo.models.one_way import OneWayDDFModel
+from mmzoo.models.pair import build_dense_field
 from mmzoo.models.terms import LossTerms
 
 SIDES = ("moving", "fixed")
 
 
-class RigidityDDFModel(OneLineProgress, DDFModel):
+class RigidityDDFModel(OneWayDDFModel):
     """Predicts `ddf` on the fixed grid in voxels: pred_fixed_image(x) = moving(x + ddf(x)).
 
     Labels are (batch, dim1, dim2, dim3), or with a channel a label. `pred_fixed_label` has the
     channels of the labels.
     """
 
+    method = "rigidity-ddf"
     all_labels = True  # what the training is to be given of each pair
     needs_labels = ("label", "rigidity")  # sections that are nothing without
 
@@ -50,29 +49,13 @@ class RigidityDDFModel(OneLineProgress, DDFModel):
             inputs[name] = keras.Input(shape=shape, batch_size=self.batch_size, name=name)
         return inputs
 
-    def build_model(self) -> keras.Model:
-        """Build the Keras model of all inputs and outputs.
+    def predict_ddf(self, pair: tf.Tensor) -> tf.Tensor:
+        """Return the backbone's output.
 
         Raises:
-            ValueError: moving and fixed images differ in size, or the backbone predicts no field
-                of that size.
+            ValueError: it is no field of the image's size.
         """
-        check_one_size(self, "rigidity-ddf")
-        self._inputs = self.build_inputs()
-        moving, fixed = self._inputs["moving_image"], self._inputs["fixed_image"]
-        ddf = build_backbone(self)(inputs=self.concat_images(moving, fixed))
-        wanted = (*self.fixed_image_size, 3)
-        if tuple(ddf.shape[1:]) != wanted:
-            raise ValueError(
-                f"rigidity-ddf needs a backbone that predicts a field {wanted}, got "
-                f"{tuple(ddf.shape[1:])} from {self.config['backbone']['name']!r}; use "
-                "additive-unet."
-            )
-        warp = Warp()
-        self._outputs = {"ddf": ddf, "pred_fixed_image": warp([moving, ddf])}
-        if self.labeled:
-            self._outputs["pred_fixed_label"] = warp([self._inputs["moving_label"], ddf])
-        return keras.Model(inputs=self._inputs, outputs=self._outputs)
+        return build_dense_field(self, pair, method=self.method, remedy="use additive-unet")
 
     def build_loss(self) -> None:
         """Add the terms of Eq. 4.10."""

@@ -1,4 +1,4 @@
-"""Padding a volume to a size that a network can halve."""
+"""Padding a volume to a size that a network can halve, and back."""
 
 from __future__ import annotations
 
@@ -27,3 +27,17 @@ def pad_to_multiple(volume: tf.Tensor, steps: Sequence[int]) -> tf.Tensor:
             whole = -(-dim // step) * step
             volume = tf.gather(volume, tf.minimum(tf.range(whole), dim - 1), axis=axis)
     return volume
+
+
+def cut_back(volume: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Cut from the far ends of a volume what `pad_to_multiple` has added.
+
+    Args:
+        volume: (batch, at least dim1, at least dim2, at least dim3, channels).
+        like: (batch, dim1, dim2, dim3, any), the volume before.
+
+    Returns:
+        (batch, dim1, dim2, dim3, channels).
+    """
+    dims = tf.shape(like)[1:4] if None in like.shape[1:4] else like.shape[1:4]
+    return volume[:, : dims[0], : dims[1], : dims[2]]

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.layers.unet import UNet, check_halvings
+from mmzoo.layers.unet import UNet
 
 SHAPE = (4, 8, 12)
 
@@ -74,9 +74,3 @@ def test_the_penalty_is_the_sum_of_squares_of_every_kernel_and_of_no_bias():
 def test_comes_back_from_its_config():
     network = UNet(num_channel_initial=2, depth=1, weight_decay=0.5)
     assert UNet.from_config(network.get_config()).get_config() == network.get_config()
-
-
-def test_sizes_that_cannot_be_halved_are_refused_with_the_nearest():
-    with pytest.raises(ValueError, match=r"multiple of 8, got \(8, 20, 16\); use \(8, 16, 16\)"):
-        check_halvings("this", (8, 20, 16), 3)
-    check_halvings("this", (8, 24, 16), 3)

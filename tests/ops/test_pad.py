@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmzoo.ops.pad import pad_to_multiple
+from mmzoo.ops.pad import cut_back, pad_to_multiple
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,14 @@ def test_the_gradient_of_a_border_value_counts_its_copies():
         tape.watch(volume)
         total = tf.reduce_sum(pad_to_multiple(volume, (4, 2, 1)))
     np.testing.assert_array_equal(tape.gradient(total, volume)[0, :, 0, 0, 0], [2, 2, 4])
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_cutting_back_undoes_it_whatever_the_channels(known):
+    volume = np.random.default_rng(0).random((2, 5, 7, 4, 2))
+    shape = volume.shape[1:4] if known else (None,) * 3
+    signature = [tf.TensorSpec((2, *shape, 2), tf.float64)]
+    graph = tf.function(
+        lambda v: cut_back(pad_to_multiple(v, (4, 2, 3))[..., :1], v), input_signature=signature
+    )
+    np.testing.assert_array_equal(graph(volume), volume[..., :1])

@@ -1,0 +1,26 @@
+"""The output layer of the networks that predict displacement fields."""
+
+from __future__ import annotations
+
+import tf_keras as keras
+
+
+def flow_layer(
+    out_channels: int, kernel_initializer, activation: str | None, name: str = "flow"
+) -> keras.layers.Conv3D:
+    """Return the convolution of 3^3 voxels from features to a field.
+
+    Args:
+        out_channels: of the field.
+        kernel_initializer: zeros, or next to zero, begin at the identity.
+        activation: None for a linear one.
+        name: of the layer.
+    """
+    return keras.layers.Conv3D(
+        out_channels,
+        3,
+        padding="same",
+        kernel_initializer=kernel_initializer,
+        activation=activation,
+        name=name,
+    )
