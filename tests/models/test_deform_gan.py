@@ -263,7 +263,7 @@ def test_wrong_settings_are_named(section, settings, message):
 def test_a_backbone_that_predicts_no_field_is_named():
     backbone = {"name": "dirnet", "grid_spacing": [2, 2, 2]}
     with pytest.raises(ValueError, match="deform-gan needs .* from 'dirnet'; use deform-gan-unet"):
-        build({**CONFIG, "backbone": backbone})
+        build(config={**CONFIG, "backbone": backbone})
 
 
 def test_unequal_sizes_are_named():
