@@ -105,7 +105,9 @@ def main() -> None:
         arguments = ["--one", "--size", size, "--batch", str(options.batch)]
         arguments += ["--steps", str(options.steps), *["--predict"] * options.predict]
         command = [sys.executable, __file__, *options.configs, *arguments]
-        subprocess.run(command, env=environment, check=True, stderr=subprocess.DEVNULL)
+        run = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
+        if run.returncode:
+            raise SystemExit(f"step: {size} failed.\n{run.stderr[-2000:]}")
 
 
 if __name__ == "__main__":

@@ -126,10 +126,10 @@ def check_keras() -> Finding:
 
 
 def check_acceleration() -> Finding:
-    """Say whether DeepReg's own losses run on the zoo's fast pieces."""
+    """Say whether DeepReg's own pieces run on the fast ones."""
     from mmzoo.host.adaptations import acceleration
 
-    detail = "DeepReg's bending energy is computed by the zoo's"
+    detail = f"DeepReg's {', '.join(acceleration.PIECES)} run on fast pieces"
     return Finding("ok", "acceleration", detail if acceleration.is_on() else "off")
 
 

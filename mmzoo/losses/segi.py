@@ -22,7 +22,7 @@ import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_positive, check_rank, check_same_shape
 from mmzoo.losses.spacing import Spacing, per_axis
-from mmzoo.ops.compiled import compiled
+from mmzoo.ops.compiled import compiled, recomputed
 from mmzoo.ops.filters import gaussian_smooth
 from mmzoo.ops.finite_difference import backward_gradient
 
@@ -49,7 +49,7 @@ def segi(
     where |v| is sqrt(|v|^2 + eps). Differences are one-sided without the first planes; smoothing
     counts zeros outside the volume. Symmetric in its two volumes, unchanged when one of them is
     multiplied by -1 (if `absolute`) or shifted by a constant, and by scaling as long as gradients
-    stay well above sqrt(eps). It costs about three copies of the gradient a sigma and volume.
+    stay well above sqrt(eps). It costs about three copies of the gradient of both volumes, made anew for each sigma.
     With `sigmas` [0] nothing is smoothed: plain normalised gradient information (Haber and
     Modersitzki 2006), whose two orders differ by eps alone.
 
@@ -86,30 +86,46 @@ def segi(
         return tf.add_n(channels) / len(channels)
     if min(fixed.shape[1:]) < 2:
         raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
-    return _compiled(tuple(sigmas), order, absolute, eps, spacing)(fixed, warped)
+    distances = [
+        _of_neighbourhood(sigma, order, absolute, eps, spacing)(fixed, warped) for sigma in sigmas
+    ]
+    return tf.add_n(distances) / len(distances)  # Eq. 7
 
 
 @functools.lru_cache
-def _compiled(sigmas, order: str, absolute: bool, eps: float, spacing):
-    settings = (sigmas, order, absolute, eps, spacing)
-    return compiled(lambda fixed, warped: _segi(fixed, warped, *settings))
+def _of_neighbourhood(sigma: float, order: str, absolute: bool, eps: float, spacing):
+    """Return the distance of one sigma as a function of two volumes.
+
+    Only the loops over voxels are compiled: TensorFlow's own products of matrices, which smooth,
+    use all cores where XLA's do not, and take half the time.
+    """
+    edges = _edges(order == "normalise-then-smooth", eps, spacing)
+    voxels = [sigma / length for length in spacing]
+
+    def distance(fixed, warped):
+        a, b = (gaussian_smooth(edges(volume), voxels) for volume in (fixed, warped))  # Eq. 5
+        return _mean_cosine(absolute, eps)(a, b)
+
+    return recomputed(distance)
 
 
-def _segi(fixed, warped, sigmas, order: str, absolute: bool, eps: float, spacing):
-    gradient_a = _gradient(fixed, spacing)  # (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)
-    gradient_b = _gradient(warped, spacing)
-    if order == "normalise-then-smooth":
-        gradient_a = _normalise(gradient_a, eps)  # Eq. 4
-        gradient_b = _normalise(gradient_b, eps)
-    total = 0.0
-    for sigma in sigmas:
-        voxels = [sigma / length for length in spacing]
-        a = _normalise(gaussian_smooth(gradient_a, voxels), eps)  # Eq. 5
-        b = _normalise(gaussian_smooth(gradient_b, voxels), eps)
-        cosine = tf.reduce_sum(a * b, axis=1)
+@functools.lru_cache
+def _edges(normalise: bool, eps: float, spacing):
+    def edges(volume):
+        gradient = _gradient(volume, spacing)  # (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)
+        return _normalise(gradient, eps) if normalise else gradient  # Eq. 4
+
+    return compiled(edges)
+
+
+@functools.lru_cache
+def _mean_cosine(absolute: bool, eps: float):
+    def mean_cosine(a, b):
+        cosine = tf.reduce_sum(_normalise(a, eps) * _normalise(b, eps), axis=1)
         cosine = tf.abs(cosine) if absolute else cosine
-        total -= tf.reduce_mean(cosine, axis=(1, 2, 3))  # Eq. 8
-    return total / len(sigmas)  # Eq. 7
+        return -tf.reduce_mean(cosine, axis=(1, 2, 3))  # Eq. 8
+
+    return compiled(mean_cosine)
 
 
 def _gradient(volume: tf.Tensor, spacing) -> tf.Tensor:

@@ -69,3 +69,36 @@ def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
         ]
 
     return call
+
+
+def recomputed(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
+    """Let the gradient of a function compute it anew, keeping nothing in between.
+
+    For a function of several pieces, `compiled` ones and matrix products among them: what one hands
+    to the next would otherwise be kept from value to gradient.
+
+    Args:
+        function: of tensors only; differentiable; returns one tensor.
+
+    Returns:
+        The function, to be called with the same tensors by position.
+    """
+
+    @symbolic
+    @tf.custom_gradient
+    def call(*tensors):
+        tensors = [tf.stop_gradient(tensor) for tensor in tensors]
+
+        def back(upstream):
+            # Tied to the upstream gradient, else the graph would be simplified to the first run.
+            with tf.control_dependencies([upstream]):
+                again = [tf.identity(tensor) for tensor in tensors]
+            with tf.GradientTape() as tape:
+                tape.watch(again)
+                output = function(*again)
+            zero = tf.UnconnectedGradients.ZERO
+            return tape.gradient(output, again, upstream, unconnected_gradients=zero)
+
+        return function(*tensors), back
+
+    return call

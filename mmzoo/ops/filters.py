@@ -78,17 +78,18 @@ def gaussian_smooth(volume: tf.Tensor, sigmas) -> tf.Tensor:
 def box_sum(volume: tf.Tensor, window: int) -> tf.Tensor:
     """Sum a volume over the cube of `window` voxels around each voxel, zeros outside.
 
+    An even window has its further voxel after the middle, as convolutions with padding "SAME".
+
     One axis after the other, each by sums of 1, 2, 4 ... voxels in a row: the cost grows with the
     logarithm of the window. Made for `compiled` code, where all of it is a few loops.
 
     Args:
         volume: (..., dim1, dim2, dim3).
-        window: odd number of voxels, at least 1.
+        window: number of voxels, at least 1.
     """
-    margin = window // 2
     for axis in (-3, -2, -1):
         padding = [[0, 0] for _ in volume.shape]
-        padding[axis] = [margin, margin]
+        padding[axis] = [(window - 1) // 2, window // 2]
         volume = _row_sum(tf.pad(volume, padding), window, axis)
     return volume
 

@@ -6,7 +6,6 @@ from the faults that it says it mends. They wrap each other in the order of the 
 """
 
 from mmzoo.host.adaptations import (
-    acceleration,
     checkpoint,
     commands,
     config,
@@ -20,6 +19,7 @@ from mmzoo.host.adaptations import (
     seeding,
     tensors,
 )
+from mmzoo.host.adaptations.acceleration import bending, gmi, gradient, lncc, warp
 
 ADAPTATIONS = {
     "deepreg.config.parser": [
@@ -31,10 +31,12 @@ ADAPTATIONS = {
     "deepreg.model.optimizer": [config.build_learning_rate_schedule],
     "deepreg.model.layer_util": [
         tensors.accept_unknown_batch,
+        warp.sample_fast,
         tensors.draw_affine_per_batch,
         tensors.draw_ddf_per_batch,
     ],
-    "deepreg.loss.deform": [acceleration.bend_fast],
+    "deepreg.loss.deform": [bending.bend_fast, gradient.differentiate_fast],
+    "deepreg.loss.image": [gmi.count_fast, lncc.correlate_fast],
     "deepreg.dataset.loader.nifti_loader": [loading.keep_in_memory],
     "deepreg.dataset.loader.interface": [
         sampling.cut_patches_and_scale,
