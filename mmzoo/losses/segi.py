@@ -23,7 +23,7 @@ import tf_keras as keras
 from mmzoo.checks import check_choice, check_positive, check_rank, check_same_shape
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import compiled
-from mmzoo.ops.filters import gaussian_smooth
+from mmzoo.ops.filters import gaussian_smooth, weighted_mean
 from mmzoo.ops.finite_difference import backward_gradient
 
 SIGMAS = (1.0, 1.5, 3.0)  # Sigma, section 3 of the paper, in voxels
@@ -33,6 +33,7 @@ ORDERS = ("normalise-then-smooth", "smooth-then-normalise")
 def segi(
     fixed: tf.Tensor,
     warped: tf.Tensor,
+    mask: tf.Tensor | None = None,
     *,
     sigmas: Sequence[float] = SIGMAS,
     order: str = "normalise-then-smooth",
@@ -57,6 +58,7 @@ def segi(
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
             returned), dims known and at least 2, finite; made for intensities in about [0, 1].
         warped: the same shape.
+        mask: (batch or 1, dim1, dim2, dim3); voxels count by its value. All alike if None.
         sigmas: standard deviations of the neighbourhoods, in the unit of `spacing`; 0 for none.
         order: "normalise-then-smooth" (Eq. 5) or "smooth-then-normalise" (authors' code: the
             gradient is smoothed raw and only the cosine normalises).
@@ -80,36 +82,74 @@ def segi(
     check_same_shape("fixed", fixed, "warped", warped)
     if len(fixed.shape) == 5:
         channels = [
-            segi(f, w, sigmas=sigmas, order=order, absolute=absolute, eps=eps, spacing=spacing)
+            segi(
+                f, w, mask, sigmas=sigmas, order=order, absolute=absolute, eps=eps, spacing=spacing
+            )
             for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
         ]
         return tf.add_n(channels) / len(channels)
     if min(fixed.shape[1:]) < 2:
         raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
-    return _compiled(tuple(sigmas), order, absolute, eps, spacing)(fixed, warped)
+    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
+    return _compiled(absolute, (tuple(sigmas), order, eps, spacing))(fixed, warped, mask)
 
 
 @functools.lru_cache
-def _compiled(sigmas, order: str, absolute: bool, eps: float, spacing):
-    settings = (sigmas, order, absolute, eps, spacing)
-    return compiled(lambda fixed, warped: _segi(fixed, warped, *settings))
+def _compiled(absolute: bool, settings):
+    def distance(fixed, warped, mask):
+        features = (segi_features(volume, *settings) for volume in (fixed, warped))
+        return segi_distance(*features, mask, absolute=absolute)
+
+    return compiled(distance)
 
 
-def _segi(fixed, warped, sigmas, order: str, absolute: bool, eps: float, spacing):
-    gradient_a = _gradient(fixed, spacing)  # (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)
-    gradient_b = _gradient(warped, spacing)
+def segi_features(
+    volume: tf.Tensor, sigmas: Sequence[float], order: str, eps: float, spacing
+) -> list[tf.Tensor]:
+    """Return SG_I of Eq. 5, of length one, for each sigma.
+
+    For whoever compares one volume with many: `segi` of two volumes is `segi_distance` of their
+    features.
+
+    Args:
+        volume: (batch, dim1, dim2, dim3).
+        sigmas: as in `segi`, likewise the others.
+        order: one of `ORDERS`.
+        eps: above 0.
+        spacing: three lengths.
+
+    Returns:
+        For each sigma (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1).
+    """
+    gradient = _gradient(volume, spacing)
     if order == "normalise-then-smooth":
-        gradient_a = _normalise(gradient_a, eps)  # Eq. 4
-        gradient_b = _normalise(gradient_b, eps)
+        gradient = _normalise(gradient, eps)  # Eq. 4
+    voxels = [[sigma / length for length in spacing] for sigma in sigmas]
+    return [_normalise(gaussian_smooth(gradient, each), eps) for each in voxels]  # Eq. 5
+
+
+def segi_distance(
+    features_a: Sequence[tf.Tensor],
+    features_b: Sequence[tf.Tensor],
+    mask: tf.Tensor,
+    *,
+    absolute: bool = True,
+) -> tf.Tensor:
+    """Return the distance of Eq. 7 and 8 of two volumes' `segi_features`, (batch,).
+
+    Args:
+        features_a: of one volume.
+        features_b: of the other, of the same sigmas.
+        mask: (batch or 1, dim1, dim2, dim3), the weight of each voxel.
+        absolute: as in `segi`.
+    """
+    weight = mask[:, 1:, 1:, 1:]
     total = 0.0
-    for sigma in sigmas:
-        voxels = [sigma / length for length in spacing]
-        a = _normalise(gaussian_smooth(gradient_a, voxels), eps)  # Eq. 5
-        b = _normalise(gaussian_smooth(gradient_b, voxels), eps)
+    for a, b in zip(features_a, features_b, strict=True):
         cosine = tf.reduce_sum(a * b, axis=1)
         cosine = tf.abs(cosine) if absolute else cosine
-        total -= tf.reduce_mean(cosine, axis=(1, 2, 3))  # Eq. 8
-    return total / len(sigmas)  # Eq. 7
+        total -= weighted_mean(cosine, weight)  # Eq. 8
+    return total / len(features_a)  # Eq. 7
 
 
 def _gradient(volume: tf.Tensor, spacing) -> tf.Tensor:
