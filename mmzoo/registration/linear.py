@@ -129,11 +129,12 @@ def _cost(pair: Pair, transform: sitk.Transform, seed: int) -> float:
 
 
 def _optimised(pair: Pair, start, resolution_mm: float, seed: int):
-    """Return a copy of a transform, moved to the best similarity near it."""
+    """Return a copy of a transform, moved to a better similarity; itself where none was found."""
     transform = type(start)(start)
+    rigid = isinstance(start, sitk.Euler3DTransform)
     method = _method(pair, resolution_mm, seed)
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=resolution_mm / 2,
+        learningRate=resolution_mm / (2 if rigid else 6),  # an affine one runs away at 2
         minStep=resolution_mm / 1000,
         numberOfIterations=100,
         relaxationFactor=0.6,
@@ -143,6 +144,6 @@ def _optimised(pair: Pair, start, resolution_mm: float, seed: int):
     method.SetInitialTransform(transform, inPlace=True)
     try:
         method.Execute(pair.fixed, pair.moving)
-    except RuntimeError:  # it has lost the other image: no better than its start
+    except RuntimeError:  # it has lost the other image
         return start
-    return transform
+    return min((start, transform), key=lambda each: _cost(pair, each, seed))

@@ -18,6 +18,7 @@ WEIGHTS = {
     "local-gradient": 40.0,
 }
 SIGMAS, EPS = (1.0, 1.5, 3.0), 1e-4  # of SEGI, voxels of the level
+ORDER = "normalise-then-smooth"
 
 Compare = Callable[[Any, Any], Any]
 
@@ -53,7 +54,7 @@ def _segi_to(fixed, spacing) -> Compare:
     from mmzoo.losses.segi import segi_distance, segi_features
 
     lengths = [step / min(spacing) for step in spacing]
-    settings = (SIGMAS, "normalise-then-smooth", EPS, lengths)
+    settings = (SIGMAS, ORDER, EPS, lengths)
     mine = segi_features(fixed, *settings)
 
     def compare(warped, mask):
