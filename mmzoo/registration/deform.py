@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,6 @@ from mmzoo.registration.settings import Settings
 from mmzoo.registration.similarity import WEIGHTS
 
 STEP = 0.4  # Adam's first step, in voxels of the level; it ends at a tenth
-SMALLEST_DETERMINANT = 0.05  # of the Jacobian, anywhere: below it the field counts as folding
 Report = Callable[[str, int, int], None]
 
 
@@ -66,7 +66,6 @@ def fit_lattice(
     edges = levels[0].spacing_mm * levels[0].fixed.shape
     lattice = None
     for index, level in enumerate(levels):
-        finest = index == len(levels) - 1
         spacing = settings.control_mm * 2 ** (len(levels) - 1 - index)
         if settings.field == "dense":
             spacing = float(level.spacing_mm.min())
@@ -75,9 +74,13 @@ def fit_lattice(
         start = np.zeros((*counts, 3)) if lattice is None else _refitted(lattice, counts)
         steps = settings.steps[min(index, len(settings.steps) - 1)]
         name = f"field, {level.spacing_mm.min():.1f} mm"
-        found = _descend(level, start, edges, settings, steps, lambda n, k=name, s=steps: report(k, n, s))
-        lattice = Lattice(found, edges)
+        told = partial(_tell, report, name, steps)
+        lattice = Lattice(descend(level, start, edges, settings, steps, told), edges)
     return lattice
+
+
+def _tell(report: Report, name: str, steps: int, done: int) -> None:
+    report(name, done, steps)
 
 
 def _refitted(lattice: Lattice, counts: np.ndarray) -> np.ndarray:
@@ -94,12 +97,26 @@ def _refitted(lattice: Lattice, counts: np.ndarray) -> np.ndarray:
     return field
 
 
-def _descend(level: Level, start, edges, settings: Settings, steps: int, report) -> np.ndarray:
-    """Return the control points after some steps of Adam from a start."""
+def descend(
+    level: Level,
+    start: np.ndarray,
+    edges_mm: np.ndarray,
+    settings: Settings,
+    steps: int,
+    report: Callable[[int], None] = lambda done: None,
+) -> np.ndarray:
+    """Return the control points, (n1, n2, n3, 3), after some steps of Adam from a start."""
     import tensorflow as tf
 
     coefficients = tf.Variable(start[None], dtype=tf.float32)
-    slope = _slope_function(level, coefficients, edges, settings)
+    objective = _objective(level, coefficients.shape[1:4], edges_mm, settings)
+
+    @tf.function
+    def slope():
+        with tf.GradientTape() as tape:
+            similarity, bending = objective(coefficients)
+        return tape.gradient(similarity + bending, coefficients)
+
     first, second = tf.zeros_like(coefficients), tf.zeros_like(coefficients)
     largest = STEP * float(level.spacing_mm.min())
     for step in range(steps):
@@ -113,32 +130,38 @@ def _descend(level: Level, start, edges, settings: Settings, steps: int, report)
     return coefficients[0].numpy()
 
 
-def _slope_function(level: Level, coefficients, edges, settings: Settings):
-    """Return a function that gives the gradient of the objective at the control points."""
+def loss_of(lattice: Lattice, level: Level, settings: Settings) -> float:
+    """Return the similarity alone at some control points, the smaller the more alike."""
+    import tensorflow as tf
+
+    objective = _objective(level, lattice.coefficients.shape[:3], lattice.edges_mm, settings)
+    return float(objective(tf.constant(lattice.coefficients[None], tf.float32))[0])
+
+
+def _objective(level: Level, counts, edges_mm: np.ndarray, settings: Settings):
+    """Return a function from control points, (1, n1, n2, n3, 3), to similarity and bending."""
     import tensorflow as tf
 
     from mmzoo.ops.lattice import lattice_bending, lattice_field, lattice_matrix
     from mmzoo.ops.slope import warp_for_field
     from mmzoo.registration.similarity import similarity_to
 
-    shape, counts = level.fixed.shape, coefficients.shape[1:4]
-    spacing = edges / np.array(counts)
-    positions = [p / s - 0.5 for p, s in zip(centres(shape, edges), spacing, strict=True)]
-    matrices = [lattice_matrix(p, n) for p, n in zip(positions, counts, strict=True)]
+    shape = level.fixed.shape
+    spacing = edges_mm / np.array(counts)
+    lines = zip(centres(shape, edges_mm), spacing, strict=True)
+    positions = [points / step - 0.5 for points, step in lines]
+    matrices = [lattice_matrix(*line) for line in zip(positions, counts, strict=True)]
     moving, mask = tf.constant(level.moving[None]), tf.constant(level.mask[None])
     compare = similarity_to(settings.loss, tf.constant(level.fixed[None]), level.spacing_mm)
     offset = tf.constant(level.margin, tf.float32)
     voxel = tf.constant(level.spacing_mm, tf.float32)
     weight = WEIGHTS[settings.loss] if settings.weight is None else settings.weight
 
-    @tf.function
-    def slope():
-        with tf.GradientTape() as tape:
-            ddf = lattice_field(coefficients, matrices) / voxel
-            warped = warp_for_field(moving, ddf, offset)
-            known = mask * tf.stop_gradient(warped[..., 1])
-            loss = compare(warped[..., 0], known)
-            loss += weight * lattice_bending(coefficients, positions, spacing)[0]
-        return tape.gradient(loss, coefficients)
+    def objective(coefficients):
+        ddf = lattice_field(coefficients, matrices) / voxel
+        warped = warp_for_field(moving, ddf, offset)
+        known = mask * tf.stop_gradient(warped[..., 1])
+        bending = weight * lattice_bending(coefficients, positions, spacing)[0]
+        return compare(warped[..., 0], known), bending
 
-    return slope
+    return objective

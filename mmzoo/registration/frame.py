@@ -30,7 +30,7 @@ class Pair:
     def reduced(self, spacing_mm: float) -> Pair:
         """Return the pair with voxels joined that are at most half of a spacing."""
         images = (self.fixed, self.moving, self.fixed_mask, self.moving_mask)
-        return Pair(*(image and reduced(image, spacing_mm) for image in images))
+        return Pair(*(None if image is None else reduced(image, spacing_mm) for image in images))
 
 
 @dataclass(frozen=True)
@@ -60,61 +60,6 @@ class Box:
         return geometry.make_grid(
             fixed, self.lower - margin * step, self.upper + margin * step, wider
         )
-
-
-def reduced(self, spacing_mm: float) -> Pair:
-        """Return the pair with voxels joined that are at most half of a spacing."""
-        images = (self.fixed, self.moving, self.fixed_mask, self.moving_mask)
-        return Pair(*(image and reduced(image, spacing_mm) for image in images))
-
-
-@dataclass(frozen=True)
-class Box:
-    """The part of the fixed image that is compared, and the resolution.
-
-    Attributes:
-        lower: (3,), corner in the fixed image's continuous index, edge of a voxel; `upper` too.
-        edges_mm: (3,).
-        shape: voxels along each axis at the finest level.
-    """
-
-    lower: np.ndarray
-    upper: np.ndarray
-    edges_mm: np.ndarray
-    shape: tuple[int, ...]
-
-    @property
-    def spacing_mm(self) -> np.ndarray:
-        """Voxel size at the finest level."""
-        return self.edges_mm / self.shape
-
-    def grid(self, fixed: sitk.Image, shape, margin=0) -> sitk.Image:
-        """Return an empty image of `shape` voxels over the box, and of a margin all round."""
-        step = (self.upper - self.lower) / shape
-        wider = np.asarray(shape) + 2 * np.asarray(margin)
-        return geometry.make_grid(
-            fixed, self.lower - margin * step, self.upper + margin * step, wider
-        )
-
-
-@dataclass(frozen=True)
-class Level:
-    """The two images at one resolution, as arrays along the fixed image's axes.
-
-    Attributes:
-        fixed: (dim1, dim2, dim3) float32 in [0, 1].
-        moving: (m_dim1, m_dim2, m_dim3, 2) float32: the image, carried onto the fixed image's
-            grid by the linear stage and known beyond it, and the weight of each voxel.
-        mask: (dim1, dim2, dim3) float32, weight of each voxel of the fixed image.
-        margin: voxels by which `moving` reaches beyond `fixed` on each side.
-        spacing_mm: (3,), of both.
-    """
-
-    fixed: np.ndarray
-    moving: np.ndarray
-    mask: np.ndarray
-    margin: int
-    spacing_mm: np.ndarray
 
 
 def reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:
@@ -124,13 +69,13 @@ def reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:
     if factors.max() == 1:
         return image
     if image.GetPixelID() == sitk.sitkUInt8:  # a mask: no means of ones and zeros
-        return sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), factors.astype(int).tolist()) >= 0.5
+        return (
+            sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), factors.astype(int).tolist()) >= 0.5
+        )
     return sitk.BinShrink(image, factors.astype(int).tolist())
 
 
-def choose_box(
-    pair: Pair, resolution_mm: float | None, max_voxels: int
-) -> Box:
+def choose_box(pair: Pair, resolution_mm: float | None, max_voxels: int) -> Box:
     """Return the foreground of the fixed image, or its mask, and a grid for it."""
     size = np.array(pair.fixed.GetSize())
     lower, upper = _inside(pair)

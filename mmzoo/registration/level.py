@@ -63,9 +63,7 @@ def make_level(pair: Pair, linear: sitk.Transform, box: Box, shape) -> Level:
 def _carry(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:
     """Resample linearly, smoothed where the grid is coarser; border values go on outside."""
     smooth = geometry.antialiased(image, grid)
-    found = sitk.Resample(
-        smooth, grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True
-    )
+    found = sitk.Resample(smooth, grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
     return _array(found)
 
 
