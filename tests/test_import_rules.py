@@ -28,7 +28,16 @@ MAY_IMPORT = {
     "host": (*BELOW_MODELS, "models", "layering"),
     "cli": (
         *BELOW_MODELS,
-        *("models", "layering", "metrics", "data", "evaluation", "baselines", "registration", "host"),
+        *(
+            "models",
+            "layering",
+            "metrics",
+            "data",
+            "evaluation",
+            "baselines",
+            "registration",
+            "host",
+        ),
     ),
 }
 KNOW_DEEPREG = ("models", "host", "cli")

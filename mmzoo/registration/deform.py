@@ -114,8 +114,8 @@ def descend(
     @tf.function
     def slope():
         with tf.GradientTape() as tape:
-            similarity, bending = objective(coefficients)
-        return tape.gradient(similarity + bending, coefficients)
+            loss = sum(objective(coefficients))
+        return tape.gradient(loss, coefficients)
 
     first, second = tf.zeros_like(coefficients), tf.zeros_like(coefficients)
     largest = STEP * float(level.spacing_mm.min())

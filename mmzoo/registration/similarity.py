@@ -10,7 +10,7 @@ from typing import Any
 
 # Of the bending energy beside each loss, mm^2; chosen in benchmarks/results/register/README.md.
 WEIGHTS = {
-    "segi": 40.0,
+    "segi": 160.0,
     "mi": 40.0,
     "nmi": 40.0,
     "ncc": 40.0,
