@@ -31,8 +31,8 @@ def apply(
 
     try:
         _check(moving, reference, points, frame, inverse)
-        if points is not None:
-            count = registration.apply_to_points(transform, points, out, frame, inverse)
+        if moving is None or reference is None:
+            count = registration.apply_to_points(transform, points or "", out, frame, inverse)
             typer.echo(f"{count} points in {out}, {frame} mm of the ", nl=False)
             typer.echo("fixed image" if inverse else "moving image")
             return

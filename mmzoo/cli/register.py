@@ -1,7 +1,7 @@
 """``mmzoo register``: two files in, one result out."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -58,7 +58,13 @@ def register(
     from mmzoo.registration.output import check_out, write_registration
     from mmzoo.registration.register import register as run
 
-    options = {"loss": loss, "initial": initial, "field": field, "weight": weight, "seed": seed}
+    options: dict[str, Any] = {
+        "loss": loss,
+        "initial": initial,
+        "field": field,
+        "weight": weight,
+        "seed": seed,
+    }
     options |= {"resolution_mm": resolution}
     if control is not None:
         options["control_mm"] = control

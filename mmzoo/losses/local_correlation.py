@@ -78,7 +78,7 @@ def check_settings(window: int, eps: float) -> None:
 
 @functools.lru_cache
 def _compiled(window: int, eps: float):
-    return compiled(lambda *tensors: _local_correlation(*tensors, window, eps))
+    return compiled(lambda a, b, mask: _local_correlation(a, b, mask, window, eps))
 
 
 def _local_correlation(fixed, warped, mask, window: int, eps: float):

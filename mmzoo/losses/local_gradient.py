@@ -78,7 +78,7 @@ def local_gradient(
 
 @functools.lru_cache
 def _compiled(window: int, absolute: bool, eps: float):
-    return compiled(lambda *tensors: _local_gradient(*tensors, window, absolute, eps))
+    return compiled(lambda a, b, mask: _local_gradient(a, b, mask, window, absolute, eps))
 
 
 def _local_gradient(fixed, warped, mask, window: int, absolute: bool, eps: float):

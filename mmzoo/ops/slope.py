@@ -53,9 +53,10 @@ def _value_and_slope(volume: tf.Tensor, ddf: tf.Tensor, offset: tf.Tensor):
     on2 = [_between(on1[0, k], on1[1, k], t2) for k in (0, 1)]
     step2 = [on1[1, k] - on1[0, k] for k in (0, 1)]
     along1 = [_between(step1[0, k], step1[1, k], t2) for k in (0, 1)]
-    slopes = (_between(*along1, t3), _between(*step2, t3), on2[1] - on2[0])
+    slope1, slope2 = _between(along1[0], along1[1], t3), _between(step2[0], step2[1], t3)
+    slopes = (slope1, slope2, on2[1] - on2[0])
     slope = tf.concat([s[..., :1] for s in slopes], axis=-1) * inside
-    return _between(*on2, t3), slope
+    return _between(on2[0], on2[1], t3), slope
 
 
 def _corners(volume: tf.Tensor, lower: tf.Tensor, size: Sequence[int]) -> dict:

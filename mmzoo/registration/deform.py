@@ -64,7 +64,7 @@ def fit_lattice(
         report: called with a stage's name, steps done and steps in all.
     """
     edges = levels[0].spacing_mm * levels[0].fixed.shape
-    lattice = None
+    lattice: Lattice | None = None
     for index, level in enumerate(levels):
         spacing = settings.control_mm * 2 ** (len(levels) - 1 - index)
         if settings.field == "dense":
@@ -76,6 +76,8 @@ def fit_lattice(
         name = f"field, {level.spacing_mm.min():.1f} mm"
         told = partial(_tell, report, name, steps)
         lattice = Lattice(descend(level, start, edges, settings, steps, told), edges)
+    if lattice is None:
+        raise ValueError("`levels` must hold at least one level, got none.")
     return lattice
 
 

@@ -41,7 +41,8 @@ def unfolded(lattice: Lattice, level: Level, settings: Settings) -> tuple[Lattic
     """
     shape = level.fixed.shape
     before = now = smallest_determinant(lattice, shape)
-    done, times = [], 1
+    done: list[str] = []
+    times = 1
     while now < SMALLEST and len(done) < ROUNDS:
         times *= 4
         weight = WEIGHTS[settings.loss] if settings.weight is None else settings.weight

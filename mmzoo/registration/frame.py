@@ -29,8 +29,9 @@ class Pair:
 
     def reduced(self, spacing_mm: float) -> Pair:
         """Return the pair with voxels joined that are at most half of a spacing."""
-        images = (self.fixed, self.moving, self.fixed_mask, self.moving_mask)
-        return Pair(*(None if image is None else reduced(image, spacing_mm) for image in images))
+        masks = (self.fixed_mask, self.moving_mask)
+        fewer = [None if mask is None else reduced(mask, spacing_mm) for mask in masks]
+        return Pair(reduced(self.fixed, spacing_mm), reduced(self.moving, spacing_mm), *fewer)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def overlaps(pair: Pair) -> bool:
             index = np.array(other.TransformPhysicalPointToContinuousIndex(point))
             inside.append(bool(np.all((index >= 0) & (index <= limit))))
         share.append(np.mean(inside))
-    return max(share) >= 0.1
+    return bool(max(share) >= 0.1)
 
 
 def _starts(pair: Pair, overlap: bool):

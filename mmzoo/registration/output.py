@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -47,19 +51,33 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
     """
     from mmzoo.registration.drawing import draw_registration
 
-    out.mkdir(parents=True, exist_ok=True)
-    for name in FILES:
-        (out / name).unlink(missing_ok=True)
-    write_image(found.warped, out / WARPED)
-    write_image(found.ddf_mm, out / FIELD)
-    if found.label is not None:
-        write_image(found.label, out / LABEL)
-    with whole_as(out / TRANSFORM) as partial:
-        sitk.WriteTransform(found.transform, str(partial))
-    with whole_as(out / PICTURE) as partial:
-        draw_registration(partial, found)
-    with whole_file(out / REPORT) as partial:
-        partial.write_text(json.dumps({**(extra or {}), **found.report}, indent=2) + "\n")
+    report = {**(extra or {}), **found.report}
+    with _whole_files(out) as partial:
+        write_image(found.warped, partial / WARPED)
+        write_image(found.ddf_mm, partial / FIELD)
+        if found.label is not None:
+            write_image(found.label, partial / LABEL)
+        sitk.WriteTransform(found.transform, str(partial / TRANSFORM))
+        draw_registration(partial / PICTURE, found)
+        (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
+
+
+@contextmanager
+def _whole_files(out: Path) -> Iterator[Path]:
+    """Give a folder to fill, whose files replace those of `out` only when all are there."""
+    out = out.absolute()
+    partial = out.with_name(f".{os.getpid()}-{out.name}")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        out.mkdir(exist_ok=True)
+        for name in FILES:
+            (out / name).unlink(missing_ok=True)
+        for name in reversed(FILES):  # the report last
+            if (partial / name).exists():
+                os.replace(partial / name, out / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_image(image: sitk.Image, path: Path) -> None:
@@ -69,16 +87,11 @@ def write_image(image: sitk.Image, path: Path) -> None:
         ValueError: for a suffix that ITK cannot write.
     """
     try:
-        with whole_as(path) as partial:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial:
             sitk.WriteImage(image, str(partial), useCompression=True, compressionLevel=1)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ValueError(
             f"{path} cannot be written ({reason}); give a name that ends in .nii.gz, .mha or .nrrd."
         ) from error
-
-
-def whole_as(path: Path):
-    """Return `whole_file`, which keeps the name and with it the suffix that says the format."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return whole_file(path)

@@ -1,4 +1,4 @@
-"""The lattice of control points against the B-spline field on voxels, and bending by differences."""
+"""The lattice of control points against the spline on voxels, and bending by differences."""
 
 import numpy as np
 import pytest

@@ -81,8 +81,8 @@ def test_the_inverse_follows_a_strong_smooth_field():
     np.testing.assert_allclose(invert_points(transform, moved), start, atol=0.01)
 
 
-def test_a_transform_of_the_wrong_kind_is_refused(images, registered, tmp_path):
-    folder, (out, _) = images[0], registered
+def test_a_transform_of_the_wrong_kind_is_refused(images, tmp_path):
+    folder = images[0]
     flat = tmp_path / "flat.tfm"
     sitk.WriteTransform(sitk.Euler2DTransform(), str(flat))
     (tmp_path / "text.h5").write_text("no transform")
@@ -93,8 +93,8 @@ def test_a_transform_of_the_wrong_kind_is_refused(images, registered, tmp_path):
         tmp_path / "none.h5": "is not there",
     }
     for path, message in wrong.items():
-        result = call(apply, "--transform", path, "--moving", folder / "moving.nrrd",
-                      "--reference", folder / "fixed.nii.gz", "--out", tmp_path / "o.nii")  # fmt: skip
+        image = ("--moving", folder / "moving.nrrd", "--reference", folder / "fixed.nii.gz")
+        result = call(apply, "--transform", path, *image, "--out", tmp_path / "o.nii")
         assert result.exit_code == 1 and message in result.output, (path, result.output)
         assert not (tmp_path / "o.nii").exists()
 
