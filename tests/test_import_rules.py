@@ -23,10 +23,21 @@ MAY_IMPORT = {
     "data": ("checks",),
     "evaluation": ("checks", "metrics", "data"),
     "baselines": ("checks", "data", "evaluation"),
+    # Registers a pair by the losses and draws it: beside the models, knows no network.
+    "registration": ("checks", "ops", "losses", "metrics", "data", "evaluation"),
     "host": (*BELOW_MODELS, "models", "layering"),
     "cli": (
         *BELOW_MODELS,
-        *("models", "layering", "metrics", "data", "evaluation", "baselines", "host"),
+        *(
+            "models",
+            "layering",
+            "metrics",
+            "data",
+            "evaluation",
+            "baselines",
+            "registration",
+            "host",
+        ),
     ),
 }
 KNOW_DEEPREG = ("models", "host", "cli")
@@ -45,6 +56,7 @@ ADVICE = {
     "data": "move what needs a network or a metric into mmzoo/cli or mmzoo/evaluation",
     "evaluation": "move what needs a network into mmzoo/host or mmzoo/cli",
     "baselines": "a tool knows images and fields alone: move what needs a network into mmzoo/cli",
+    "registration": "a method takes a pair and gives a field: move a network into mmzoo/models",
     "host": "move what a user calls into mmzoo/cli",
     "cli": "",
 }

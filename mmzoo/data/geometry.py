@@ -147,10 +147,16 @@ def resample_image(image: sitk.Image, grid: sitk.Image) -> np.ndarray:
         (dim1, dim2, dim3) float32; outside the image, its smallest value.
     """
     smallest = float(sitk.GetArrayFromImage(image).min())
-    # ITK's recursive filter wants four voxels along each axis.
-    if min(image.GetSize()) >= 4:
-        image = sitk.SmoothingRecursiveGaussian(image, _antialias(image, grid))
+    image = antialiased(image, grid)
     return _to_array(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, smallest))
+
+
+def antialiased(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
+    """Return an image smoothed for a coarser grid along the same axes."""
+    # ITK's recursive filter wants four voxels along each axis.
+    if min(image.GetSize()) < 4:
+        return image
+    return sitk.SmoothingRecursiveGaussian(image, _antialias(image, grid))
 
 
 def resample_labels(labels: sitk.Image, grid: sitk.Image, values: list[int]) -> np.ndarray:

@@ -50,16 +50,16 @@ def register_affine(moving: np.ndarray, fixed: np.ndarray) -> np.ndarray:
     """
     images = _to_itk("fixed", fixed), _to_itk("moving", moving)
     try:
-        with _one_thread():
+        with one_thread():
             rigid = _optimise(*images, _best_start(*images))
-            return _to_matrix(_optimise(*images, _as_affine(rigid)))
+            return _to_matrix(_optimise(*images, as_affine(rigid)))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ValueError(f"affine registration of this pair failed in ITK: {reason}") from error
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Hold ITK to one thread; the registration method's own setting does not reach its metric."""
     before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
@@ -136,7 +136,8 @@ def _share(image: sitk.Image, count: int) -> float:
     return min(1.0, count / float(np.prod(image.GetSize())))
 
 
-def _as_affine(rigid: sitk.Euler3DTransform) -> sitk.AffineTransform:
+def as_affine(rigid: sitk.Euler3DTransform) -> sitk.AffineTransform:
+    """Return a rigid transform as an affine one, about the same centre."""
     affine = sitk.AffineTransform(3)
     affine.SetMatrix(rigid.GetMatrix())
     affine.SetTranslation(rigid.GetTranslation())

@@ -17,14 +17,19 @@ import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
 from mmzoo.ops.compiled import compiled
-from mmzoo.ops.filters import box_sum
+from mmzoo.ops.filters import box_sum, weighted_mean
 
 WINDOW = 7
 EPS = 1e-5
 
 
 def local_correlation(
-    fixed: tf.Tensor, warped: tf.Tensor, *, window: int = WINDOW, eps: float = EPS
+    fixed: tf.Tensor,
+    warped: tf.Tensor,
+    mask: tf.Tensor | None = None,
+    *,
+    window: int = WINDOW,
+    eps: float = EPS,
 ) -> tf.Tensor:
     """Return the negative mean squared correlation of the windows of two volumes.
 
@@ -39,6 +44,7 @@ def local_correlation(
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
             returned), dims known, finite; made for intensities in about [-1, 1].
         warped: the same shape.
+        mask: (batch or 1, dim1, dim2, dim3); voxels count by its value. All alike if None.
         window: odd, in voxels, at least 3.
         eps: added to the product of two sums of squares, for constant windows.
 
@@ -54,11 +60,12 @@ def local_correlation(
     check_same_shape("fixed", fixed, "warped", warped)
     if len(fixed.shape) == 5:
         channels = [
-            local_correlation(f, w, window=window, eps=eps)
+            local_correlation(f, w, mask, window=window, eps=eps)
             for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
         ]
         return tf.add_n(channels) / len(channels)
-    return _compiled(window, eps)(fixed, warped)
+    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
+    return _compiled(window, eps)(fixed, warped, mask)
 
 
 def check_settings(window: int, eps: float) -> None:
@@ -71,10 +78,10 @@ def check_settings(window: int, eps: float) -> None:
 
 @functools.lru_cache
 def _compiled(window: int, eps: float):
-    return compiled(lambda fixed, warped: _local_correlation(fixed, warped, window, eps))
+    return compiled(lambda a, b, mask: _local_correlation(a, b, mask, window, eps))
 
 
-def _local_correlation(fixed, warped, window: int, eps: float):
+def _local_correlation(fixed, warped, mask, window: int, eps: float):
     # Without their means first: sums of squares of far numbers would leave float32 no digits.
     fixed, warped = (v - tf.reduce_mean(v, axis=(1, 2, 3), keepdims=True) for v in (fixed, warped))
     count = tf.constant(window_sizes(fixed.shape[1:], window), fixed.dtype)
@@ -82,7 +89,7 @@ def _local_correlation(fixed, warped, window: int, eps: float):
     cov = box_sum(fixed * warped, window) - sum_a * sum_b / count
     var_a = tf.maximum(box_sum(fixed**2, window) - sum_a**2 / count, 0)
     var_b = tf.maximum(box_sum(warped**2, window) - sum_b**2 / count, 0)
-    return -tf.reduce_mean(cov**2 / (var_a * var_b + eps), axis=(1, 2, 3))
+    return -weighted_mean(cov**2 / (var_a * var_b + eps), mask)
 
 
 def window_sizes(shape, window: int) -> np.ndarray:

@@ -17,7 +17,7 @@ import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
 from mmzoo.ops.compiled import compiled
-from mmzoo.ops.filters import box_sum
+from mmzoo.ops.filters import box_sum, weighted_mean
 from mmzoo.ops.finite_difference import backward_gradient
 
 WINDOW = 7  # n of Eq. 1, "we set n = 7 and get the best results"
@@ -27,6 +27,7 @@ EPS = 1.0  # epsilon^2 of Eq. 2
 def local_gradient(
     fixed: tf.Tensor,
     warped: tf.Tensor,
+    mask: tf.Tensor | None = None,
     *,
     window: int = WINDOW,
     absolute: bool = True,
@@ -47,6 +48,7 @@ def local_gradient(
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
             returned), dims known and at least 2, finite; made for intensities in [-1, 1].
         warped: the same shape.
+        mask: (batch or 1, dim1, dim2, dim3); voxels count by its value. All alike if None.
         window: n, odd, in voxels. 1 takes the gradient of each voxel by itself.
         absolute: take |n . n| (contrast may reverse); false keeps the sign.
         eps: added to the squared norm of a window's sum; a sum below sqrt(eps) counts less. In
@@ -64,28 +66,29 @@ def local_gradient(
     check_same_shape("fixed", fixed, "warped", warped)
     if len(fixed.shape) == 5:
         channels = [
-            local_gradient(f, w, window=window, absolute=absolute, eps=eps)
+            local_gradient(f, w, mask, window=window, absolute=absolute, eps=eps)
             for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
         ]
         return tf.add_n(channels) / len(channels)
     if min(fixed.shape[1:]) < 2:
         raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
-    return _compiled(window, absolute, eps)(fixed, warped)
+    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
+    return _compiled(window, absolute, eps)(fixed, warped, mask)
 
 
 @functools.lru_cache
 def _compiled(window: int, absolute: bool, eps: float):
-    return compiled(lambda fixed, warped: _local_gradient(fixed, warped, window, absolute, eps))
+    return compiled(lambda a, b, mask: _local_gradient(a, b, mask, window, absolute, eps))
 
 
-def _local_gradient(fixed, warped, window: int, absolute: bool, eps: float):
+def _local_gradient(fixed, warped, mask, window: int, absolute: bool, eps: float):
     a = box_sum(backward_gradient(fixed), window)  # (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)
     b = box_sum(backward_gradient(warped), window)  # Eq. 1
     squares = [tf.reduce_sum(v**2, axis=1) + eps for v in (a, b)]  # Eq. 2, each on its own: a
     scale = tf.math.rsqrt(squares[0]) * tf.math.rsqrt(squares[1])  # product may overflow
     cosine = tf.reduce_sum(a * b, axis=1) * scale
     cosine = tf.abs(cosine) if absolute else cosine
-    return -tf.reduce_mean(cosine, axis=(1, 2, 3))  # Eq. 3
+    return -weighted_mean(cosine, mask[:, 1:, 1:, 1:])  # Eq. 3
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

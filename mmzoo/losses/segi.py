@@ -23,7 +23,7 @@ import tf_keras as keras
 from mmzoo.checks import check_choice, check_positive, check_rank, check_same_shape
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import compiled, recomputed
-from mmzoo.ops.filters import gaussian_smooth
+from mmzoo.ops.filters import gaussian_smooth, weighted_mean
 from mmzoo.ops.finite_difference import backward_gradient
 
 SIGMAS = (1.0, 1.5, 3.0)  # Sigma, section 3 of the paper, in voxels
@@ -33,6 +33,7 @@ ORDERS = ("normalise-then-smooth", "smooth-then-normalise")
 def segi(
     fixed: tf.Tensor,
     warped: tf.Tensor,
+    mask: tf.Tensor | None = None,
     *,
     sigmas: Sequence[float] = SIGMAS,
     order: str = "normalise-then-smooth",
@@ -49,7 +50,8 @@ def segi(
     where |v| is sqrt(|v|^2 + eps). Differences are one-sided without the first planes; smoothing
     counts zeros outside the volume. Symmetric in its two volumes, unchanged when one of them is
     multiplied by -1 (if `absolute`) or shifted by a constant, and by scaling as long as gradients
-    stay well above sqrt(eps). It costs about three copies of the gradient of both volumes, made anew for each sigma.
+    stay well above sqrt(eps). It costs about three
+    copies of the gradient of both volumes, made anew for each sigma.
     With `sigmas` [0] nothing is smoothed: plain normalised gradient information (Haber and
     Modersitzki 2006), whose two orders differ by eps alone.
 
@@ -57,6 +59,7 @@ def segi(
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
             returned), dims known and at least 2, finite; made for intensities in about [0, 1].
         warped: the same shape.
+        mask: (batch or 1, dim1, dim2, dim3); voxels count by its value. All alike if None.
         sigmas: standard deviations of the neighbourhoods, in the unit of `spacing`; 0 for none.
         order: "normalise-then-smooth" (Eq. 5) or "smooth-then-normalise" (authors' code: the
             gradient is smoothed raw and only the cosine normalises).
@@ -80,52 +83,107 @@ def segi(
     check_same_shape("fixed", fixed, "warped", warped)
     if len(fixed.shape) == 5:
         channels = [
-            segi(f, w, sigmas=sigmas, order=order, absolute=absolute, eps=eps, spacing=spacing)
+            segi(
+                f, w, mask, sigmas=sigmas, order=order, absolute=absolute, eps=eps, spacing=spacing
+            )
             for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
         ]
         return tf.add_n(channels) / len(channels)
     if min(fixed.shape[1:]) < 2:
         raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
+    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
     distances = [
-        _of_neighbourhood(sigma, order, absolute, eps, spacing)(fixed, warped) for sigma in sigmas
+        _of_neighbourhood(sigma, order, absolute, eps, spacing)(fixed, warped, mask)
+        for sigma in sigmas
     ]
     return tf.add_n(distances) / len(distances)  # Eq. 7
 
 
 @functools.lru_cache
 def _of_neighbourhood(sigma: float, order: str, absolute: bool, eps: float, spacing):
-    """Return the distance of one sigma as a function of two volumes.
+    """Return the distance of one sigma as a function of two volumes and a mask.
 
     Only the loops over voxels are compiled: TensorFlow's own products of matrices, which smooth,
     use all cores where XLA's do not, and take half the time.
     """
-    edges = _edges(order == "normalise-then-smooth", eps, spacing)
-    voxels = [sigma / length for length in spacing]
+    edges, compare = _compiled_edges(order, eps, spacing), _compiled_distance(absolute, eps)
+    voxels = _in_voxels(sigma, spacing)
 
-    def distance(fixed, warped):
+    def distance(fixed, warped, mask):
         a, b = (gaussian_smooth(edges(volume), voxels) for volume in (fixed, warped))  # Eq. 5
-        return _mean_cosine(absolute, eps)(a, b)
+        return compare(a, b, mask)
 
     return recomputed(distance)
 
 
 @functools.lru_cache
-def _edges(normalise: bool, eps: float, spacing):
-    def edges(volume):
-        gradient = _gradient(volume, spacing)  # (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)
-        return _normalise(gradient, eps) if normalise else gradient  # Eq. 4
-
-    return compiled(edges)
+def _compiled_edges(order: str, eps: float, spacing):
+    return compiled(lambda volume: _edges(volume, order, eps, spacing))
 
 
 @functools.lru_cache
-def _mean_cosine(absolute: bool, eps: float):
-    def mean_cosine(a, b):
-        cosine = tf.reduce_sum(_normalise(a, eps) * _normalise(b, eps), axis=1)
-        cosine = tf.abs(cosine) if absolute else cosine
-        return -tf.reduce_mean(cosine, axis=(1, 2, 3))  # Eq. 8
+def _compiled_distance(absolute: bool, eps: float):
+    def distance(a, b, mask):
+        return segi_distance([_normalise(a, eps)], [_normalise(b, eps)], mask, absolute=absolute)
 
-    return compiled(mean_cosine)
+    return compiled(distance)
+
+
+def segi_features(
+    volume: tf.Tensor, sigmas: Sequence[float], order: str, eps: float, spacing
+) -> list[tf.Tensor]:
+    """Return SG_I of Eq. 5, of length one, for each sigma.
+
+    For whoever compares one volume with many: `segi` of two volumes is `segi_distance` of their
+    features.
+
+    Args:
+        volume: (batch, dim1, dim2, dim3).
+        sigmas: as in `segi`, likewise the others.
+        order: one of `ORDERS`.
+        eps: above 0.
+        spacing: three lengths.
+
+    Returns:
+        For each sigma (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1).
+    """
+    edges = _edges(volume, order, eps, spacing)
+    voxels = [_in_voxels(sigma, spacing) for sigma in sigmas]
+    return [_normalise(gaussian_smooth(edges, each), eps) for each in voxels]  # Eq. 5
+
+
+def segi_distance(
+    features_a: Sequence[tf.Tensor],
+    features_b: Sequence[tf.Tensor],
+    mask: tf.Tensor,
+    *,
+    absolute: bool = True,
+) -> tf.Tensor:
+    """Return the distance of Eq. 7 and 8 of two volumes' `segi_features`, (batch,).
+
+    Args:
+        features_a: of one volume.
+        features_b: of the other, of the same sigmas.
+        mask: (batch or 1, dim1, dim2, dim3), the weight of each voxel.
+        absolute: as in `segi`.
+    """
+    weight = mask[:, 1:, 1:, 1:]
+    total = 0.0
+    for a, b in zip(features_a, features_b, strict=True):
+        cosine = tf.reduce_sum(a * b, axis=1)
+        cosine = tf.abs(cosine) if absolute else cosine
+        total -= weighted_mean(cosine, weight)  # Eq. 8
+    return total / len(features_a)  # Eq. 7
+
+
+def _edges(volume: tf.Tensor, order: str, eps: float, spacing) -> tf.Tensor:
+    """Return what is smoothed, (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)."""
+    gradient = _gradient(volume, spacing)
+    return _normalise(gradient, eps) if order == "normalise-then-smooth" else gradient  # Eq. 4
+
+
+def _in_voxels(sigma: float, spacing) -> list[float]:
+    return [sigma / length for length in spacing]
 
 
 def _gradient(volume: tf.Tensor, spacing) -> tf.Tensor:

@@ -129,3 +129,14 @@ def resize(volume: tf.Tensor, shape) -> tf.Tensor:
     matrices[2] = np.kron(matrices[2], np.eye(channels))
     flat = tf.reshape(volume, [-1, dims[0], dims[1], dims[2] * channels])
     return tf.reshape(apply_along_axes(flat, matrices), [-1, *shape, channels])
+
+
+def weighted_mean(volume: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    """Return the mean over the voxels by their weights, (batch,); 0 where all weights are.
+
+    Args:
+        volume: (batch, dim1, dim2, dim3).
+        weight: (batch or 1, dim1, dim2, dim3), at least 0.
+    """
+    total = tf.reduce_sum(weight * volume, axis=(1, 2, 3))
+    return tf.math.divide_no_nan(total, tf.reduce_sum(weight, axis=(1, 2, 3)))

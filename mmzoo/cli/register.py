@@ -1,0 +1,118 @@
+"""``mmzoo register``: two files in, one result out."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmzoo.cli._quiet import quiet
+
+
+def register(
+    fixed: Annotated[
+        Path,
+        typer.Option(help="Image that stays: NIfTI, MHA, NRRD, a DICOM folder."),
+    ],
+    moving: Annotated[Path, typer.Option(help="Image that is aligned to it.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    loss: Annotated[
+        str,
+        typer.Option(help="segi, mi, nmi, ncc, local-correlation or local-gradient."),
+    ] = "segi",
+    initial: Annotated[
+        str, typer.Option(help="Stage before the field: none, rigid or affine.")
+    ] = "affine",
+    field: Annotated[str, typer.Option(help="bspline, dense or none.")] = "bspline",
+    weight: Annotated[
+        float | None,
+        typer.Option(help="Of the bending energy, mm^2: larger is smoother [default: the loss's]."),
+    ] = None,
+    control: Annotated[
+        float | None, typer.Option(help="Distance of the B-spline's control points, mm.")
+    ] = None,
+    resolution: Annotated[
+        float | None,
+        typer.Option(help="Voxel size for comparing, mm [default: what the size allows]."),
+    ] = None,
+    fixed_mask: Annotated[
+        Path | None, typer.Option(help="Where the fixed image counts, above 0.")
+    ] = None,
+    moving_mask: Annotated[
+        Path | None, typer.Option(help="Where the moving image counts, above 0.")
+    ] = None,
+    label: Annotated[
+        Path | None, typer.Option(help="Label map of the moving image, carried along.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the points that the first stages draw.")] = 1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier registration in the folder.")
+    ] = False,
+) -> None:
+    """Align two images at once, without a trained model."""
+    # Late, so that `mmzoo --help` does not wait for SimpleITK and TensorFlow.
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from mmzoo.registration.output import check_out, write_registration
+    from mmzoo.registration.register import register as run
+
+    options: dict[str, Any] = {
+        "loss": loss,
+        "initial": initial,
+        "field": field,
+        "weight": weight,
+        "seed": seed,
+    }
+    options |= {"resolution_mm": resolution}
+    if control is not None:
+        options["control_mm"] = control
+    try:
+        check_out(out, overwrite)
+        with quiet(), Progress(console=Console(), transient=True) as progress:
+            found = run(
+                fixed,
+                moving,
+                fixed_mask=fixed_mask,
+                moving_mask=moving_mask,
+                label=label,
+                progress=_bars(progress),
+                **options,
+            )
+            files = {"fixed": fixed, "moving": moving, "label": label}
+            files |= {"fixed_mask": fixed_mask, "moving_mask": moving_mask}
+            named = {name: str(path.resolve()) for name, path in files.items() if path}
+            command = " ".join(["mmzoo", *sys.argv[1:]])
+            write_registration(found, out, {"command": command, "files": named})
+    except (ValueError, OSError) as error:
+        typer.secho(f"Error: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    for note in found.report["notes"]:
+        typer.secho(f"Note: {note}", fg="yellow", err=True)
+    typer.echo(summary(found.report, out))
+
+
+def _bars(progress):
+    """Return a function that shows each stage as a bar of its own."""
+    bars: dict[str, int] = {}
+
+    def report(stage: str, done: int, total: int) -> None:
+        if stage not in bars:
+            bars[stage] = progress.add_task(stage, total=total)
+        progress.update(bars[stage], completed=done)
+
+    return report
+
+
+def summary(report: dict, out: Path) -> str:
+    """Return what was found, in words."""
+    nmi = ", ".join(f"{name} {value}" for name, value in report["nmi"].items())
+    lines = [f"Normalised mutual information: {nmi}."]
+    if "smallest_determinant" in report:
+        smallest = report["smallest_determinant"]
+        lines.append(f"No voxel folds; the smallest Jacobian determinant is {smallest:.2f}.")
+    lines.append(f"{sum(report['seconds'].values()):.0f} s; {out}: warped.nii.gz, transform.h5,")
+    lines[-1] += " displacement_mm.nii.gz, picture.png, registration.json"
+    lines.append(f"Other images: mmzoo apply --transform {out}/transform.h5 ...")
+    return "\n".join(lines)

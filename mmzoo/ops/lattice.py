@@ -1,0 +1,88 @@
+"""A lattice of cubic B-spline control points over a box: its field, anywhere, and its bending.
+
+The field is that of `mmzoo.ops.bspline`, seen from positions instead of voxels, so that one set of
+control points gives the field on every grid that one likes: of a coarse level, a fine one, or of a
+whole image round the box. Bending energy follows from the control points alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+from scipy.interpolate import BSpline
+
+from mmzoo.ops.filters import apply_along_axes
+
+BASIS = BSpline.basis_element([-2, -1, 0, 1, 2], extrapolate=False)
+BASES = (BASIS, BASIS.derivative(1), BASIS.derivative(2))
+# Second derivatives by axis, and how often each stands in the bending energy.
+SECOND = ((2, 0, 0, 1), (0, 2, 0, 1), (0, 0, 2, 1), (1, 1, 0, 2), (1, 0, 1, 2), (0, 1, 1, 2))
+
+
+def lattice_matrix(position: np.ndarray, num_control: int, derivative: int = 0) -> np.ndarray:
+    """Return the weight of each control point of an axis at some positions, (n, num_control).
+
+    Args:
+        position: (n,), in distances of control points from the first one, anywhere; beyond the
+            ends their values go on.
+        num_control: of the axis.
+        derivative: 0, 1 or 2, of the weights with respect to the position.
+    """
+    matrix = np.zeros((len(position), num_control))
+    for step in range(-1, 3):
+        index = np.floor(position).astype(int) + step
+        inside = np.clip(index, 0, num_control - 1)
+        weights = np.nan_to_num(BASES[derivative](position - index))
+        np.add.at(matrix, (np.arange(len(position)), inside), weights)
+    return matrix
+
+
+def lattice_field(coefficients: tf.Tensor, matrices: Sequence[np.ndarray]) -> tf.Tensor:
+    """Return the field of control points.
+
+    Args:
+        coefficients: (batch, n1, n2, n3, 3), in any unit.
+        matrices: of `lattice_matrix`, one an axis, (dim_a, n_a).
+
+    Returns:
+        (batch, dim1, dim2, dim3, 3), in the same unit.
+    """
+    dense = apply_along_axes(tf.transpose(coefficients, [0, 4, 1, 2, 3]), matrices)
+    return tf.transpose(dense, [0, 2, 3, 4, 1])
+
+
+def lattice_bending(
+    coefficients: tf.Tensor, positions: Sequence[np.ndarray], spacing: Sequence[float]
+) -> tf.Tensor:
+    """Return the bending energy of the field of control points, from these alone.
+
+        E = mean_x,c  u_11^2 + u_22^2 + u_33^2 + 2 u_12^2 + 2 u_13^2 + 2 u_23^2
+
+    the mean over the positions, the sum over the components: what
+    `mmzoo.losses.bending_energy` takes by differences of any field is here a quadratic form of the
+    control points, by the exact derivatives of the spline. It costs next to nothing.
+
+    Args:
+        coefficients: (batch, n1, n2, n3, 3), a length.
+        positions: as in `lattice_matrix`, one an axis; the mean is over their grid.
+        spacing: of the control points along each axis, in the same unit.
+
+    Returns:
+        (batch,), at least 0, in 1 / length^2; 0 for a constant field.
+    """
+    components = tf.transpose(coefficients, [0, 4, 1, 2, 3])
+    grams = []  # by axis, then by derivative
+    for axis in zip(positions, components.shape[2:], spacing, strict=True):
+        grams.append([_gram(*axis, derivative) for derivative in range(3)])
+    product = tf.zeros_like(components)
+    for *orders, times in SECOND:
+        matrices = [gram[k] for gram, k in zip(grams, orders, strict=True)]
+        product += times * apply_along_axes(components, matrices)
+    return tf.reduce_sum(components * product, axis=(1, 2, 3, 4)) / components.shape[1]
+
+
+def _gram(position: np.ndarray, num_control: int, spacing: float, derivative: int) -> np.ndarray:
+    rows = lattice_matrix(position, num_control, derivative) / spacing**derivative
+    return rows.T @ rows / len(rows)

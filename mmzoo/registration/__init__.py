@@ -1,0 +1,6 @@
+"""Two images aligned at once, without a trained model; and saved transforms put to use."""
+
+from mmzoo.registration.apply import apply_to_image, apply_to_labels, apply_to_points
+from mmzoo.registration.register import Registration, register
+
+__all__ = ["Registration", "apply_to_image", "apply_to_labels", "apply_to_points", "register"]

@@ -1,0 +1,77 @@
+"""The method without a model: a loss of the zoo is minimised for the pair at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import SimpleITK as sitk
+
+from mmzoo.registration.deform import Lattice, Report, fit_lattice
+from mmzoo.registration.folding import unfolded
+from mmzoo.registration.frame import Box, Pair, choose_box, level_shapes
+from mmzoo.registration.level import Level, make_level
+from mmzoo.registration.settings import Settings
+from mmzoo.registration.transform import lattice_displacement
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """What a method has found after the linear stage.
+
+    Attributes:
+        displacement: of points of the fixed image, before the linear stage moves them: vector image
+            in mm over the fixed image; None for none.
+        report: what was done, for `registration.json`.
+        notes: for the user.
+    """
+
+    displacement: sitk.Image | None
+    report: dict = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+# A method takes the pair, the linear stage's transform and a function to report progress to. One
+# that asks a network has the same shape.
+Method = Callable[[Pair, sitk.Transform, Report], Deformation]
+
+
+def direct(settings: Settings) -> Method:
+    """Return the method that moves control points down the slope of a loss."""
+
+    def method(pair: Pair, linear: sitk.Transform, report: Report) -> Deformation:
+        if settings.field == "none":
+            return Deformation(None)
+        box = choose_box(pair, settings.resolution_mm, settings.max_voxels)
+        shapes = level_shapes(box)
+        levels = []
+        for done, shape in enumerate(shapes):
+            report("images", done, len(shapes))
+            levels.append(make_level(pair, linear, box, shape))
+        lattice, guard = unfolded(fit_lattice(levels, settings, report), levels[-1], settings)
+        displacement = lattice_displacement(lattice, pair.fixed, box, box.spacing_mm)
+        found = _report(box, levels, lattice, settings) | guard
+        return Deformation(displacement, found, _notes(guard))
+
+    return method
+
+
+def _report(box: Box, levels: list[Level], lattice: Lattice, settings: Settings) -> dict:
+    still = Lattice(np.zeros_like(lattice.coefficients), lattice.edges_mm)
+    from mmzoo.registration.deform import loss_of
+
+    return {
+        "voxels": list(box.shape),
+        "resolution_mm": [round(float(step), 3) for step in box.spacing_mm],
+        "control_points": list(lattice.coefficients.shape[:3]),
+        "control_mm": [round(float(step), 3) for step in lattice.spacing_mm],
+        "loss_before": loss_of(still, levels[-1], settings),
+        "loss_after": loss_of(lattice, levels[-1], settings),
+    }
+
+
+def _notes(guard: dict) -> tuple[str, ...]:
+    if not guard["mended"]:
+        return ()
+    return (f"the field folded ({guard['smallest_before']:.2f}): {guard['mended']}",)

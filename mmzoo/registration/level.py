@@ -1,0 +1,95 @@
+"""Two images at one resolution, as arrays on grids along the fixed image's axes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from mmzoo.data import geometry
+from mmzoo.registration.frame import Box, Pair
+
+REACH_MM = 16.0  # by which the moving image is known beyond the box
+PERCENTILES = (0.5, 99.5)
+
+
+@dataclass(frozen=True)
+class Level:
+    """Two images at one resolution.
+
+    Attributes:
+        fixed: (dim1, dim2, dim3) float32 in [0, 1].
+        moving: (m_dim1, m_dim2, m_dim3, 2) float32: the image, carried by the linear stage and
+            known beyond the box, and the weight of each voxel.
+        mask: (dim1, dim2, dim3) float32, weight of each voxel of the fixed image.
+        margin: (3,), voxels by which `moving` reaches beyond `fixed` on each side.
+        spacing_mm: (3,), of both.
+    """
+
+    fixed: np.ndarray
+    moving: np.ndarray
+    mask: np.ndarray
+    margin: np.ndarray
+    spacing_mm: np.ndarray
+
+
+def make_level(pair: Pair, linear: sitk.Transform, box: Box, shape) -> Level:
+    """Resample two images onto a grid over the box.
+
+    Args:
+        pair: the images.
+        linear: takes points of the fixed image to the moving one.
+        box: part of the fixed image.
+        shape: voxels of it along each axis.
+
+    Raises:
+        ValueError: where one image shows nothing within the box.
+    """
+    spacing = box.edges_mm / shape
+    small = pair.reduced(float(spacing.min()))
+    margin = np.ceil(REACH_MM / spacing).astype(int)
+    grid, wide = box.grid(pair.fixed, shape), box.grid(pair.fixed, shape, margin)
+    still = sitk.Transform(3, sitk.sitkIdentity)
+    mask = _weight(small.fixed, small.fixed_mask, grid, still)
+    weight = _weight(small.moving, small.moving_mask, wide, linear)
+    inner = tuple(slice(m, m + n) for m, n in zip(margin, shape, strict=True))
+    moving = _carry(small.moving, wide, linear)
+    moving = _scaled("moving", moving, weight[inner] * mask > 0.5, inner)
+    fixed = _scaled("fixed", _carry(small.fixed, grid, still), mask > 0.5)
+    return Level(fixed, np.stack([moving, weight], axis=-1), mask, margin, spacing)
+
+
+def _carry(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+    """Resample linearly, smoothed where the grid is coarser; border values go on outside."""
+    smooth = geometry.antialiased(image, grid)
+    found = sitk.Resample(smooth, grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
+    return _array(found)
+
+
+def _weight(image: sitk.Image, mask, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+    """Return 1 where the image, or its mask, is known on a grid, else 0."""
+    known = mask
+    if known is None:
+        known = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
+        known.CopyInformation(image)
+    nearest = sitk.Resample(known, grid, transform, sitk.sitkNearestNeighbor, 0.0)
+    return _array(nearest).astype(np.float32)
+
+
+def _scaled(name: str, image: np.ndarray, counts: np.ndarray, inner=...) -> np.ndarray:
+    """Scale to [0, 1] by percentiles of the voxels that count."""
+    values = image[inner][counts]
+    low, high = np.percentile(values, PERCENTILES) if values.size else (0.0, 0.0)
+    if not high > low and values.size:
+        low, high = values.min(), values.max()
+    if not high > low:
+        raise ValueError(
+            f"the {name} image shows nothing to register where the two images overlap (within the "
+            "masks, if given): check that they belong together, or give larger masks."
+        )
+    return np.clip((image - low) / (high - low), 0, 1).astype(np.float32)
+
+
+def _array(image: sitk.Image) -> np.ndarray:
+    return np.ascontiguousarray(sitk.GetArrayViewFromImage(image).T)

@@ -1,0 +1,97 @@
+"""What `mmzoo register` leaves: every file whole, the report last."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from mmzoo.data.files import whole_file
+from mmzoo.registration.register import Registration
+
+REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"
+WARPED, LABEL, PICTURE = "warped.nii.gz", "label.nii.gz", "picture.png"
+FILES = (REPORT, TRANSFORM, FIELD, WARPED, LABEL, PICTURE)
+
+
+def check_out(out: Path, overwrite: bool) -> None:
+    """Check that a folder may be written; touches nothing.
+
+    Raises:
+        ValueError: it is a file, holds a registration and `overwrite` is false, or anything else.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder to write.")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not (out / REPORT).exists():
+        raise ValueError(
+            f"{out} is not empty and holds no {REPORT}, so it was not made by mmzoo; nothing in it "
+            "was touched. Give another folder."
+        )
+    if not overwrite:
+        raise ValueError(
+            f"{out} holds a registration already; nothing in it was touched. Give another folder, "
+            "or --overwrite to replace it."
+        )
+
+
+def write_registration(found: Registration, out: Path, extra: dict | None = None) -> None:
+    """Write image, transform, field, picture and report; what an earlier one left is replaced.
+
+    Args:
+        found: the registration.
+        out: folder; made if it is not there.
+        extra: added to the report, such as the files that were registered.
+    """
+    from mmzoo.registration.drawing import draw_registration
+
+    report = {**(extra or {}), **found.report}
+    with _whole_files(out) as partial:
+        write_image(found.warped, partial / WARPED)
+        write_image(found.ddf_mm, partial / FIELD)
+        if found.label is not None:
+            write_image(found.label, partial / LABEL)
+        sitk.WriteTransform(found.transform, str(partial / TRANSFORM))
+        draw_registration(partial / PICTURE, found)
+        (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
+
+
+@contextmanager
+def _whole_files(out: Path) -> Iterator[Path]:
+    """Give a folder to fill, whose files replace those of `out` only when all are there."""
+    out = out.absolute()
+    partial = out.with_name(f".{os.getpid()}-{out.name}")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        out.mkdir(exist_ok=True)
+        for name in FILES:
+            (out / name).unlink(missing_ok=True)
+        for name in reversed(FILES):  # the report last
+            if (partial / name).exists():
+                os.replace(partial / name, out / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_image(image: sitk.Image, path: Path) -> None:
+    """Write an image, whole or not at all; the suffix says the format.
+
+    Raises:
+        ValueError: for a suffix that ITK cannot write.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial:
+            sitk.WriteImage(image, str(partial), useCompression=True, compressionLevel=1)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(
+            f"{path} cannot be written ({reason}); give a name that ends in .nii.gz, .mha or .nrrd."
+        ) from error

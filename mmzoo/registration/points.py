@@ -1,0 +1,113 @@
+"""Points through a transform, and back by solving for where they came from."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from mmzoo.checks import check_choice
+from mmzoo.data.files import whole_file
+
+FRAMES = {"lps": np.array([1.0, 1.0, 1.0]), "ras": np.array([-1.0, -1.0, 1.0])}
+AXES = ("x", "y", "z")
+EXACT_MM = 1e-3  # residual of an inverted point
+STEP_MM = 0.05  # of the slopes by differences
+ROUNDS = 50
+
+
+def transform_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
+    """Return where points of the fixed image lie in the moving one, (n, 3), LPS mm."""
+    return np.array([transform.TransformPoint(point) for point in points.tolist()]).reshape(-1, 3)
+
+
+def invert_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
+    """Return which points of the fixed image a transform takes to given points, by Newton's method.
+
+    Args:
+        transform: any, made for points of the fixed image.
+        points: (n, 3), LPS mm, in the moving image.
+
+    Returns:
+        (n, 3), LPS mm; exact to a thousandth of a mm.
+
+    Raises:
+        ValueError: for points that the transform takes nothing to; says which.
+    """
+    found = points.copy()
+    gap = transform_points(transform, found) - points
+    for _ in range(ROUNDS):
+        todo = np.flatnonzero(np.linalg.norm(gap, axis=1) > EXACT_MM)
+        if not len(todo):
+            return found
+        _step(transform, points, found, gap, todo)
+    raise ValueError(
+        f"{len(todo)} of {len(points)} points have no place in the fixed image that the transform "
+        f"takes to them, the first in line {todo[0] + 2}: {points[todo[0]].round(2).tolist()} (LPS "
+        "mm); do they lie outside the images?"
+    )
+
+
+def _step(transform, points, found, gap, todo) -> None:
+    """Move some points a Newton step nearer; half of it, and so on, where it overshoots."""
+    here = found[todo]
+    slopes = [
+        (transform_points(transform, here + STEP_MM * unit)
+         - transform_points(transform, here - STEP_MM * unit)) / (2 * STEP_MM)
+        for unit in np.eye(3)
+    ]  # fmt: skip
+    steps = np.linalg.solve(np.stack(slopes, axis=-1), gap[todo][..., None])[..., 0]
+    share = np.ones((len(todo), 1))
+    for _ in range(6):
+        tried = here - share * steps
+        left = transform_points(transform, tried) - points[todo]
+        worse = np.linalg.norm(left, axis=1) > np.linalg.norm(gap[todo], axis=1)
+        if not worse.any():
+            break
+        share[worse] /= 2
+    found[todo], gap[todo] = tried, left
+
+
+def read_points(path: Path, frame: str) -> tuple[list[dict], np.ndarray]:
+    """Return the rows of a CSV and its points, LPS mm.
+
+    Args:
+        path: with columns x, y, z in mm, others are kept; a header is needed.
+        frame: "ras" or "lps", which way x and y count.
+
+    Raises:
+        ValueError: no such file, no such columns, or no numbers in them.
+    """
+    check_choice("frame", frame, FRAMES)
+    if not path.is_file():
+        raise ValueError(f"{path} is not there; check the name and the folder.")
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is no CSV of points: {error}") from error
+    if not rows or not set(AXES) <= rows[0].keys():
+        got = ", ".join(map(str, rows[0])) if rows else "no row"
+        raise ValueError(
+            f"{path} must have columns x, y and z, in mm, in its first line; got {got}."
+        )
+    try:
+        points = np.array([[float(row[axis]) for axis in AXES] for row in rows])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} must hold numbers in x, y and z: {error}") from error
+    if not np.isfinite(points).all():
+        raise ValueError(f"{path} must hold finite numbers in x, y and z.")
+    return rows, points * FRAMES[frame]
+
+
+def write_points(path: Path, rows: list[dict], points: np.ndarray, frame: str) -> None:
+    """Write rows with other points, LPS mm, in the frame that is asked for."""
+    places = points * FRAMES[frame]
+    with whole_file(path) as partial, partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        for row, place in zip(rows, places, strict=True):
+            numbers = zip(AXES, place, strict=True)
+            writer.writerow({**row, **{axis: f"{value:.4f}" for axis, value in numbers}})

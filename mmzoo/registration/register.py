@@ -1,0 +1,183 @@
+"""Two images in, one transform out: the call behind `mmzoo register`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+import mmzoo
+from mmzoo.metrics import normalised_mutual_information
+from mmzoo.registration import images
+from mmzoo.registration.deform import Report
+from mmzoo.registration.direct import Method, direct
+from mmzoo.registration.frame import Pair
+from mmzoo.registration.linear import overlaps, register_linear
+from mmzoo.registration.settings import Settings
+from mmzoo.registration.transform import composite, field_grid, total_displacement
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What `register` has found.
+
+    Attributes:
+        transform: takes points of the fixed image to the moving one, mm, as SimpleITK resamples.
+        warped: the moving image on the fixed image's grid, float32; where the moving image shows
+            nothing, its smallest value.
+        ddf_mm: the whole transform as displacement, mm towards left, posterior and superior, over
+            the fixed image and a little beyond.
+        report: what was done: settings, seconds, similarity before and after, folding, notes.
+        label: the moving image's label map on the fixed image's grid, or None.
+        linear: the rigid or affine stage alone.
+        displacement: of the field alone, before the linear stage; None without a field.
+        fixed: the fixed image, axes turned to right-anterior-superior; `moving` too.
+    """
+
+    transform: sitk.Transform
+    warped: sitk.Image
+    ddf_mm: sitk.Image
+    report: dict
+    label: sitk.Image | None
+    linear: sitk.Transform
+    displacement: sitk.Image | None
+    fixed: sitk.Image
+    moving: sitk.Image
+
+
+def register(
+    fixed: images.Source,
+    moving: images.Source,
+    *,
+    fixed_mask: images.Source | None = None,
+    moving_mask: images.Source | None = None,
+    label: images.Source | None = None,
+    method: Method | None = None,
+    progress: Report = lambda stage, done, total: None,
+    **options,
+) -> Registration:
+    """Align two images of any size, spacing, orientation and modality.
+
+    A rigid, then an affine stage in space, then a field of B-splines that makes a loss of the zoo
+    smallest for this pair, coarse to fine. The same pair gives the same transform each time,
+    whatever was registered before.
+
+    Args:
+        fixed: NIfTI, MHA, NRRD, a folder with one DICOM series, or a SimpleITK image.
+        moving: likewise.
+        fixed_mask: where the fixed image counts, above 0; all of it if None.
+        moving_mask: likewise.
+        label: label map of the moving image, to be carried along (nearest).
+        method: what finds the field; None for the loss of `options`.
+        progress: called with the name of a stage, steps done and steps in all.
+        options: of `mmzoo.registration.settings.Settings`: loss, initial, field, weight,
+            control_mm, resolution_mm, ...
+
+    Returns:
+        The transform, the warped image and a report.
+
+    Raises:
+        ValueError: for bad input or options; says which, and how to mend it.
+        TypeError: for an option that there is not.
+    """
+    settings = Settings(**options)
+    watch = _Watch()
+    fixed_image, own = images.read_image(fixed, "fixed")
+    moving_image, _ = images.read_image(moving, "moving")
+    pair = Pair(
+        fixed_image,
+        moving_image,
+        images.read_mask(fixed_mask, fixed_image, "fixed mask"),
+        images.read_mask(moving_mask, moving_image, "moving mask"),
+    )
+    labels = None if label is None else images.read_labels(label, "label")[0]
+    watch.lap("reading")
+    progress("rigid and affine", 0, 1)
+    linear, notes = register_linear(pair, settings.initial, settings.seed)
+    watch.lap("linear")
+    found = (method or direct(settings))(pair, linear, progress)
+    watch.lap("field")
+    transform = composite(linear, found.displacement)
+    warped = warp(moving_image, fixed_image, transform, sitk.sitkLinear)
+    carried = None if labels is None else warp(labels, fixed_image, transform, None)
+    watch.lap("warping")
+    report = {
+        "mmzoo": mmzoo.__version__,
+        "SimpleITK": sitk.Version_VersionString(),
+        "settings": asdict(settings),
+        "overlap_by_headers": overlaps(pair),
+        "linear": _matrix(linear).round(6).tolist(),
+        **found.report,
+        "nmi": _similarities(pair, linear, transform),
+        "notes": [*notes, *found.notes],
+        "seconds": watch.seconds,
+    }
+    return Registration(
+        transform,
+        images.turned_back(warped, own),
+        total_displacement(transform, _field_grid(fixed_image, found.displacement)),
+        report,
+        None if carried is None else images.turned_back(carried, own),
+        linear,
+        found.displacement,
+        fixed_image,
+        moving_image,
+    )
+
+
+def warp(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform, way) -> sitk.Image:
+    """Resample onto a grid: an image (smallest value outside), or labels (`way` None, nearest)."""
+    if way is None:
+        return sitk.Resample(image, grid, transform, sitk.sitkNearestNeighbor, 0)
+    smallest = float(sitk.GetArrayViewFromImage(image).min())
+    return sitk.Resample(image, grid, transform, way, smallest)
+
+
+class _Watch:
+    """Seconds of each stage."""
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+        self._begin = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Note the seconds since the last lap."""
+        now = time.perf_counter()
+        self.seconds[name] = round(now - self._begin, 2)
+        self._begin = now
+
+
+def _field_grid(fixed: sitk.Image, displacement: sitk.Image | None) -> sitk.Image:
+    """Return the field's own grid, or a coarse one for a transform that is linear anyway."""
+    if displacement is not None:
+        return displacement
+    return field_grid(fixed, np.array(fixed.GetSize()) * fixed.GetSpacing() / 16)
+
+
+def _matrix(linear: sitk.Transform) -> np.ndarray:
+    """Return a linear transform as (4, 4), LPS mm."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = linear.TransformPoint((0.0, 0.0, 0.0))
+    for axis in range(3):
+        matrix[:3, axis] = np.array(linear.TransformPoint(np.eye(3)[axis].tolist()))
+    matrix[:3, :3] -= matrix[:3, 3:]
+    return matrix
+
+
+def _similarities(pair: Pair, linear: sitk.Transform, transform: sitk.Transform) -> dict:
+    """Return normalised mutual information at three stages, where both images are known."""
+    small = pair.reduced(3.0)
+    ones = sitk.Image(small.moving.GetSize(), sitk.sitkUInt8) + 1
+    ones.CopyInformation(small.moving)
+    stages = {"before": sitk.Transform(3, sitk.sitkIdentity), "linear": linear, "after": transform}
+    fixed = sitk.GetArrayViewFromImage(small.fixed)
+    values: dict[str, float | None] = {}
+    for name, stage in stages.items():
+        known = sitk.GetArrayFromImage(warp(ones, small.fixed, stage, None)) > 0
+        warped = sitk.GetArrayFromImage(warp(small.moving, small.fixed, stage, sitk.sitkLinear))
+        share = known.mean()
+        value = normalised_mutual_information(fixed[known], warped[known]) if share else None
+        values[name] = None if value is None else round(value, 4)
+    return values

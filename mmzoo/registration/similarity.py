@@ -1,0 +1,63 @@
+"""The zoo's losses as a registration of two images minimises them.
+
+TensorFlow is imported when a loss is asked for, so that names can be checked without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+# Of the bending energy beside each loss, mm^2; chosen in benchmarks/results/register/README.md.
+WEIGHTS = {
+    "segi": 160.0,
+    "mi": 40.0,
+    "nmi": 40.0,
+    "ncc": 40.0,
+    "local-correlation": 40.0,
+    "local-gradient": 40.0,
+}
+SIGMAS, EPS = (1.0, 1.5, 3.0), 1e-4  # of SEGI, voxels of the level
+ORDER = "normalise-then-smooth"
+
+Compare = Callable[[Any, Any], Any]
+
+
+def similarity_to(name: str, fixed, spacing) -> Compare:
+    """Return the loss of a fixed volume against a warped one, as a function of (warped, mask).
+
+    Args:
+        name: of a loss, a key of `WEIGHTS`.
+        fixed: (1, dim1, dim2, dim3), tensor, in [0, 1].
+        spacing: three numbers, the shape of a voxel.
+
+    Returns:
+        A function of two tensors of the same shape, differentiable with respect to the first; its
+        value is a scalar.
+    """
+    from mmzoo import losses
+
+    if name == "segi":
+        return _segi_to(fixed, spacing)
+    plain: dict[str, Callable] = {
+        "mi": losses.mi,
+        "nmi": lambda *volumes: losses.nmi(*volumes, num_bins=32, sigma=0.5 / 31),
+        "ncc": losses.ncc,
+        "local-correlation": losses.local_correlation,
+        "local-gradient": lambda *volumes: losses.local_gradient(*volumes, eps=0.25),
+    }
+    return lambda warped, mask: plain[name](fixed, warped, mask)[0]
+
+
+def _segi_to(fixed, spacing) -> Compare:
+    """Work out the fixed image's half of SEGI once."""
+    from mmzoo.losses.segi import segi_distance, segi_features
+
+    lengths = [step / min(spacing) for step in spacing]
+    settings = (SIGMAS, ORDER, EPS, lengths)
+    mine = segi_features(fixed, *settings)
+
+    def compare(warped, mask):
+        return segi_distance(mine, segi_features(warped, *settings), mask)[0]
+
+    return compare

@@ -1,0 +1,66 @@
+"""The lattice of control points against the spline on voxels, and bending by differences."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmzoo.losses import bending_energy
+from mmzoo.ops.bspline import bspline_field, control_shape
+from mmzoo.ops.lattice import lattice_bending, lattice_field, lattice_matrix
+
+SHAPE, SPACING = (17, 24, 13), (4.0, 5.0, 3.5)
+
+
+def positions(shape=SHAPE, spacing=SPACING):
+    return [(np.arange(n) + 0.5) / s - 0.5 for n, s in zip(shape, spacing, strict=True)]
+
+
+def coefficients(seed=0):
+    size = (1, *control_shape(SHAPE, SPACING), 3)
+    return tf.constant(np.random.default_rng(seed).normal(size=size))
+
+
+def test_field_at_voxels_is_that_of_the_voxel_wise_spline():
+    given = coefficients()
+    axes = zip(positions(), given.shape[1:4], strict=True)
+    field = lattice_field(given, [lattice_matrix(*axis) for axis in axes])
+    np.testing.assert_allclose(field, bspline_field(given, SHAPE, SPACING), atol=1e-12)
+
+
+@pytest.mark.parametrize("derivative", [1, 2])
+def test_derivatives_are_those_of_the_weights(derivative):
+    where, step = np.array([0.3, 1.7, 2.2, 4.9]), 1e-5
+    above, below = (lattice_matrix(where + s, 6, derivative - 1) for s in (step, -step))
+    found = lattice_matrix(where, 6, derivative)
+    np.testing.assert_allclose(found, (above - below) / (2 * step), atol=1e-6)
+
+
+def test_beyond_the_ends_values_go_on():
+    matrix = lattice_matrix(np.array([-50.0, 50.0]), 4)
+    np.testing.assert_allclose(matrix, [[1, 0, 0, 0], [0, 0, 0, 1]], atol=1e-12)
+
+
+def test_bending_is_that_of_the_field_by_differences():
+    given, length = coefficients(), np.array([2.0, 1.5, 3.0])
+    fine = [np.linspace(p[0], p[-1], 12 * len(p)) for p in positions()]
+    matrices = [lattice_matrix(p, n) for p, n in zip(fine, given.shape[1:4], strict=True)]
+    field = lattice_field(given, matrices)
+    control_mm = np.array(SPACING) * length
+    step = np.array([p[1] - p[0] for p in fine]) * control_mm
+    wanted = bending_energy(field / step, spacing=step)
+    found = lattice_bending(given, fine, control_mm)
+    np.testing.assert_allclose(found, wanted, rtol=0.02)
+
+
+def test_bending_of_a_constant_is_nothing_and_its_gradient_agrees_with_differences():
+    constant = tf.ones_like(coefficients())
+    np.testing.assert_allclose(lattice_bending(constant, positions(), SPACING), [0], atol=1e-15)
+    given = coefficients()
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        value = lattice_bending(given, positions(), SPACING)
+    slope = tape.gradient(value, given).numpy()
+    change = np.zeros(given.shape)
+    change[0, 1, 2, 1, 0] = 1e-4
+    ends = [lattice_bending(given + s * change, positions(), SPACING) for s in (1, -1)]
+    np.testing.assert_allclose((ends[0] - ends[1]) / 2e-4, slope[0, 1, 2, 1, 0], rtol=1e-6)
