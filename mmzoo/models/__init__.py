@@ -1,0 +1,24 @@
+"""The papers' networks as plain Keras models: moving and fixed image in, field and image out.
+
+Needs no DeepReg; `mmzoo.methods` has what DeepReg trains.
+"""
+
+from mmzoo.models.registration import registration_model
+from mmzoo.models.zoo import (
+    additive_unet,
+    deform_gan,
+    dirnet,
+    mmregnet,
+    translator,
+    voxelmorph,
+)
+
+__all__ = [
+    "additive_unet",
+    "deform_gan",
+    "dirnet",
+    "mmregnet",
+    "registration_model",
+    "translator",
+    "voxelmorph",
+]
