@@ -8,7 +8,7 @@ import tf_keras as keras
 
 @keras.saving.register_keras_serializable(package="mmzoo")
 class Pair(keras.layers.Layer):
-    """Set two images (batch, dim1, dim2, dim3) side by side: (batch, dim1, dim2, dim3, 2)."""
+    """Set images (batch, dim1, dim2, dim3) side by side: (batch, dim1, dim2, dim3, how many)."""
 
     def __init__(self, signed: bool = False, **kwargs):
         """Keep the setting.
@@ -21,7 +21,7 @@ class Pair(keras.layers.Layer):
         self.signed = signed
 
     def call(self, inputs) -> tf.Tensor:
-        """Return the pair of `inputs` = [moving, fixed]."""
+        """Return the pair of `inputs` = [moving, fixed], or one image with a channel axis."""
         pair = tf.stack(inputs, axis=-1)
         return 2 * pair - 1 if self.signed else pair
 

@@ -58,6 +58,7 @@ def registration_model(
         outputs[f"{direction}ddf"] = ddf
         outputs[f"{direction}warped"] = Warp(name=f"{direction}warped")([image, ddf])
     if generator is not None:
-        signed_image = tf.expand_dims(2 * outputs["warped"] - 1, -1)
-        outputs["translated"] = (tf.squeeze(generator(signed_image), -1) + 1) / 2
+        translated = generator(Pair(signed=True, name="source")([outputs["warped"]]))
+        translated = keras.layers.Rescaling(0.5, 0.5, name="translated")(translated)
+        outputs["translated"] = tf.squeeze(translated, axis=-1)
     return keras.Model([moving, fixed], outputs, name=name or network.name)
