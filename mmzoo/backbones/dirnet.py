@@ -81,8 +81,10 @@ class DIRNet(keras.Model):
         )
 
     @property
-    def control_shape(self) -> tuple[int, ...]:
-        """Number of control points along each axis."""
+    def control_shape(self) -> tuple[int, ...] | None:
+        """Number of control points along each axis; None where the size changes."""
+        if self.image_size is None:
+            return None
         return control_shape(self.image_size, self.grid_spacing)
 
     # === Forward ===

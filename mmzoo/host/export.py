@@ -5,6 +5,7 @@ Beside the graph each holds `mmzoo.json`, what is to be known of it: see `descri
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -47,21 +48,29 @@ def export(
         ValueError: an unknown run or format, an output that is there, or a format that is not
             installed or does not hold this network.
     """
-    check_choice("format", format, FORMATS)
-    ending, write = FORMATS[format]
     out = Path(out)
+    found = check_export(run, out, format, overwrite)
+    model = load_model(found, image_size, translated=translated)
+    with _whole(out) as partial:
+        FORMATS[format][1](model, partial, json.dumps(describe(found, model), indent=1))
+    return out
+
+
+def check_export(run: str | Path | Run, out: Path, format: str, overwrite: bool) -> Run:
+    """Return the run where all that can be known beforehand is well; errors as in `export`."""
+    check_choice("format", format, FORMATS)
+    ending, _ = FORMATS[format]
     if ending and out.suffix != ending:
         raise PreflightError(
             f"The format {format} is a file {ending}, got {out}; use {out.with_suffix(ending)}."
         )
-    _check_free(out, overwrite)
-    run = run if isinstance(run, Run) else open_run(run)
+    if out.is_dir() and not (out / "saved_model.pb").is_file():
+        raise PreflightError(f"{out} is a folder, and no export; choose another name.")
+    if out.exists() and not overwrite:
+        raise PreflightError(f"{out} is there already; add --overwrite to replace it.")
     if format == "onnx":
         _require_onnx()
-    model = load_model(run, image_size, translated=translated)
-    with _whole(out) as partial:
-        write(model, partial, json.dumps(describe(run, model), indent=1))
-    return out
+    return run if isinstance(run, Run) else open_run(run)
 
 
 def describe(run: Run, model) -> dict:
@@ -78,16 +87,6 @@ def describe(run: Run, model) -> dict:
         "percentiles": list(run.percentiles or (0, 100)),
         "ddf": "voxels; warped(x) = moving(x + ddf(x))",
     }
-
-
-def _check_free(out: Path, overwrite: bool) -> None:
-    if not out.exists():
-        return
-    is_export = out.is_file() or (out / "saved_model.pb").is_file()
-    if not is_export:
-        raise PreflightError(f"{out} is a folder, and no export; choose another name.")
-    if not overwrite:
-        raise PreflightError(f"{out} is there already; add --overwrite to replace it.")
 
 
 @contextmanager
@@ -111,7 +110,7 @@ def _remove(path: Path) -> None:
 
 
 def _write_keras(model, path: Path, note: str) -> None:
-    if any(type(layer).__module__.startswith("deepreg") for layer in model.layers):
+    if any(type(layer).__module__.startswith("deepreg.") for layer in model.layers):
         raise PreflightError(
             "The network is DeepReg's own, which Keras cannot save; use the format savedmodel."
         )
@@ -170,14 +169,12 @@ def _write_onnx(model, path: Path, note: str) -> None:
 
 
 def _require_onnx() -> None:
-    try:
-        import onnx  # noqa: F401
-        import tf2onnx  # noqa: F401
-    except ImportError as error:
-        raise PreflightError(
-            f'The format onnx needs {error.name}, which is not installed: pip install "mmzoo[onnx]"'
-            ", or use the format savedmodel."
-        ) from None
+    for name in ("onnx", "tf2onnx"):
+        if importlib.util.find_spec(name) is None:
+            raise PreflightError(
+                f'The format onnx needs {name}, which is not installed: pip install "mmzoo[onnx]", '
+                "or use the format savedmodel."
+            )
 
 
 FORMATS: dict[str, tuple[str, Callable]] = {

@@ -123,6 +123,10 @@ class DeformGANModel(OneWayDDFModel):
         terms = self._terms(inputs, outputs)
         return {**self._log(weighted_sum(terms) + penalty(self._model), terms), **logs}
 
+    def pair_loss(self, inputs: dict, outputs: dict) -> tf.Tensor:
+        """Return L_T of a pair and the penalty on T's weights, a scalar."""
+        return weighted_sum(self._terms(inputs, outputs)) + penalty(self._model)
+
     def _terms(self, inputs: dict, outputs: dict) -> Terms:
         """Return weight and value of each term of L_T (Eq. 4 and 5)."""
         fixed, warped = signed(inputs["fixed_image"]), signed(outputs["pred_fixed_image"])
