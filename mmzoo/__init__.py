@@ -1,17 +1,25 @@
 """A model zoo of multi-modal medical image registration for TensorFlow/Keras and DeepReg.
 
 This file imports nothing: it runs at the start of every Python program of an environment in which
-mmzoo is installed (see `mmzoo.host.autoload`). `LAZY` names what is imported when it is asked for.
+mmzoo is installed (see `mmzoo.host.autoload`). `LAZY` names what is imported when it is asked for,
+`ROOMS` the parts that need no import of their own.
 """
 
 __version__ = "0.1.0"
-LAZY = {"register": "mmzoo.registration"}
+LAZY = {
+    "load_model": "mmzoo.host.runs",
+    "Predictor": "mmzoo.host.predictor",
+    "register": "mmzoo.registration",
+}
+ROOMS = ("backbones", "layers", "losses", "metrics", "models", "translators")
 
 
 def __getattr__(name: str):
-    """Return what `LAZY` names, as `mmzoo.register`."""
-    if name not in LAZY:
+    """Return what `LAZY` or `ROOMS` names, as `mmzoo.load_model` or `mmzoo.losses`."""
+    if name not in LAZY and name not in ROOMS:
         raise AttributeError(f"module 'mmzoo' has no attribute {name!r}")
     import importlib
 
+    if name in ROOMS:
+        return importlib.import_module(f"mmzoo.{name}")
     return getattr(importlib.import_module(LAZY[name]), name)

@@ -45,9 +45,9 @@ def are_percentiles(value: object) -> bool:
     return numbers and 0 <= value[0] < value[1] <= 100
 
 
-def check_three_axes(name: str, size: Sequence[int]) -> None:
-    """Raise ValueError unless a size is three numbers of voxels."""
-    if len(size) != 3:
+def check_three_axes(name: str, size: Sequence[int] | None) -> None:
+    """Raise ValueError unless a size is three numbers of voxels, or None for any size."""
+    if size is not None and len(size) != 3:
         raise ValueError(f"`{name}` must be three numbers of voxels, got {size!r}.")
 
 

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "mmzoo"
 
 # Each room with the rooms it may import: checks <- ops <- losses | layers <- backbones |
-# translators <- models <- host <- cli. Rooms that are named together are siblings.
+# translators <- models | methods <- host <- cli. Rooms that are named together are siblings.
 BELOW_MODELS = ("checks", "ops", "losses", "layers", "backbones", "translators")
 MAY_IMPORT = {
     "checks": (),
@@ -18,18 +18,20 @@ MAY_IMPORT = {
     "layers": ("checks", "ops"),
     "backbones": ("checks", "ops", "layers"),
     "translators": ("checks", "ops", "losses", "layers"),
-    "models": BELOW_MODELS,
+    "models": BELOW_MODELS,  # plain Keras: for programs that have no DeepReg
+    "methods": BELOW_MODELS,  # what DeepReg trains
     "metrics": (),
     "data": ("checks",),
     "evaluation": ("checks", "metrics", "data"),
     "baselines": ("checks", "data", "evaluation"),
     # Registers a pair by the losses and draws it: beside the models, knows no network.
     "registration": ("checks", "ops", "losses", "metrics", "data", "evaluation"),
-    "host": (*BELOW_MODELS, "models", "layering"),
+    "host": (*BELOW_MODELS, "models", "methods", "layering"),
     "cli": (
         *BELOW_MODELS,
         *(
             "models",
+            "methods",
             "layering",
             "metrics",
             "data",
@@ -40,7 +42,7 @@ MAY_IMPORT = {
         ),
     ),
 }
-KNOW_DEEPREG = ("models", "host", "cli")
+KNOW_DEEPREG = ("methods", "host", "cli")
 METRICS_PACKAGES = {"numpy", "scipy", "surface_distance"}
 
 ADVICE = {
@@ -49,9 +51,10 @@ ADVICE = {
     "ops": "a tensor function that needs a loss or a layer is one itself: move it there",
     "losses": "move what both need into mmzoo/ops",
     "layers": "move what both need into mmzoo/ops",
-    "backbones": "move shared layers into mmzoo/layers, the use of a loss into mmzoo/models",
-    "translators": "move what joins it with a network into mmzoo/models",
-    "models": "move what knows how DeepReg runs into mmzoo/host, what a user calls into mmzoo/cli",
+    "backbones": "move shared layers into mmzoo/layers, the use of a loss into mmzoo/methods",
+    "translators": "move what joins it with a network into mmzoo/methods",
+    "models": "move what needs DeepReg into mmzoo/methods or mmzoo/host",
+    "methods": "move what knows how DeepReg runs into mmzoo/host, what a user calls into mmzoo/cli",
     "metrics": "metrics judge the tensor code: keep them NumPy and SciPy, join them in the caller",
     "data": "move what needs a network or a metric into mmzoo/cli or mmzoo/evaluation",
     "evaluation": "move what needs a network into mmzoo/host or mmzoo/cli",
@@ -100,7 +103,7 @@ def test_only_the_rooms_that_plug_in_know_deepreg(path):
         known = [name for name in imports_of(path) if name.split(".")[0] == "deepreg"]
         assert not known, (
             f"{path} imports {known[0]}, but losses, layers, metrics and data work without "
-            "DeepReg; move what needs it into mmzoo/models or mmzoo/host."
+            "DeepReg; move what needs it into mmzoo/methods or mmzoo/host."
         )
 
 

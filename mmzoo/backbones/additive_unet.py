@@ -10,6 +10,8 @@ Differs from the thesis: volumes may have any size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 import tf_keras as keras
 
@@ -42,7 +44,7 @@ class AdditiveUNet(keras.Model):
 
     def __init__(
         self,
-        image_size,
+        image_size: Sequence[int] | None = None,
         num_channel_initial: int = 4,
         out_channels: int = 3,
         out_kernel_initializer: str | dict = "zeros",
@@ -53,7 +55,7 @@ class AdditiveUNet(keras.Model):
         """Build the layers.
 
         Args:
-            image_size: (dim1, dim2, dim3), any.
+            image_size: (dim1, dim2, dim3), any; None if it changes.
             num_channel_initial: channels at full resolution, doubled at each of three levels.
             out_channels: channels of the field.
             out_kernel_initializer: of the output layer.
@@ -66,7 +68,7 @@ class AdditiveUNet(keras.Model):
         """
         super().__init__(name=name, **kwargs)
         check_three_axes("image_size", image_size)
-        self.image_size = tuple(image_size)
+        self.image_size = None if image_size is None else tuple(image_size)
         self.num_channel_initial = num_channel_initial
         self.out_channels = out_channels
         self.out_kernel_initializer = out_kernel_initializer

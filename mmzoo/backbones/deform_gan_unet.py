@@ -7,13 +7,17 @@ Differs from the authors' code: channel a of the field moves axis a.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_halvings, check_rank
 from mmzoo.layers.flow import flow_layer
 from mmzoo.layers.unet import WEIGHT_DECAY, UNet
+from mmzoo.ops.pad import check_can_be_halved
 
+NAME, REMEDY = "deform-gan-unet", ", or a smaller `depth`"  # for messages
 NEARLY_ZERO = {"class_name": "RandomNormal", "config": {"stddev": 1e-5}}  # of the output layer
 
 
@@ -27,7 +31,7 @@ class DeformGANUNet(keras.Model):
 
     def __init__(
         self,
-        image_size,
+        image_size: Sequence[int] | None = None,
         num_channel_initial: int = 16,
         depth: int = 4,
         weight_decay: float = WEIGHT_DECAY,
@@ -40,7 +44,7 @@ class DeformGANUNet(keras.Model):
         """Build the layers.
 
         Args:
-            image_size: (dim1, dim2, dim3), each a multiple of 2^depth.
+            image_size: (dim1, dim2, dim3), each a multiple of 2^depth; None if it changes.
             num_channel_initial: channels of the first level, doubled at each further one.
             depth: how often the volume is halved.
             weight_decay: factor of the sum of squares of every kernel, a loss; 0 for none.
@@ -56,8 +60,9 @@ class DeformGANUNet(keras.Model):
             ValueError: an axis that cannot be halved that often.
         """
         super().__init__(name=name, **kwargs)
-        check_halvings("deform-gan-unet", image_size, depth, ", or a smaller `depth`")
-        self.image_size = tuple(image_size)
+        if image_size is not None:
+            check_halvings(NAME, image_size, depth, REMEDY)
+        self.image_size = None if image_size is None else tuple(image_size)
         self.out_channels = out_channels
         self.out_activation = out_activation
 
@@ -69,6 +74,7 @@ class DeformGANUNet(keras.Model):
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
         """Return the field of a pair: (batch, dim1, dim2, dim3, out_channels)."""
         check_rank("inputs", inputs, (5,))
+        check_can_be_halved(NAME, inputs, self.unet.depth, REMEDY)
         return self.flow(self.unet(inputs))
 
     # === Config ===

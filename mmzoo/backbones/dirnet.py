@@ -35,7 +35,7 @@ class DIRNet(keras.Model):
 
     def __init__(
         self,
-        image_size,
+        image_size: Sequence[int] | None = None,
         grid_spacing: Sequence[int] = (8, 8, 8),
         num_channels: int = 32,
         out_channels: int = 3,
@@ -47,7 +47,7 @@ class DIRNet(keras.Model):
         """Build the layers.
 
         Args:
-            image_size: (dim1, dim2, dim3), any.
+            image_size: (dim1, dim2, dim3), any; None if it changes.
             grid_spacing: of the control points along each axis in voxels: 1, 2, 4, 8, 16 or 32.
             num_channels: of every hidden layer.
             out_channels: of the coefficients.
@@ -61,7 +61,7 @@ class DIRNet(keras.Model):
         """
         super().__init__(name=name, **kwargs)
         halvings = [_halvings(step) for step in grid_spacing]
-        self.image_size = tuple(image_size)
+        self.image_size = None if image_size is None else tuple(image_size)
         self.grid_spacing = tuple(grid_spacing)
         self.num_channels = num_channels
         self.out_channels = out_channels
@@ -81,8 +81,10 @@ class DIRNet(keras.Model):
         )
 
     @property
-    def control_shape(self) -> tuple[int, ...]:
-        """Number of control points along each axis."""
+    def control_shape(self) -> tuple[int, ...] | None:
+        """Number of control points along each axis; None where the size changes."""
+        if self.image_size is None:
+            return None
         return control_shape(self.image_size, self.grid_spacing)
 
     # === Forward ===

@@ -9,6 +9,7 @@ Differs from the authors' code: resizing aligns voxel centres.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import tensorflow as tf
 import tf_keras as keras
@@ -16,6 +17,7 @@ import tf_keras as keras
 from mmzoo.checks import check_halvings, check_rank
 from mmzoo.layers import AdditiveUpsampling, ConvBlock, Resize
 from mmzoo.layers.flow import flow_layer
+from mmzoo.ops.pad import check_can_be_halved
 
 LEVELS = 4  # times the volume is halved
 MOMENTUM = 0.9  # of the batch normalisation's moving averages
@@ -35,7 +37,7 @@ class MMRegNet(keras.Model):
 
     def __init__(
         self,
-        image_size,
+        image_size: Sequence[int] | None = None,
         num_channel_initial: int = 4,
         num_fields: int = 2,
         out_channels: int = 3,
@@ -47,7 +49,7 @@ class MMRegNet(keras.Model):
         """Build the layers.
 
         Args:
-            image_size: (dim1, dim2, dim3), each a multiple of 16.
+            image_size: (dim1, dim2, dim3), each a multiple of 16; None if it changes.
             num_channel_initial: channels of the first level, doubled at each of four levels.
             num_fields: how many fields the network predicts.
             out_channels: channels of one field.
@@ -60,8 +62,9 @@ class MMRegNet(keras.Model):
             ValueError: an axis cannot be halved four times.
         """
         super().__init__(name=name, **kwargs)
-        check_halvings("mmregnet", image_size, LEVELS)
-        self.image_size = tuple(image_size)
+        if image_size is not None:
+            check_halvings("mmregnet", image_size, LEVELS)
+        self.image_size = None if image_size is None else tuple(image_size)
         self.num_channel_initial = num_channel_initial
         self.num_fields = num_fields
         self.out_channels = out_channels
@@ -80,22 +83,23 @@ class MMRegNet(keras.Model):
             )
             for level in range(LEVELS + 1)
         ]
-        self.resize = Resize(self.image_size)
+        self.resize = Resize()
 
     # === Forward ===
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
         """Return the fields of a pair: (batch, dim1, dim2, dim3, out_channels * num_fields)."""
         check_rank("inputs", inputs, (5,))
+        check_can_be_halved("mmregnet", inputs, LEVELS)
         skips = []
         features = inputs
         for down in self.down:
             features, skip = down(features, training=training)
             skips.append(skip)
         features = self.bottom(features, training=training)
-        fields = self.resize(self.heads[LEVELS](features))
+        fields = self.resize([self.heads[LEVELS](features), inputs])
         for level in reversed(range(LEVELS)):
             features = self.up[level]([features, skips[level]], training=training)
-            fields += self.resize(self.heads[level](features))
+            fields += self.resize([self.heads[level](features), inputs])
         return fields
 
     # === Config ===

@@ -51,7 +51,7 @@ class VoxelMorph(keras.Model):
 
     def __init__(
         self,
-        image_size,
+        image_size: Sequence[int] | None = None,
         encoder: Sequence[int] = ENCODER,
         decoder: Sequence[int] = DECODER,
         strides: int | Sequence = 2,
@@ -64,7 +64,7 @@ class VoxelMorph(keras.Model):
         """Build the layers.
 
         Args:
-            image_size: (dim1, dim2, dim3), any.
+            image_size: (dim1, dim2, dim3), any; None if it changes.
             encoder: channels of each level.
             decoder: channels of its convolutions from coarse to fine: one a level, one more at
                 the finest of these, and at least one at full resolution.
@@ -91,7 +91,7 @@ class VoxelMorph(keras.Model):
         self.strides = strides_of_levels(strides, levels)
         check_three_axes("image_size", image_size)
         self.steps = tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
-        self.image_size = tuple(image_size)
+        self.image_size = None if image_size is None else tuple(image_size)
         self.encoder = tuple(encoder)
         self.decoder = tuple(decoder)
         self.out_channels = out_channels

@@ -84,31 +84,31 @@ PLUGINS = (
     Plugin(
         "model_class",
         "bidirectional-ddf",
-        "mmzoo.models.bidirectional_ddf:BidirectionalDDFModel",
+        "mmzoo.methods.bidirectional_ddf:BidirectionalDDFModel",
         f"{DING} Eq. 1-3, 9, 10",
     ),
     Plugin(
         "model_class",
         "bspline-ddf",
-        "mmzoo.models.bspline_ddf:BSplineDDFModel",
+        "mmzoo.methods.bspline_ddf:BSplineDDFModel",
         f"{DE_VOS} and 2017",
     ),
     Plugin(
         "model_class",
         "direct-ddf",
-        "mmzoo.models.direct_ddf:DirectDDFModel",
+        "mmzoo.methods.direct_ddf:DirectDDFModel",
         f"{DE_VOS}, the U-Net's dense field",
     ),
     Plugin(
         "model_class",
         "rigidity-ddf",
-        "mmzoo.models.rigidity_ddf:RigidityDDFModel",
+        "mmzoo.methods.rigidity_ddf:RigidityDDFModel",
         f"{VAN_ULSEN} Eq. 4.7-4.10",
     ),
     Plugin(
         "model_class",
         "deform-gan",
-        "mmzoo.models.deform_gan:DeformGANModel",
+        "mmzoo.methods.deform_gan:DeformGANModel",
         f"{ZHANG} Eq. 4-8",
     ),
 )

@@ -4,6 +4,7 @@ from mmzoo.layers.augmentation import RandomAffine
 from mmzoo.layers.bspline import BSplineField
 from mmzoo.layers.conv_block import ConvBlock
 from mmzoo.layers.deformation import RandomDeformation
+from mmzoo.layers.pair import Pair
 from mmzoo.layers.resize import AdditiveUpsampling, Resize
 from mmzoo.layers.unet import UNet
 from mmzoo.layers.warp import Warp
@@ -12,6 +13,7 @@ __all__ = [
     "AdditiveUpsampling",
     "BSplineField",
     "ConvBlock",
+    "Pair",
     "RandomAffine",
     "RandomDeformation",
     "Resize",

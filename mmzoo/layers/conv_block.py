@@ -5,6 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras as keras
 
+from mmzoo.ops.grid import dims_of
+
 
 @keras.saving.register_keras_serializable(package="mmzoo")
 class ConvBlock(keras.layers.Layer):
@@ -48,7 +50,7 @@ class ConvBlock(keras.layers.Layer):
         features = self.conv(inputs)
         # Two axes in one: on images of two axes Keras normalises in one fused operation, which
         # at full resolution takes a quarter of the time. The statistics are the same.
-        _, dim1, dim2, dim3, channels = features.shape
+        (dim1, dim2, dim3), channels = dims_of(features), features.shape[-1]
         flat = tf.reshape(features, [-1, dim1 * dim2, dim3, channels])
         flat = self.norm(flat, training=training)
         features = tf.reshape(flat, [-1, dim1, dim2, dim3, channels])

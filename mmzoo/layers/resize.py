@@ -6,20 +6,24 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.ops.filters import resize
+from mmzoo.ops.grid import dims_of
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
 class Resize(keras.layers.Layer):
-    """Resize (batch, dim1, dim2, dim3, channels) to `shape`, trilinearly; values stay as are."""
+    """Resize (batch, dim1, dim2, dim3, channels) trilinearly; values stay as are."""
 
-    def __init__(self, shape, **kwargs):
-        """Keep the target (dim1, dim2, dim3)."""
+    def __init__(self, shape=None, **kwargs):
+        """Keep the target (dim1, dim2, dim3); None for the size of a second input."""
         super().__init__(**kwargs)
-        self.shape = tuple(shape)
+        self.shape = None if shape is None else tuple(shape)
 
     def call(self, inputs):
-        """Return the resized volume."""
-        return resize(inputs, self.shape)
+        """Return the resized volume; `inputs` is [volume, another] where there is no target."""
+        if self.shape is not None:
+            return resize(inputs, self.shape)
+        volume, like = inputs
+        return resize(volume, dims_of(like))
 
     def get_config(self) -> dict:
         """Return the settings, for recreating this layer."""
@@ -37,4 +41,4 @@ class AdditiveUpsampling(keras.layers.Layer):
         """Return (batch, 2 dim1, 2 dim2, 2 dim3, channels / 2)."""
         # The sum commutes with the resizing; summing first halves the work.
         halves = tf.add_n(tf.split(inputs, 2, axis=-1))
-        return resize(halves, [2 * n for n in inputs.shape[1:4]])
+        return resize(halves, [2 * n for n in dims_of(inputs)])

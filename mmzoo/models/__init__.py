@@ -1,4 +1,24 @@
-"""Registration models that DeepReg trains: `train.method` in a configuration."""
+"""The papers' networks as plain Keras models: moving and fixed image in, field and image out.
 
-# DeepReg first: importing it registers the zoo's plugins, the models of this room among them.
-import deepreg  # noqa: F401
+Needs no DeepReg; `mmzoo.methods` has what DeepReg trains.
+"""
+
+from mmzoo.models.registration import registration_model
+from mmzoo.models.zoo import (
+    additive_unet,
+    deform_gan,
+    dirnet,
+    mmregnet,
+    translator,
+    voxelmorph,
+)
+
+__all__ = [
+    "additive_unet",
+    "deform_gan",
+    "dirnet",
+    "mmregnet",
+    "registration_model",
+    "translator",
+    "voxelmorph",
+]

@@ -15,7 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from mmzoo.checks import check_ddf, check_positive
-from mmzoo.ops.filters import apply_along_axes
+from mmzoo.ops.filters import apply_along_axes, line, real
+from mmzoo.ops.grid import are_known, dims_of
 
 
 def bspline_field(
@@ -32,8 +33,8 @@ def bspline_field(
     of matrices.
 
     Args:
-        coefficients: (batch, n1, n2, n3, 3), voxels, known n_a = ceil(dim_a / spacing_a).
-        shape: (dim1, dim2, dim3) of the field, any.
+        coefficients: (batch, n1, n2, n3, 3), voxels, n_a = ceil(dim_a / spacing_a).
+        shape: (dim1, dim2, dim3) of the field, any, numbers or scalar tensors.
         spacing: of the control points along each axis, voxels, need not be whole numbers.
 
     Returns:
@@ -43,13 +44,14 @@ def bspline_field(
         ValueError: no field of control points, or not as many as the shape and the spacing want.
     """
     check_ddf("coefficients", coefficients)
-    wanted = control_shape(shape, spacing)
-    if tuple(coefficients.shape[1:4]) != wanted:
+    given = dims_of(coefficients)
+    wanted = control_shape(shape, spacing) if are_known(*shape) else None
+    if wanted and are_known(*given) and tuple(given) != wanted:
         raise ValueError(
             f"`coefficients` must have {wanted} control points for a field of {tuple(shape)} at a "
-            f"spacing of {tuple(spacing)} voxels, got {tuple(coefficients.shape[1:4])}."
+            f"spacing of {tuple(spacing)} voxels, got {tuple(given)}."
         )
-    axes = zip(wanted, spacing, shape, strict=True)
+    axes = zip(given, spacing, shape, strict=True)
     components = tf.transpose(coefficients, [0, 4, 1, 2, 3])
     dense = apply_along_axes(components, [bspline_matrix(*axis) for axis in axes])
     return tf.transpose(dense, [0, 2, 3, 4, 1])
@@ -62,19 +64,29 @@ def control_shape(shape: Sequence[int], spacing: Sequence[float]) -> tuple[int, 
     return tuple(math.ceil(dim / step) for dim, step in zip(shape, spacing, strict=True))
 
 
-def bspline_matrix(num_control: int, spacing: float, dim: int) -> np.ndarray:
-    """Return the weight of each control point at each voxel of an axis, (dim, num_control)."""
-    position = (np.arange(dim) + 0.5) / spacing - 0.5
-    matrix = np.zeros((dim, num_control))
+def bspline_matrix(num_control, spacing: float, dim):
+    """Return the weight of each control point at each voxel of an axis, (dim, num_control).
+
+    An array, or a tensor where one of the two numbers is a scalar tensor; float64.
+    """
+    ops = np if are_known(num_control, dim) else tf
+    position = (line(dim) + 0.5) / spacing - 0.5
+    matrix = 0.0
     for step in range(-1, 3):
-        index = np.floor(position).astype(int) + step
-        inside = np.clip(index, 0, num_control - 1)
-        np.add.at(matrix, (np.arange(dim), inside), cubic_bspline(position - index))
+        index = ops.floor(position) + step
+        inside = ops.minimum(ops.maximum(index, 0), real(num_control) - 1)
+        weights = cubic_bspline(position - index, ops)
+        matrix += ops.where(inside[:, None] == line(num_control)[None, :], weights[:, None], 0.0)
     return matrix
 
 
-def cubic_bspline(distance: np.ndarray) -> np.ndarray:
-    """Return b(t): 2/3 - t^2 + |t|^3 / 2 up to 1, (2 - |t|)^3 / 6 up to 2, then 0."""
-    t = np.abs(distance)
-    inner, outer = 2 / 3 - t**2 + t**3 / 2, np.maximum(2 - t, 0) ** 3 / 6
-    return np.where(t < 1, inner, outer)
+def cubic_bspline(distance, ops=np):
+    """Return b(t): 2/3 - t^2 + |t|^3 / 2 up to 1, (2 - |t|)^3 / 6 up to 2, then 0.
+
+    Args:
+        distance: t, an array or a tensor.
+        ops: NumPy or TensorFlow.
+    """
+    t = ops.abs(distance)
+    inner, outer = 2 / 3 - t**2 + t**3 / 2, ops.maximum(2 - t, 0) ** 3 / 6
+    return ops.where(t < 1, inner, outer)

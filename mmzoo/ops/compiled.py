@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 import tf_keras as keras
 
 KerasTensor = keras.__internal__.KerasTensor
+_uncompiled = contextvars.ContextVar("uncompiled", default=False)
+
+
+@contextlib.contextmanager
+def uncompiled() -> Iterator[None]:
+    """Let what is traced meanwhile hold plain operations alone: neither XLA nor own gradients.
+
+    For graphs that other programs are to run, which may know neither. The values are the same.
+    """
+    token = _uncompiled.set(True)
+    try:
+        yield
+    finally:
+        _uncompiled.reset(token)
 
 
 def symbolic(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
@@ -59,14 +75,17 @@ def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 
     gradients: list = []
 
-    @symbolic
     @tf.custom_gradient
-    def call(*tensors):
+    def compiled_call(*tensors):
         while len(gradients) < len(tensors):
             gradients.append(gradient_of(len(gradients)))
         return value(*tensors), lambda upstream: [
             gradients[i](tensors, upstream) for i in range(len(tensors))
         ]
+
+    @symbolic
+    def call(*tensors):
+        return function(*tensors) if _uncompiled.get() else compiled_call(*tensors)
 
     return call
 

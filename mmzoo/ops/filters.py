@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from mmzoo.ops.grid import are_known, dims_of
+
 
 def gaussian_kernel(sigma: float) -> np.ndarray:
     """Return a normalised Gaussian of tail int(3 sigma): shape (2 * int(3 sigma) + 1,), float64.
@@ -30,35 +32,59 @@ def convolution_matrix(kernel: np.ndarray, length: int) -> np.ndarray:
     return np.where(inside, kernel[np.clip(offset + tail, 0, 2 * tail)], 0.0)
 
 
-def resize_matrix(length: int, new_length: int) -> np.ndarray:
+def resize_matrix(length, new_length):
     """Return M (new_length, length) that resizes a line linearly, voxel centres aligned.
 
     New voxel i lies at (i + 0.5) * length / new_length - 0.5; border values go on outside.
+    An array, or a tensor where one of the lengths is a scalar tensor; float64.
     """
-    position = (np.arange(new_length) + 0.5) * length / new_length - 0.5
-    position = np.clip(position, 0, length - 1)
-    return np.maximum(0.0, 1 - np.abs(position[:, None] - np.arange(length)[None, :]))
+    ops = np if are_known(length, new_length) else tf
+    old, new = line(length), line(new_length)
+    length, new_length = (real(n) for n in (length, new_length))
+    position = (new + 0.5) * length / new_length - 0.5
+    position = ops.minimum(ops.maximum(position, 0), length - 1)
+    return ops.maximum(1 - ops.abs(position[:, None] - old[None, :]), 0)
+
+
+def line(length):
+    """Return 0, 1, ... length - 1 in float64: an array, or a tensor where the length is one."""
+    if are_known(length):
+        return np.arange(length, dtype=np.float64)
+    return tf.range(tf.cast(length, tf.float64), dtype=tf.float64)
+
+
+def real(number):
+    """Return a number as it is, a scalar tensor in float64."""
+    return tf.cast(number, tf.float64) if tf.is_tensor(number) else number
 
 
 def apply_along_axes(volume: tf.Tensor, matrices) -> tf.Tensor:
     """Multiply each of the three axes of a volume by its own matrix.
 
     Args:
-        volume: (..., dim1, dim2, dim3) with these three dims known.
-        matrices: three arrays of shape (new_dim, dim), one an axis.
+        volume: (..., dim1, dim2, dim3).
+        matrices: three arrays or tensors of shape (new_dim, dim), one an axis.
 
     Returns:
         (..., new_dim1, new_dim2, new_dim3).
     """
-    m1, m2, m3 = (tf.constant(matrix, volume.dtype) for matrix in matrices)
-    new1, new2, new3 = m1.shape[0], m2.shape[0], m3.shape[0]
-    dim1, dim2, dim3 = volume.shape[-3:]
+    m1, m2, m3 = (
+        tf.cast(m, volume.dtype) if tf.is_tensor(m) else tf.constant(m, volume.dtype)
+        for m in matrices
+    )
+    (new1, dim1), (new2, dim2), (new3, dim3) = (_shape_of(m) for m in (m1, m2, m3))
     leading = tf.shape(volume)[:-3]
     # Axis 3 first and axis 1 last: each step is one product of matrices, nothing is transposed.
     volume = tf.matmul(tf.reshape(volume, [-1, dim3]), m3, transpose_b=True)
     volume = tf.matmul(m2, tf.reshape(volume, [-1, dim2, new3]))
     volume = tf.matmul(m1, tf.reshape(volume, [-1, dim1, new2 * new3]))
     return tf.reshape(volume, tf.concat([leading, [new1, new2, new3]], axis=0))
+
+
+def _shape_of(matrix: tf.Tensor) -> list:
+    """Return rows and columns, as scalar tensors where they are not known."""
+    known = matrix.shape
+    return tf.unstack(tf.shape(matrix)) if None in known else list(known)
 
 
 def gaussian_smooth(volume: tf.Tensor, sigmas) -> tf.Tensor:
@@ -115,18 +141,18 @@ def resize(volume: tf.Tensor, shape) -> tf.Tensor:
     """Resize a volume trilinearly, voxel centres aligned as in `tf.image.resize`.
 
     Args:
-        volume: (batch, dim1, dim2, dim3, channels) with known dims.
-        shape: (new_dim1, new_dim2, new_dim3).
+        volume: (batch, dim1, dim2, dim3, channels), channels known.
+        shape: (new_dim1, new_dim2, new_dim3), numbers or scalar tensors.
 
     Returns:
         (batch, *shape, channels).
     """
-    dims, channels = volume.shape[1:4], volume.shape[4]
-    if tuple(dims) == tuple(shape):
+    dims, channels = dims_of(volume), volume.shape[4]
+    if are_known(*dims, *shape) and tuple(dims) == tuple(shape):
         return volume
     matrices = [resize_matrix(n, new) for n, new in zip(dims, shape, strict=True)]
     # The channels ride along the last axis: (dim3, channels) is resized by the matrix x identity.
-    matrices[2] = np.kron(matrices[2], np.eye(channels))
+    matrices[2] = _kron_identity(matrices[2], channels)
     flat = tf.reshape(volume, [-1, dims[0], dims[1], dims[2] * channels])
     return tf.reshape(apply_along_axes(flat, matrices), [-1, *shape, channels])
 
@@ -140,3 +166,12 @@ def weighted_mean(volume: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """
     total = tf.reduce_sum(weight * volume, axis=(1, 2, 3))
     return tf.math.divide_no_nan(total, tf.reduce_sum(weight, axis=(1, 2, 3)))
+
+
+def _kron_identity(matrix, size: int):
+    """Return the Kronecker product of a matrix with the identity, as what the matrix is."""
+    if not tf.is_tensor(matrix):
+        return np.kron(matrix, np.eye(size))
+    rows, columns = _shape_of(matrix)
+    product = tf.einsum("ij,cd->icjd", matrix, tf.eye(size, dtype=matrix.dtype))
+    return tf.reshape(product, [rows * size, columns * size])

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import tensorflow as tf
+
+
+def dims_of(volume: tf.Tensor) -> list:
+    """Return [dim1, dim2, dim3] of (batch, dim1, dim2, dim3, ...).
+
+    As numbers, or as scalar tensors where a graph is built for volumes of any size.
+    """
+    known = volume.shape[1:4]
+    return tf.unstack(tf.shape(volume)[1:4]) if None in known else list(known)
+
+
+def are_known(*dims) -> bool:
+    """Whether all dims are numbers, not tensors."""
+    return all(isinstance(n, (int, np.integer)) for n in dims)
 
 
 def reference_grid(shape, dtype: tf.DType = tf.float32) -> tf.Tensor:

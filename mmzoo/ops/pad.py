@@ -1,10 +1,36 @@
-"""Padding a volume to a size that a network can halve, and back."""
+"""Sizes that a network can halve: whether a volume has one, padding it to one, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import tensorflow as tf
+
+from mmzoo.checks import check_halvings
+from mmzoo.ops.grid import are_known, dims_of
+
+
+def check_can_be_halved(network: str, volume: tf.Tensor, times: int, remedy: str = "") -> None:
+    """Refuse a volume each axis of which cannot be halved so many times.
+
+    Args:
+        network: its name, for the message.
+        volume: (batch, dim1, dim2, dim3, channels).
+        times: how often the network halves it.
+        remedy: what else can be done, for the end of the message.
+
+    Raises:
+        ValueError: it cannot; `tf.errors.InvalidArgumentError` where a graph was built for volumes
+            of any size.
+    """
+    dims = dims_of(volume)
+    if are_known(*dims):
+        return check_halvings(network, dims, times, remedy)
+    tf.debugging.assert_equal(
+        tf.shape(volume)[1:4] % 2**times,
+        0,
+        f"{network} halves the volume {times} times: each axis must be a multiple of {2**times}",
+    )
 
 
 def pad_to_multiple(volume: tf.Tensor, steps: Sequence[int]) -> tf.Tensor:
@@ -39,5 +65,5 @@ def cut_back(volume: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     Returns:
         (batch, dim1, dim2, dim3, channels).
     """
-    dims = tf.shape(like)[1:4] if None in like.shape[1:4] else like.shape[1:4]
+    dims = dims_of(like)
     return volume[:, : dims[0], : dims[1], : dims[2]]

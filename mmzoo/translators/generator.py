@@ -11,6 +11,7 @@ import tf_keras as keras
 
 from mmzoo.checks import check_rank
 from mmzoo.layers.unet import WEIGHT_DECAY, UNet
+from mmzoo.ops.pad import check_can_be_halved
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
@@ -45,6 +46,7 @@ class UNetGenerator(keras.Model):
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
         """Return the translated image."""
         check_rank("inputs", inputs, (5,))
+        check_can_be_halved("unet", inputs, self.unet.depth, ", or a smaller `depth`")
         return self.image(self.unet(inputs))
 
     def get_config(self) -> dict:

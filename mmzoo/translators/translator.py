@@ -20,9 +20,11 @@ import tf_keras as keras
 from mmzoo.checks import check_positive
 from mmzoo.translators.objectives import objective_of
 
+PARTS = ("generator", "discriminator", "constraint")
 Terms = dict[str, tuple[float, tf.Tensor]]  # name -> weight, value
 
 
+@keras.saving.register_keras_serializable(package="mmzoo")
 class Translator(keras.Model):
     """Trains on pairs (source, target), each (batch, dim1, dim2, dim3, 1) in [-1, 1].
 
@@ -71,6 +73,7 @@ class Translator(keras.Model):
             check_positive(f"{key}.weight", weight, allow_zero=True)
         self.generator = generator
         self.discriminator = discriminator
+        self.objective_name = objective
         self.objective = objective_of(objective)
         self.conditional = conditional
         self.adversarial_weight = adversarial_weight
@@ -103,6 +106,26 @@ class Translator(keras.Model):
         """Create the optimizers' variables, for a checkpoint to be restored into."""
         self.optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    # === Config ===
+    def get_config(self) -> dict:
+        """Return networks and settings, for recreating this translator, not compiled."""
+        parts = {name: getattr(self, name) for name in PARTS}
+        names = ("conditional", "adversarial_weight", "l1_weight", "constraint_weight", "name")
+        return {
+            **{name: keras.saving.serialize_keras_object(part) for name, part in parts.items()},
+            **{name: getattr(self, name) for name in names},
+            "objective": self.objective_name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects=None) -> Translator:
+        """Return a translator of such settings."""
+        parts = {
+            name: keras.saving.deserialize_keras_object(config[name], custom_objects)
+            for name in PARTS
+        }
+        return cls(**{**config, **parts})
 
     # === Forward ===
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:

@@ -160,3 +160,12 @@ def run_predict(tmp_path):
         return tmp_path / "logs" / log_dir / "test"
 
     return run
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory) -> dict[str, Path]:
+    """The log folder of a run of each method of the zoo; to be changed by nobody."""
+    from helpers_runs import METHODS, write_run
+
+    root = tmp_path_factory.mktemp("runs") / "logs"
+    return {method: write_run(root / method, method) for method in METHODS}

@@ -64,7 +64,7 @@ def test_tensorflow_imported_before_is_fine_while_it_has_not_touched_keras():
 
 def test_a_zoo_model_may_be_imported_before_deepreg():
     ended = run(
-        "from mmzoo.models.bidirectional_ddf import BidirectionalDDFModel as model\n"
+        "from mmzoo.methods.bidirectional_ddf import BidirectionalDDFModel as model\n"
         "from deepreg.registry import REGISTRY\n"
         "print(REGISTRY.get('model_class', 'bidirectional-ddf') is model)\n"
     )

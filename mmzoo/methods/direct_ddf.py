@@ -5,15 +5,15 @@ Source: the U-Net of de Vos et al. 2020, in the design of Balakrishnan 2019:
     L = L_sim(F, M o u) + alpha bending(u)
 
 Configuration: a backbone of three output channels at the size of the image, such as `voxelmorph`;
-the rest, and what differs from DeepReg's `ddf`, as in `mmzoo.models.one_way`.
+the rest, and what differs from DeepReg's `ddf`, as in `mmzoo.methods.one_way`.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from mmzoo.models.one_way import OneWayDDFModel
-from mmzoo.models.pair import build_dense_field
+from mmzoo.methods.one_way import OneWayDDFModel
+from mmzoo.methods.pair import build_dense_field
 
 
 class DirectDDFModel(OneWayDDFModel):

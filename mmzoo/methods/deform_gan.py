@@ -13,7 +13,7 @@ and D and G as `mmzoo.translators.translator` says, source F o phi, target R. Co
     regularization:  {name: diffusion, weight: 1}            alpha of Eq. 4
     label:           {name: dice, weight: 0}                 not in the paper
 
-and `train.translator`, see `mmzoo.models.translation`. DeepReg's images are in [0, 1]; networks
+and `train.translator`, see `mmzoo.methods.translation`. DeepReg's images are in [0, 1]; networks
 and losses get them as 2 I - 1, because G ends in a tanh and the local gradient's eps presumes it.
 What is saved is in [0, 1] again.
 Differs from the authors' code, which gives each of the three steps a pair of its own: one pair a
@@ -26,11 +26,11 @@ import tensorflow as tf
 import tf_keras as keras
 from deepreg.model import optimizer as optimizers
 
-from mmzoo.models.collapse import CollapseWatch
-from mmzoo.models.one_way import OneWayDDFModel
-from mmzoo.models.pair import build_dense_field
-from mmzoo.models.terms import LossTerms, build_loss
-from mmzoo.models.translation import build_translator, read_translator
+from mmzoo.methods.collapse import CollapseWatch
+from mmzoo.methods.one_way import OneWayDDFModel
+from mmzoo.methods.pair import build_dense_field
+from mmzoo.methods.terms import LossTerms, build_loss
+from mmzoo.methods.translation import build_translator, read_translator
 from mmzoo.translators.translator import Terms, minimise, penalty, weighted_sum
 
 SECTIONS = ("image", "translated", "regularization", "label")
@@ -122,6 +122,10 @@ class DeformGANModel(OneWayDDFModel):
         logs = self.translator.test_step((warped, fixed))
         terms = self._terms(inputs, outputs)
         return {**self._log(weighted_sum(terms) + penalty(self._model), terms), **logs}
+
+    def pair_loss(self, inputs: dict, outputs: dict) -> tf.Tensor:
+        """Return L_T of a pair and the penalty on T's weights, a scalar."""
+        return weighted_sum(self._terms(inputs, outputs)) + penalty(self._model)
 
     def _terms(self, inputs: dict, outputs: dict) -> Terms:
         """Return weight and value of each term of L_T (Eq. 4 and 5)."""

@@ -24,9 +24,9 @@ import tf_keras as keras
 from deepreg.model.network import RegistrationModel
 
 from mmzoo.layers import Warp
-from mmzoo.models.pair import build_backbone, check_one_size
-from mmzoo.models.progress import OneLineProgress
-from mmzoo.models.terms import LossTerms
+from mmzoo.methods.pair import build_backbone, check_one_size
+from mmzoo.methods.progress import OneLineProgress
+from mmzoo.methods.terms import LossTerms
 
 FIELDS = 2
 

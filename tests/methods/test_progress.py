@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from mmzoo.models.progress import TrainingProgress, clock, terms
+from mmzoo.methods.progress import TrainingProgress, clock, terms
 
 LOGS = {
     "loss": -0.57312,
@@ -33,7 +33,7 @@ class Terminal(io.StringIO):
 
 
 def fit(stream, monkeypatch):
-    monkeypatch.setattr("mmzoo.models.progress.SECONDS_BETWEEN", {True: 0.0, False: 1e9})
+    monkeypatch.setattr("mmzoo.methods.progress.SECONDS_BETWEEN", {True: 0.0, False: 1e9})
     monkeypatch.setenv("COLUMNS", "60")
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile(loss="mse")

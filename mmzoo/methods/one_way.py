@@ -16,9 +16,9 @@ import tf_keras as keras
 from deepreg.model.network import DDFModel
 
 from mmzoo.layers import Warp
-from mmzoo.models.pair import check_one_size
-from mmzoo.models.progress import OneLineProgress
-from mmzoo.models.terms import LossTerms
+from mmzoo.methods.pair import check_one_size
+from mmzoo.methods.progress import OneLineProgress
+from mmzoo.methods.terms import LossTerms
 
 
 class OneWayDDFModel(OneLineProgress, DDFModel):

@@ -22,9 +22,9 @@ import functools
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.models.one_way import OneWayDDFModel
-from mmzoo.models.pair import build_dense_field
-from mmzoo.models.terms import LossTerms
+from mmzoo.methods.one_way import OneWayDDFModel
+from mmzoo.methods.pair import build_dense_field
+from mmzoo.methods.terms import LossTerms
 
 SIDES = ("moving", "fixed")
 

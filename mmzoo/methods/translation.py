@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from deepreg.registry import LOSS_CLASS, REGISTRY
 
 from mmzoo.checks import check_choice
-from mmzoo.models.terms import build_loss
+from mmzoo.methods.terms import build_loss
 from mmzoo.translators import DISCRIMINATORS, GENERATORS, OBJECTIVES, Translator
 from mmzoo.translators.table import build_network
 

@@ -5,7 +5,7 @@ Source: de Vos et al. 2020 (and 2017, 2019): DIRNet, its spatial transformer, an
     L = L_sim(F, M o u) + alpha bending(u)
 
 Configuration: a backbone that says its `grid_spacing`, such as `dirnet`; the rest as in
-`mmzoo.models.one_way`.
+`mmzoo.methods.one_way`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from __future__ import annotations
 import tensorflow as tf
 
 from mmzoo.layers import BSplineField
-from mmzoo.models.one_way import OneWayDDFModel
-from mmzoo.models.pair import build_backbone
+from mmzoo.methods.one_way import OneWayDDFModel
+from mmzoo.methods.pair import build_backbone
 
 
 class BSplineDDFModel(OneWayDDFModel):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from mmzoo.models.collapse import CollapseWatch
+from mmzoo.methods.collapse import CollapseWatch
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_stopped(folder, whole, capl
 def test_losses_of_all_three_are_on_the_progress_line_and_a_collapse_is_said(
     folder, capsys, caplog, monkeypatch
 ):
-    monkeypatch.setattr("mmzoo.models.collapse.FLAT", 100.0)
+    monkeypatch.setattr("mmzoo.methods.collapse.FLAT", 100.0)
     caplog.set_level(logging.WARNING)
     train(folder, "shown", max_epochs=1)
     assert "epoch 1: the generator is nearly constant" in caplog.text

@@ -1,0 +1,30 @@
+"""What a registration network sees: moving and fixed image side by side."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+import tf_keras as keras
+
+
+@keras.saving.register_keras_serializable(package="mmzoo")
+class Pair(keras.layers.Layer):
+    """Set images (batch, dim1, dim2, dim3) side by side: (batch, dim1, dim2, dim3, how many)."""
+
+    def __init__(self, signed: bool = False, **kwargs):
+        """Keep the setting.
+
+        Args:
+            signed: bring images of [0, 1] to [-1, 1].
+            **kwargs: for `keras.layers.Layer`.
+        """
+        super().__init__(**kwargs)
+        self.signed = signed
+
+    def call(self, inputs) -> tf.Tensor:
+        """Return the pair of `inputs` = [moving, fixed], or one image with a channel axis."""
+        pair = tf.stack(inputs, axis=-1)
+        return 2 * pair - 1 if self.signed else pair
+
+    def get_config(self) -> dict:
+        """Return the settings, for recreating this layer."""
+        return {**super().get_config(), "signed": self.signed}
