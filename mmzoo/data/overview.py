@@ -1,6 +1,7 @@
 """A picture of a data set: middle slices of its first cases, with the outlines of their labels."""
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 
 import nibabel as nib
@@ -47,7 +48,8 @@ def choose_cases(description: dict) -> list[str]:
             for side, names in sides.items():
                 names += split[side] if split else []
     ordered = [sorted(set(names)) for names in sides.values()]
-    return [name for pair in zip(*ordered, strict=False) for name in pair][:MAX_CASES]
+    in_turn = [name for pair in zip_longest(*ordered) for name in pair if name]
+    return list(dict.fromkeys(in_turn))[:MAX_CASES]
 
 
 def _draw_slice(panel, image, labels, axis: int, title: str) -> None:
