@@ -49,7 +49,7 @@ def prepare_group(data: DataSet, group: tuple[Scan, ...], out: Path, choices) ->
 
 
 def _prepare(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> None:
-    volumes = [data.read(scan) for scan in group]
+    volumes = [data.read(scan, choices.seed) for scan in group]
     infos, lacking = [], {}
     for scan, volume in zip(group, volumes, strict=True):
         info, absent = _look(data, scan, volume, choices.structures)

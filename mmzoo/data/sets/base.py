@@ -126,7 +126,7 @@ class DataSet:
         """Return the values of a scan's structures."""
         return self.structures
 
-    def read(self, scan: Scan) -> Volume:
+    def read(self, scan: Scan, seed: int = 0) -> Volume:
         """Read a scan and mend what is known to be wrong with it."""
         return read_files(scan)
 

@@ -70,7 +70,7 @@ class SET(DataSet):
         """CT has the liver alone."""
         return {"liver": (1,)} if scan.modality == "ct" else self.structures
 
-    def read(self, scan: Scan) -> Volume:
+    def read(self, scan: Scan, seed: int = 0) -> Volume:
         """Stack slices and labels in the order of their names."""
         image, turned, notes = slices.read_slices(list(scan.images))
         # One set of labels serves both phases of T1; its names are those of one, so order counts.
