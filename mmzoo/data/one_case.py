@@ -144,7 +144,10 @@ def make_grid(data: DataSet, group, volumes: list[Volume], choices) -> sitk.Imag
 def _crop(box, volume: Volume, recipe: Recipe, table: dict, structures) -> steps.Box:
     if recipe.crop == "none":
         return box
-    if recipe.crop == "body":
+    if recipe.crop == "nonzero":
+        inside = sitk.Cast(volume.image != 0, sitk.sitkInt32)
+        inner = steps.label_box(inside, {1}, recipe.margin_mm)
+    elif recipe.crop == "body":
         inner = geometry.foreground_box(volume.image, recipe.margin_mm)
     elif volume.labels is not None:
         names = [name for name in recipe.around or structures if name in table]
@@ -213,6 +216,11 @@ def _clip_brain(image: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def with_size(recipe: Recipe, size, spacing, crop, margin_mm) -> Recipe:
-    """Return a recipe with what a user chose instead; None: as it is."""
+    """Return a recipe with what a user chose instead; None: as it is.
+
+    Where only the size of a recipe with a spacing is chosen, its field of view stays.
+    """
+    if size and recipe.spacing and not spacing:
+        spacing = tuple(np.array(recipe.size) * recipe.spacing / np.array(size))
     chosen = {"size": size, "spacing": spacing, "crop": crop, "margin_mm": margin_mm}
     return replace(recipe, **{key: value for key, value in chosen.items() if value is not None})

@@ -21,6 +21,7 @@ from mmzoo.data.sets.base import DataSet, Recipe, Scan
 # Raise it when the same settings no longer give the same files.
 VERSION = 1
 FORMATS = ("nifti", "h5")
+CROPS = ("labels", "body", "nonzero", "none")
 NORMALISATIONS = ("zscore", "brain", "none")
 Progress = Callable[[int, int], None]
 
@@ -86,7 +87,7 @@ class Choices:
         check_positive("people", self.people or 1)
         check_choice("normalise", self.recipe.normalise, NORMALISATIONS)
         if isinstance(self.recipe.crop, str):
-            check_choice("crop", self.recipe.crop, ["labels", "body", "none"])
+            check_choice("crop", self.recipe.crop, CROPS)
         if self.deform_mm and data.pairing(self.moving, self.fixed) != "same":
             raise ValueError(
                 f"`deform` is for two images of one person, got {self.deform_mm} for "
@@ -167,29 +168,20 @@ def prepare(
 
 
 def find_scans(data: DataSet, source: Path, choices: Choices) -> list[Scan]:
-    """Return the scans of the two modalities.
+    """Return all scans of a download.
 
     Raises:
-        ValueError: if there is none of one of them.
+        ValueError: if there is none of the two modalities.
     """
     if not source.is_dir():
         raise ValueError(f"{source} is not a folder; give where {data.title} was unpacked.")
-    found = [scan for scan in data.find(source) if scan.modality in (choices.moving, choices.fixed)]
-    for modality in (choices.moving, choices.fixed):
-        if not any(scan.modality == modality for scan in found) and not _only_one(found, choices):
-            raise ValueError(
-                f"{source} holds no {modality} image of {data.title}; looked for {data.layout}, "
-                f"at any depth. Is it unpacked? It is had at {data.page}."
-            )
+    found = data.find(source)
+    if not any(scan.modality in (choices.moving, choices.fixed) for scan in found):
+        raise ValueError(
+            f"{source} holds no {choices.moving} or {choices.fixed} image of {data.title}; looked "
+            f"for {data.layout}, at any depth. Is it unpacked? It is had at {data.page}."
+        )
     return found
-
-
-def _only_one(found: list[Scan], choices: Choices) -> bool:
-    """Whether there is something, though one side of the pairs is missing altogether.
-
-    A download of one modality can be looked at and checked, though not registered.
-    """
-    return bool(found)
 
 
 def group_scans(data: DataSet, found: list[Scan], choices: Choices) -> list[tuple[Scan, ...]]:

@@ -54,13 +54,17 @@ class Report:
             names = [scan.case.split("_", 1)[1] for scan in scans if usable(data, scan)]
             self.found[modality] = len(names)
             self.unlabelled |= _if_any(modality, len(scans) - len(names))
-            people = data.people.get(modality, 0)
+            people = data.expect(found).get(modality, 0)
             self.expected[modality] = people if isinstance(people, int) else len(people)
             if isinstance(people, int):
                 lacking = max(people - len(names), 0)
                 self.missing |= _if_any(modality, [f"{lacking} of {people}"] if lacking else [])
             else:
                 self.missing |= _if_any(modality, [p for p in people if p not in names])
+        whole = data.expect(found).get("all", 0)
+        if isinstance(whole, int) and len(found) < whole:
+            self.missing["all"] = [f"{whole - len(found)} of {whole} series"]
+            self.found["all"], self.expected["all"] = len(found), whole
         for name in choices.without:
             self.left_out[name] = "as asked for"
 

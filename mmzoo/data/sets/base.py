@@ -56,8 +56,8 @@ class Recipe:
     Attributes:
         size: voxels along each axis.
         spacing: voxel size in mm; None: the box, whatever its edges, is filled by ``size`` voxels.
-        crop: the box: "labels" (round them), "body" (round the foreground) or "none" (all of the
-            field of view), or edges in mm round the middle of the labels, or of all where there are
+        crop: the box: "labels" (round them), "body" (round the foreground), "nonzero" (round what
+            is not exactly 0, as brains without a skull) or "none" (all of the field of view), or edges in mm round the middle of the labels, or of all where there are
             none. With ``spacing``, only its middle counts.
         margin_mm: what is added to a box round labels or body, within the field of view.
         around: structures that the box goes round; empty: those that are written.
@@ -89,7 +89,8 @@ class DataSet:
         modalities: what it holds.
         moving: modality that is registered unless another is asked for.
         fixed: modality that it is registered to.
-        people: by modality, how many the official download has, or their names.
+        people: by modality, how many the official download has, or their names; "all": of all
+            modalities together.
         may_lack: whether people may lack a structure; they are then left out, and it is said.
         recipe: the default steps.
         split: number of folds, or people to train, validate and test, as printed.
@@ -118,6 +119,10 @@ class DataSet:
         """Return the scans below a folder, in the order of their people."""
         raise NotImplementedError
 
+    def expect(self, found: list[Scan]) -> dict[str, int | tuple[str, ...]]:
+        """Return ``people``, where it depends on which part of the download there is."""
+        return self.people
+
     def pairing(self, moving: str, fixed: str) -> str:
         """Return which pairs there are: "all", "same" (person) or "others" (all but the same)."""
         return "all"
@@ -127,7 +132,12 @@ class DataSet:
         return self.structures
 
     def read(self, scan: Scan, seed: int = 0) -> Volume:
-        """Read a scan and mend what is known to be wrong with it."""
+        """Read a scan and mend what is known to be wrong with it.
+
+        Args:
+            scan: which one.
+            seed: of the data set, where something is drawn.
+        """
         return read_files(scan)
 
     def check(self, scan: Scan, volume: Volume) -> dict[str, float]:
