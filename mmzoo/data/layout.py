@@ -71,30 +71,33 @@ def _merge(moving: dict[str, list[str]], fixed: dict[str, list[str]]) -> Fold:
     return {split: {"moving": moving[split], "fixed": fixed[split]} for split in SPLITS}
 
 
-def one_split(moving: list[str], fixed: list[str], counts: tuple[int, int, int]) -> list[Fold]:
+def one_split(
+    moving: list[str], fixed: list[str], counts: tuple[int, int, int], fewest: int = 1
+) -> list[Fold]:
     """Split people once: so many to train, then to validate, then to test, or in proportion.
 
     Args:
         moving: case names, in the order they are split in.
         fixed: the same.
         counts: people to train, to validate and to test, of as many as there should be.
+        fewest: people it takes to make a pair.
 
     Raises:
         ValueError: if no one would be left to train or test on.
     """
-    return [_merge(*(_parts(cases, counts) for cases in (moving, fixed)))]
+    return [_merge(*(_parts(cases, counts, fewest) for cases in (moving, fixed)))]
 
 
-def _parts(cases: list[str], counts: tuple[int, int, int]) -> dict[str, list[str]]:
+def _parts(cases: list[str], counts: tuple[int, int, int], fewest: int) -> dict[str, list[str]]:
     total = sum(counts)
     valid, test = (
         count if len(cases) == total else round(count * len(cases) / total) for count in counts[1:]
     )
-    test = max(test, 1)
+    test = max(test, fewest)
     train = len(cases) - valid - test
-    if train < 1:
+    if train < fewest:
         raise ValueError(
-            f"{len(cases)} cases cannot be split in proportions of {counts}: none would be left to "
+            f"{len(cases)} cases cannot be split in proportions of {counts}: too few would be left to "
             "train on. Use more cases, or `folds`."
         )
     ends = {"train": cases[:train], "valid": cases[train : train + valid]}

@@ -259,7 +259,9 @@ def split_people(data: DataSet, groups: Iterable, choices: Choices) -> list[layo
     names = [_in_order([scan.case for scan in side], choices) for side in sides]
     fewest = 2 if pairing == "others" else 1
     if choices.folds is None and not isinstance(data.split, int):
-        return layout.one_split(*names, data.split)
+        if min(len(side) for side in names) < 2 * fewest:
+            return layout.without_split(*names)
+        return layout.one_split(*names, data.split, fewest)
     folds = choices.folds or int(data.split)  # type: ignore[call-overload]
     most = min(len(side) for side in names) // fewest
     if choices.folds is None:
