@@ -94,6 +94,7 @@ def _parts(cases: list[str], counts: tuple[int, int, int], fewest: int) -> dict[
         count if len(cases) == total else round(count * len(cases) / total) for count in counts[1:]
     )
     test = max(test, fewest)
+    valid = min(valid, max(len(cases) - test - fewest, 0))
     train = len(cases) - valid - test
     if train < fewest:
         raise ValueError(

@@ -138,7 +138,9 @@ def prepare(
     if report.missing and not allow_partial:
         raise ValueError(report.explain_missing(source))
     groups = group_scans(data, found, choices)
-    settings = {"version": VERSION, "name": name, **asdict(choices)}
+    files = sorted(str(path) for group in groups for scan in group for path in scan.images)
+    key = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
+    settings = {"version": VERSION, "name": name, "files": key, **asdict(choices)}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     layout.open_folder(out, settings, digest, overwrite)
     description = {
@@ -194,9 +196,9 @@ def group_scans(data: DataSet, found: list[Scan], choices: Choices) -> list[tupl
     }
     if data.pairing(choices.moving, choices.fixed) != "same":
         return [(scan,) for scans in sides.values() for scan in scans]
-    own = {scan.person: scan for scan in kept if scan.modality == choices.fixed}
+    own = {scan.pair or scan.person: scan for scan in kept if scan.modality == choices.fixed}
     movings = [scan for scan in kept if scan.modality == choices.moving]
-    pairs = [(scan, own[scan.person]) for scan in movings if scan.person in own]
+    pairs = [(m, own[m.pair or m.person]) for m in movings if (m.pair or m.person) in own]
     return pairs[: choices.people]
 
 
@@ -242,10 +244,10 @@ def _finish(data, groups, infos, out: Path, choices: Choices, description: dict,
 
 
 def split_people(data: DataSet, groups: Iterable, choices: Choices) -> list[layout.Fold]:
-    """Split by people: the two images of a person are always in the same split.
+    """Split by people: all images of a person are always in the same split.
 
     Returns:
-        Folds; one without anything to test on where there are too few people to split.
+        Folds; one that trains and tests on everyone where there are too few people to split.
     """
     scans = {scan.case: scan for group in groups for scan in group}.values()
     sides = [
@@ -256,23 +258,53 @@ def split_people(data: DataSet, groups: Iterable, choices: Choices) -> list[layo
     if pairing != "all":
         both = {scan.person for scan in sides[0]} & {scan.person for scan in sides[1]}
         sides = [[scan for scan in side if scan.person in both] for side in sides]
-    names = [_in_order([scan.case for scan in side], choices) for side in sides]
+    people = [list(dict.fromkeys(scan.person for scan in side)) for side in sides]
+    if set(people[0]) & set(people[1]):
+        everyone = list(dict.fromkeys(people[0] + people[1]))
+        people = [everyone, everyone]
+    people = [_in_order(names, choices) for names in people]
     fewest = 2 if pairing == "others" else 1
+    folds = _given_folds(data, sides, choices) or _folds(data, people, choices, fewest)
+    return [_with_cases(fold, sides) for fold in folds]
+
+
+def _given_folds(data: DataSet, sides, choices: Choices) -> list[layout.Fold]:
+    """Return the folds that the data set names itself, if it does."""
+    tested = {scan.person: data.test_fold(scan) for side in sides for scan in side}
+    folds = []
+    for number in sorted({fold for fold in tested.values() if fold is not None}):
+        test = [person for person, fold in tested.items() if fold == number]
+        rest = [person for person, fold in tested.items() if fold != number]
+        ends = {"test": test, "valid": rest[: choices.valid], "train": rest[choices.valid :]}
+        folds.append({split: {"moving": ends[split], "fixed": ends[split]} for split in ends})
+    return folds
+
+
+def _folds(data: DataSet, people, choices: Choices, fewest: int) -> list[layout.Fold]:
+    most = min(len(names) for names in people) // fewest
     if choices.folds is None and not isinstance(data.split, int):
-        if min(len(side) for side in names) < 2 * fewest:
-            return layout.without_split(*names)
-        return layout.one_split(*names, data.split, fewest)
-    folds = choices.folds or int(data.split)  # type: ignore[call-overload]
-    most = min(len(side) for side in names) // fewest
-    if choices.folds is None:
-        folds = min(folds, most)
-    if folds < 2:
-        return layout.without_split(*names)
-    return layout.make_folds(*names, folds, choices.valid)
+        return layout.one_split(*people, data.split, fewest) if most >= 2 else _unsplit(people)
+    folds = choices.folds or min(data.split, most)  # type: ignore[type-var]
+    return layout.make_folds(*people, folds, choices.valid) if folds >= 2 else _unsplit(people)
 
 
-def _in_order(cases: list[str], choices: Choices) -> list[str]:
+def _unsplit(people) -> list[layout.Fold]:
+    return layout.without_split(*people)
+
+
+def _with_cases(fold: layout.Fold, sides) -> layout.Fold:
+    """Return a fold of people as one of their cases, in one order on both sides."""
+    return {
+        split: {
+            role: [scan.case for scan in side if scan.person in set(fold[split][role])]
+            for role, side in zip(("moving", "fixed"), sides, strict=True)
+        }
+        for split in layout.SPLITS
+    }
+
+
+def _in_order(people: list[str], choices: Choices) -> list[str]:
     if not choices.shuffle:
-        return cases
-    order = np.random.default_rng(choices.seed).permutation(len(cases))
-    return [cases[k] for k in order]
+        return people
+    order = np.random.default_rng(choices.seed).permutation(len(people))
+    return [people[k] for k in order]

@@ -25,6 +25,7 @@ class Scan:
         modality: one of the data set's.
         images: its file, or its slices in their order.
         labels: its label file or files; empty if it has none.
+        pair: what it shares with its partner, where a person has several; empty: the person.
     """
 
     case: str
@@ -32,6 +33,7 @@ class Scan:
     modality: str
     images: tuple[Path, ...]
     labels: tuple[Path, ...] = ()
+    pair: str = ""
 
 
 @dataclass
@@ -122,6 +124,14 @@ class DataSet:
     def expect(self, found: list[Scan]) -> dict[str, int | tuple[str, ...]]:
         """Return ``people``, where it depends on which part of the download there is."""
         return self.people
+
+    def recognise(self, root: Path) -> bool:
+        """Whether a folder looks like this data set."""
+        return bool(self.find(root))
+
+    def test_fold(self, scan: Scan) -> int | None:
+        """Return in which fold a scan is tested, where the data set says so."""
+        return None
 
     def pairing(self, moving: str, fixed: str) -> str:
         """Return which pairs there are: "all", "same" (person) or "others" (all but the same)."""

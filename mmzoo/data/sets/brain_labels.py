@@ -22,6 +22,7 @@ from mmzoo.data.scan import scan as acquire_scan
 from mmzoo.data.sets.base import NIFTI, DataSet, Recipe, Scan, Volume, walk
 
 SEGMENTED = frozenset(value for values in TISSUES.values() for value in values)
+MANY = 10  # tissues of a whole head, at least
 CT_STORED_HU = (-1024.0, 3071.0)
 
 
@@ -59,6 +60,15 @@ class SET(DataSet):
             for modality in self.modalities
             for name, path in files
         ]
+
+    def recognise(self, root: Path) -> bool:
+        """Whether the first file is a label map of nothing but tissues, several of them."""
+        files = walk(root, rf"([^/]+?){NIFTI}")
+        try:
+            values = _values(geometry.read_labels(files[0][1])) if files else set()
+        except ValueError:
+            return False
+        return values <= SEGMENTED and len(values) > MANY
 
     def pairing(self, moving: str, fixed: str) -> str:
         """Return "others": a person and themselves would need no registration."""
