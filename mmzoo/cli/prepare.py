@@ -7,6 +7,8 @@ import typer
 
 from mmzoo.cli._box import parse_box
 from mmzoo.cli._many import ManyValues
+from mmzoo.cli._prepare_own import add_command
+from mmzoo.cli._prepare_set import add_commands
 
 app = typer.Typer(help="Bring real data into the layout that training reads.")
 
@@ -87,6 +89,10 @@ def pairs(
         raise typer.Exit(1) from error
     typer.echo(summary(description, out))
     typer.echo(f"picture: {draw_overview(out)}")
+
+
+add_command(app)
+add_commands(app)
 
 
 def summary(description: dict, out: Path) -> str:

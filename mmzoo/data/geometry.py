@@ -17,11 +17,16 @@ from nibabel.filebasedimages import ImageFileError
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
-def read_volume(path: Path) -> sitk.Image:
+def read_volume(path: Path, *, pixdim: bool = False) -> sitk.Image:
     """Read a 3-D scalar volume, its axes put in the order and direction nearest to RAS.
 
     The axes stay the image's own (an oblique stack of slices stays a stack), so that nothing is
     interpolated.
+
+    Args:
+        path: NIfTI, or anything else that SimpleITK reads.
+        pixdim: take voxel sizes from NIfTI's `pixdim`, not from its affine, whose directions stay;
+            for files that are known to have unit sizes there.
 
     Raises:
         ValueError: if the file cannot be read, or holds anything but one 3-D volume of numbers.
@@ -31,7 +36,7 @@ def read_volume(path: Path) -> sitk.Image:
         raise ValueError(f"{path} is not there; check the name and the folder.")
     is_nifti = path.name.endswith((".nii", ".nii.gz"))
     try:
-        image = _read_nifti(path) if is_nifti else sitk.ReadImage(str(path))
+        image = _read_nifti(path, pixdim) if is_nifti else sitk.ReadImage(str(path))
     # What the libraries raise for files cut short, of another kind, or not allowed to be read.
     except (RuntimeError, OSError, EOFError, zlib.error, ImageFileError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
@@ -40,7 +45,7 @@ def read_volume(path: Path) -> sitk.Image:
     return sitk.DICOMOrient(image, "RAS")
 
 
-def _read_nifti(path: Path) -> sitk.Image:
+def _read_nifti(path: Path, pixdim: bool) -> sitk.Image:
     """Read NIfTI by nibabel: ITK turns NaN into zero and fills up a file cut short, unsaid."""
     source = nib.load(path)
     array = np.asarray(source.dataobj, np.float32)
@@ -55,7 +60,7 @@ def _read_nifti(path: Path) -> sitk.Image:
     # The nearest rotation: single-precision headers are off by a little.
     left, _, right = np.linalg.svd(axes)
     image = sitk.GetImageFromArray(array.T)
-    image.SetSpacing(spacing.tolist())
+    image.SetSpacing([float(zoom) for zoom in source.header.get_zooms()] if pixdim else spacing)
     image.SetDirection((_RAS_TO_LPS @ left @ right).ravel().tolist())
     image.SetOrigin((_RAS_TO_LPS @ source.affine[:3, 3]).tolist())
     return image
@@ -70,24 +75,32 @@ def _check_one_volume(path: Path, size, num_components: int) -> None:
         )
 
 
-def read_image(path: Path) -> sitk.Image:
+def unit_sizes(path: Path) -> tuple[float, ...] | None:
+    """Return the `pixdim` of a NIfTI file whose affine claims other voxel sizes, else None."""
+    header = nib.load(path).header
+    claimed = np.linalg.norm(header.get_best_affine()[:3, :3], axis=0)
+    sizes = tuple(round(float(zoom), 4) for zoom in header.get_zooms()[:3])
+    return None if np.allclose(claimed, sizes, rtol=1e-2) else sizes
+
+
+def read_image(path: Path, *, pixdim: bool = False) -> sitk.Image:
     """Read an image as float32; see ``read_volume``.
 
     Raises:
         ValueError: also for NaN, infinity, or an image that is the same everywhere.
     """
-    image = sitk.Cast(read_volume(path), sitk.sitkFloat32)
+    image = sitk.Cast(read_volume(path, pixdim=pixdim), sitk.sitkFloat32)
     check_image_values(str(path), sitk.GetArrayFromImage(image))
     return image
 
 
-def read_labels(path: Path) -> sitk.Image:
+def read_labels(path: Path, *, pixdim: bool = False) -> sitk.Image:
     """Read an integer label map; see ``read_volume``.
 
     Raises:
         ValueError: also for values that are not whole numbers.
     """
-    image = sitk.Cast(read_volume(path), sitk.sitkFloat32)
+    image = sitk.Cast(read_volume(path, pixdim=pixdim), sitk.sitkFloat32)
     values = sitk.GetArrayFromImage(image)
     if not np.all(values == np.round(values)):
         raise ValueError(

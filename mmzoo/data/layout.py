@@ -71,11 +71,63 @@ def _merge(moving: dict[str, list[str]], fixed: dict[str, list[str]]) -> Fold:
     return {split: {"moving": moving[split], "fixed": fixed[split]} for split in SPLITS}
 
 
-def split_pairs(names: dict[str, list[str]], matched: bool) -> list[tuple[str, str]]:
-    """Return every moving case of a split with every fixed one, or only with its own."""
-    if matched:
+def one_split(
+    moving: list[str], fixed: list[str], counts: tuple[int, int, int], fewest: int = 1
+) -> list[Fold]:
+    """Split people once: so many to train, then to validate, then to test, or in proportion.
+
+    Args:
+        moving: case names, in the order they are split in.
+        fixed: the same.
+        counts: people to train, to validate and to test, of as many as there should be.
+        fewest: people it takes to make a pair.
+
+    Raises:
+        ValueError: if no one would be left to train or test on.
+    """
+    return [_merge(*(_parts(cases, counts, fewest) for cases in (moving, fixed)))]
+
+
+def _parts(cases: list[str], counts: tuple[int, int, int], fewest: int) -> dict[str, list[str]]:
+    total = sum(counts)
+    valid, test = (
+        count if len(cases) == total else round(count * len(cases) / total) for count in counts[1:]
+    )
+    test = max(test, fewest)
+    valid = min(valid, max(len(cases) - test - fewest, 0))
+    train = len(cases) - valid - test
+    if train < fewest:
+        raise ValueError(
+            f"{len(cases)} cases cannot be split in proportions of {counts}: too few would be left to "
+            "train on. Use more cases, or `folds`."
+        )
+    ends = {"train": cases[:train], "valid": cases[train : train + valid]}
+    return ends | {"test": cases[train + valid :]}
+
+
+def without_split(moving: list[str], fixed: list[str]) -> list[Fold]:
+    """Return one fold that trains and tests on the same people, all of them."""
+    everyone, no_one = {"moving": moving, "fixed": fixed}, {"moving": [], "fixed": []}
+    return [{"train": everyone, "valid": no_one, "test": dict(everyone)}]
+
+
+def split_pairs(names: dict[str, list[str]], pairing: str = "all") -> list[tuple[str, str]]:
+    """Return the pairs of a split.
+
+    Args:
+        names: moving and fixed cases; unless every case meets every other, those at one place in
+            the two lists are of one person.
+        pairing: "all" (every moving case with every fixed one), "same" (each with its own) or
+            "others" (each with every one but its own).
+    """
+    if pairing == "same":
         return list(zip(names["moving"], names["fixed"], strict=True))
-    return [(moving, fixed) for moving in names["moving"] for fixed in names["fixed"]]
+    return [
+        (moving, fixed)
+        for k, moving in enumerate(names["moving"])
+        for j, fixed in enumerate(names["fixed"])
+        if pairing == "all" or k != j
+    ]
 
 
 def save_case(out: Path, case: str, image: np.ndarray, labels, affine: np.ndarray) -> None:
@@ -167,7 +219,7 @@ def read_description(out: Path) -> dict | None:
 
 
 def write_folds(
-    out: Path, folds: list[Fold], shape, *, labelled: bool, matched: bool = False
+    out: Path, folds: list[Fold], shape, *, labelled: bool, pairing: str = "all"
 ) -> list[Path]:
     """Link every pair of every split into DeepReg's folders, one YAML a fold.
 
@@ -176,7 +228,7 @@ def write_folds(
         folds: from ``make_folds``; a split without pairs is left out of the YAML.
         shape: shape of the images, (dim1, dim2, dim3), the same for all.
         labelled: whether the cases have labels.
-        matched: whether a moving case belongs to one fixed case only, the one at its place.
+        pairing: which pairs there are, see ``split_pairs``.
 
     Returns:
         The YAML files.
@@ -184,7 +236,7 @@ def write_folds(
     clear_folds(out)
     paths = []
     for k, fold in enumerate(folds):
-        pairs = {split: split_pairs(fold[split], matched) for split in SPLITS}
+        pairs = {split: split_pairs(fold[split], pairing) for split in SPLITS}
         paths.append(_write_fold(out, k, pairs, shape, labelled))
     return paths
 
@@ -209,19 +261,53 @@ def check_new_folder(out: Path, overwrite: bool) -> None:
         )
 
 
+def open_folder(out: Path, settings: dict, digest: str, overwrite: bool) -> None:
+    """Make sure that a folder is empty, or holds an earlier run of the same settings.
+
+    Args:
+        out: root of the layout.
+        settings: what decides the contents.
+        digest: short hash of them.
+        overwrite: remove what other settings made.
+
+    Raises:
+        ValueError: if it holds anything else; says in which settings they differ.
+    """
+    earlier = read_description(out)
+    if earlier and not overwrite and earlier.get("digest") != digest:
+        raise ValueError(
+            f"{out} holds data made with other settings ({_differences(earlier, settings)}); "
+            "nothing in it was touched. Give another folder, or --overwrite to replace it."
+        )
+    if earlier is None or earlier.get("digest") != digest:
+        check_new_folder(out, overwrite)
+        clear_data_set(out)
+
+
+def _differences(earlier: dict, settings: dict) -> str:
+    now, before = json.loads(json.dumps(settings)), earlier.get("settings", {})
+    return ", ".join(
+        f"{key} {before.get(key)!r} there, {now[key]!r} asked for"
+        for key in now
+        if before.get(key) != now[key]
+    )
+
+
 def clear_data_set(out: Path) -> None:
     """Remove images, labels, fields, folds and description of a layout; other files stay."""
     if (out / DESCRIPTION).exists():
         clear_folds(out)
-        for kind in ("images", "labels", "fields"):
+        for kind in ("images", "labels", "fields", "cases"):
             shutil.rmtree(out / kind, ignore_errors=True)
+        for name in ("volumes.h5", "report.json", "report.md"):
+            (out / name).unlink(missing_ok=True)
         (out / DESCRIPTION).unlink()
 
 
 def clear_folds(out: Path) -> None:
     """Remove the folders of links and the YAML files; images and labels stay."""
     for path in list(out.iterdir()) if out.exists() else []:
-        if re.fullmatch(r"fold\d+(\.yaml)?", path.name):
+        if re.fullmatch(r"fold\d+((_h5)?\.yaml)?", path.name):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

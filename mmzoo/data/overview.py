@@ -1,6 +1,7 @@
 """A picture of a data set: middle slices of its first cases, with the outlines of their labels."""
 
 import json
+from itertools import zip_longest
 from pathlib import Path
 
 import nibabel as nib
@@ -32,7 +33,8 @@ def draw_overview(folder: Path) -> Path:
         labels = folder / "labels" / f"{name}.nii.gz"
         values = nib.load(labels).get_fdata() if labels.exists() else None
         for axis, panel in enumerate(row):
-            _draw_slice(panel, image, values, axis, f"{name}, {planes[axis]}")
+            shown = image.get_fdata(), image.header.get_zooms()[:3]
+            draw_slice(panel, *shown, values, axis, f"{name}, {planes[axis]}")
     figure.tight_layout()
     figure.savefig(folder / "overview.png", dpi=80)
     plt.close(figure)
@@ -47,16 +49,25 @@ def choose_cases(description: dict) -> list[str]:
             for side, names in sides.items():
                 names += split[side] if split else []
     ordered = [sorted(set(names)) for names in sides.values()]
-    return [name for pair in zip(*ordered, strict=False) for name in pair][:MAX_CASES]
+    in_turn = [name for pair in zip_longest(*ordered) for name in pair if name]
+    return list(dict.fromkeys(in_turn))[:MAX_CASES]
 
 
-def _draw_slice(panel, image, labels, axis: int, title: str) -> None:
-    """Draw one slice through the middle, and the outline of every label that it meets."""
+def draw_slice(panel, image: np.ndarray, spacing_mm, labels, axis: int, title: str) -> None:
+    """Draw one slice through the middle, and the outline of every label that it meets.
+
+    Args:
+        panel: axes of matplotlib.
+        image: (dim1, dim2, dim3).
+        spacing_mm: its voxel sizes.
+        labels: (dim1, dim2, dim3, num_labels) binary, or None.
+        axis: which is cut.
+        title: what stands above.
+    """
     middle = image.shape[axis] // 2
-    spacing = np.delete(image.header.get_zooms()[:3], axis)
-    slice_ = np.take(image.get_fdata(), middle, axis)
+    spacing = np.delete(spacing_mm, axis)
     aspect = float(spacing[1] / spacing[0])
-    panel.imshow(slice_.T, cmap="gray", origin="lower", aspect=aspect)
+    panel.imshow(np.take(image, middle, axis).T, cmap="gray", origin="lower", aspect=aspect)
     for channel in range(labels.shape[-1] if labels is not None else 0):
         outline = np.take(labels[..., channel], middle, axis)
         if outline.any():

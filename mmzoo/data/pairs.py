@@ -95,7 +95,7 @@ def prepare_pairs(
     for case, (image, labels, affine, source) in cases.items():
         layout.save_case(out, case, image, labels, affine)
         description["cases"][case] = layout.case_info(out, case) | {"source": source}
-    layout.write_folds(out, folds, shape, labelled=bool(label_files), matched=True)
+    layout.write_folds(out, folds, shape, labelled=bool(label_files), pairing="same")
     layout.write_description(out, description | {"complete": True})
     return description | {"complete": True}
 
@@ -235,7 +235,5 @@ def _folds(num_pairs: int, options: PairOptions) -> list[layout.Fold]:
     moving = [f"moving_{k:03d}" for k in range(num_pairs)]
     fixed = [f"fixed_{k:03d}" for k in range(num_pairs)]
     if num_pairs == 1 or options.folds == 1:
-        everything = {"moving": moving, "fixed": fixed}
-        nothing: dict[str, list[str]] = {"moving": [], "fixed": []}
-        return [{"train": everything, "valid": nothing, "test": everything}]
+        return layout.without_split(moving, fixed)
     return layout.make_folds(moving, fixed, min(options.folds, num_pairs), options.valid)

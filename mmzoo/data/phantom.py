@@ -1,15 +1,12 @@
 """Making phantom data sets: one seeded person a case, in parallel, restartable."""
 
-import json
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Callable
 from pathlib import Path
 
 from mmzoo.checks import check_positive
 from mmzoo.data import layout
 from mmzoo.data.case import choose_grid, make_case, rigid_motions, true_field
+from mmzoo.data.parallel import default_jobs, run_all
 from mmzoo.data.settings import Settings, phantom_module, trait
 
 __all__ = [
@@ -63,7 +60,7 @@ def make_data_set(
         for modality in (settings.moving, module.FIXED)
     }
     split = layout.make_folds(names[settings.moving], names[module.FIXED], folds, valid)
-    _open_folder(out, settings, overwrite)
+    layout.open_folder(out, settings.as_dict(), settings.digest, overwrite)
     description = {
         "name": settings.name,
         "kind": "phantom",
@@ -84,35 +81,12 @@ def make_data_set(
     # Written before any case, so that an interrupted run can be told from another data set.
     layout.write_description(out, description)
     _make_missing(settings, out, names, jobs, report)
-    layout.write_folds(out, split, settings.size, labelled=True, matched=settings.same_person)
+    layout.write_folds(out, split, settings.size, labelled=True, pairing=description["pairing"])
     every = [case for group in names.values() for case in group]
     infos = {case: layout.case_info(out, case) for case in every}
     description |= {"complete": True, "cases": infos}
     layout.write_description(out, description)
     return description
-
-
-def _open_folder(out: Path, settings: Settings, overwrite: bool) -> None:
-    """Check that the folder is empty, or is an earlier run of the same settings."""
-    earlier = layout.read_description(out)
-    if earlier and not overwrite and earlier.get("digest") != settings.digest:
-        raise ValueError(
-            f"{out} holds data made with other settings ({_differences(earlier, settings)}); "
-            "nothing in it was touched. Give another folder, or --overwrite to replace it."
-        )
-    if earlier is None or earlier.get("digest") != settings.digest:
-        layout.check_new_folder(out, overwrite)
-        layout.clear_data_set(out)
-
-
-def _differences(earlier: dict, settings: Settings) -> str:
-    now = json.loads(json.dumps(settings.as_dict()))
-    before = earlier.get("settings", {})
-    return ", ".join(
-        f"{key} {before.get(key)!r} there, {now[key]!r} asked for"
-        for key in now
-        if before.get(key) != now[key]
-    )
 
 
 def _make_missing(settings: Settings, out: Path, names: dict, jobs: int, report) -> None:
@@ -124,23 +98,8 @@ def _make_missing(settings: Settings, out: Path, names: dict, jobs: int, report)
     ]
     report(len(every) - len(todo), len(every))
     tasks = [(settings, out, modality, index) for modality, index in todo]
-    for done, _ in enumerate(_run(tasks, min(jobs, len(tasks))), start=1):
+    for done, _ in enumerate(run_all(_write_case, tasks, jobs), start=1):
         report(len(every) - len(todo) + done, len(every))
-
-
-def _run(tasks: list, jobs: int) -> Iterator[None]:
-    if jobs <= 1:
-        for task in tasks:
-            _write_case(*task)
-            yield
-        return
-    # Fresh interpreters: forking one that has threads, as a progress bar has, may hang.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_write_case, *task) for task in tasks]
-        try:
-            yield from (future.result() for future in as_completed(futures))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _write_case(settings: Settings, out: Path, modality: str, index: int) -> None:
@@ -161,8 +120,3 @@ def default_size(name: str) -> tuple[int, int, int]:
         ValueError: for a phantom that there is not.
     """
     return trait(name, "SIZE")
-
-
-def default_jobs() -> int:
-    """Return the number of processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

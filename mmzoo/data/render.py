@@ -62,7 +62,7 @@ def paint(
         texture: (dim1, dim2, dim3) of standard deviation one, or None to draw it.
     """
     if texture is None:
-        texture = _draw_texture(rng, layers[0].level.shape, spacing_mm)
+        texture = draw_texture(rng, layers[0].level.shape, spacing_mm)
     image = np.zeros(layers[0].level.shape, np.float32)
     for layer in layers:
         contrast = table[layer.tissue]
@@ -71,7 +71,8 @@ def paint(
     return image
 
 
-def _draw_texture(rng, shape, spacing_mm) -> np.ndarray:
+def draw_texture(rng, shape, spacing_mm) -> np.ndarray:
+    """Return noise with grains of about 2 and 7 mm, standard deviation one, float32."""
     fine = fields.smooth_noise(rng, shape, [2.0 / step for step in spacing_mm])
     coarse = fields.smooth_noise(rng, shape, [7.0 / step for step in spacing_mm])
     return np.sqrt(0.5) * (fine + coarse)

@@ -92,7 +92,7 @@ def test_a_split_without_pairs_is_null_in_the_yaml(written):
 
 def test_matched_cases_meet_only_their_own(written):
     fold = {split: {"moving": names("mr", 3), "fixed": names("ct", 3)} for split in layout.SPLITS}
-    layout.write_folds(written, [fold], (16, 16, 16), labelled=False, matched=True)
+    layout.write_folds(written, [fold], (16, 16, 16), labelled=False, pairing="same")
     found = sorted(path.name for path in (written / "fold0/train/moving_images").iterdir())
     assert found == [f"mr_00{k}__ct_00{k}.nii.gz" for k in range(3)]
     assert not (written / "fold1").exists()
