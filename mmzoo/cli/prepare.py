@@ -7,6 +7,7 @@ import typer
 
 from mmzoo.cli._box import parse_box
 from mmzoo.cli._many import ManyValues
+from mmzoo.cli._prepare_spine import spine
 
 app = typer.Typer(help="Bring real data into the layout that training reads.")
 
@@ -87,6 +88,9 @@ def pairs(
         raise typer.Exit(1) from error
     typer.echo(summary(description, out))
     typer.echo(f"picture: {draw_overview(out)}")
+
+
+app.command(cls=ManyValues)(spine)
 
 
 def summary(description: dict, out: Path) -> str:
