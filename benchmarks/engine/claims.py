@@ -7,6 +7,7 @@ part holds, so no part needs a correction for their number.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pandas as pd
 from engine import ranks
 from engine.folding import fewer_folded, none_folded
 from engine.outcome import (
+    FEWEST_UNITS,
     LEVEL,
     NOT_TESTABLE,
     Outcome,
@@ -23,6 +25,7 @@ from engine.outcome import (
     compare,
     data_of,
     decide,
+    places_of,
     signed_rank,
     units_title,
 )
@@ -72,6 +75,40 @@ def similar(claim: dict, results: Results) -> Outcome:
         f"each part the difference is within the margin ({said}), larger p < {LEVEL}."
     )
     return compare(claim, results, test, margins, both=True)
+
+
+def times_smaller(claim: dict, results: Results) -> Outcome:
+    """Row's figures, of which less is better, below every `than`'s divided by `times`."""
+    times = claim["times"]
+    test = (
+        f"One-sided Wilcoxon signed-rank test on {units_title(results)}: in each part less than "
+        f"1/{times:g} of the other, p < {LEVEL}."
+    )
+    outcome = compare(claim, results, test, dict.fromkeys(claim["figures"], 0.0), times=times)
+    said = ", ".join(
+        f"{part.other_mean / part.mean:.3g} ({part.row}, {part.at})"
+        for part in outcome.parts
+        if part.mean
+    )
+    return dataclasses.replace(outcome, reason=f"Ratios of the means: {said}.") if said else outcome
+
+
+def at_most(claim: dict, results: Results) -> Outcome:
+    """Row's mean at most `limit`, in display units, at every `at`, in each figure."""
+    limit, row = claim["limit"], claim["row"]
+    test = f"The mean over {units_title(results)} is at most {limit:g}."
+    reason = results.lacking([row], data_of(claim["at"]))
+    if reason:
+        return Outcome(NOT_TESTABLE, test, reason)
+    parts = []
+    for at, figure in itertools.product(claim["at"], claim["figures"]):
+        for place in places_of(results, [at], figure):
+            units = results.in_units([row], place, figure)[row].dropna()
+            if len(units) < FEWEST_UNITS:
+                said = f"{len(units)} units, and fewer than {FEWEST_UNITS} show nothing"
+                return Outcome(NOT_TESTABLE, test, said)
+            parts.append(_limit_part(results, row, place, figure, units, limit))
+    return decide(test, parts)
 
 
 def best_of_grid(claim: dict, results: Results) -> Outcome:
@@ -134,6 +171,8 @@ def not_testable(claim: dict, results: Results) -> Outcome:
 TESTS: dict[str, Callable[[dict, Results], Outcome]] = {
     "better": better,
     "not_worse": not_worse,
+    "times_smaller": times_smaller,
+    "at_most": at_most,
     "similar": similar,
     "none_folded": none_folded,
     "fewer_folded": fewer_folded,
@@ -148,6 +187,24 @@ TESTS: dict[str, Callable[[dict, Results], Outcome]] = {
 
 
 # === Parts ===
+
+
+def _limit_part(
+    results: Results, row: str, place: str, figure: str, units: pd.Series, limit: float
+) -> Part:
+    mean = float(units.mean())
+    return Part(
+        at=place_title(results.paper, place),
+        figure=FIGURES[figure].heading,
+        row=results.title(row),
+        other="the limit",
+        mean=mean,
+        other_mean=limit,
+        difference=mean - limit,
+        p=math.nan,
+        n=len(units),
+        holds=mean <= limit,
+    )
 
 
 def _rank(

@@ -27,13 +27,13 @@ def prepared_folders(paper: Paper, source: str) -> dict[str, str]:
     description = read_description(folder)
     if description is not None:
         for name, data in paper.data.items():
-            fits = set(data["structures"]) <= set(description.get("labels", ()))
+            fits = set(paper.labels(name)) <= set(description.get("labels", ()))
             if fits and description.get("moving") == data["phantom"]["moving"]:
                 return {name: str(folder)}
     found = {name: folder / name for name in paper.data if (folder / name / "mmzoo.json").is_file()}
     if not found:
         wanted = "; ".join(
-            f"{name}: {data['phantom']['moving']}, {', '.join(data['structures'])}"
+            f"{name}: {data['phantom']['moving']}, {', '.join(paper.labels(name))}"
             for name, data in paper.data.items()
         )
         raise ValueError(

@@ -19,6 +19,8 @@ from scipy.spatial import KDTree
 
 from engine.paper import Run
 from engine.results import BEFORE, FIGURES, SHOWN, Results, place_title, places
+from engine.tables import grid_line
+from mmzoo.checks import check_choice
 from mmzoo.data.files import whole_file
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.picture import show_slice
@@ -78,12 +80,12 @@ def draw_cases(path: Path, results: Results, out: Path) -> bool:
     scenes = {
         place: _scene(results, out, place)
         for place in places(results.paper)
-        if median_pair(results, place) is not None
+        if _is_label(results, place) and median_pair(results, place) is not None
     }
     kept = {place: scene for place, scene in scenes.items() if scene is not None}
     if not kept:
         return False
-    reference, rows = results.paper.content["reference"], (BEFORE, *_methods(results))
+    reference, rows = results.paper.content["reference"], (BEFORE, *methods_of(results))
     titles = [results.title(row) for row in rows]
     titles.append(f"{results.title(reference)}: warped image")
     figure, axes = _case_layout([scene.plane for scene in kept.values()], len(titles))
@@ -98,7 +100,7 @@ def draw_cases(path: Path, results: Results, out: Path) -> bool:
         shown = next((axis for axis in column if axis.get_visible()), column[0])
         shown.set_title(title, color=INK, fontsize=8.5, pad=4)
     _case_legend(figure)
-    _save(figure, path)
+    save_figure(figure, path)
     return True
 
 
@@ -108,7 +110,7 @@ def median_pair(results: Results, place: str) -> tuple | None:
     Among the pairs that every row of the tables with cases on these data has; the lower of the two
     in the middle. None if the reference has no cases.
     """
-    values = {row: results.values(row, place, "dice") for row in _methods(results)}
+    values = {row: results.values(row, place, "dice") for row in methods_of(results)}
     reference = values[results.paper.content["reference"]]
     for own in values.values():
         if len(own):
@@ -128,11 +130,13 @@ def _scene(results: Results, out: Path, place: str) -> Scene | None:
     """Return what is drawn of one structure; None if its case was not kept."""
     data, structure = place.split("/")
     pair = median_pair(results, place)
-    titles = {title: label for label, title in results.paper.data[data]["structures"].items()}
-    rows = [BEFORE, *_methods(results)]
+    titles = {title: label for label, title in results.paper.labels(data).items()}
+    rows = [BEFORE, *methods_of(results)]
     dice = {row: results.values(row, place, "dice").get(pair) for row in rows}
     found = {
-        row: _read(out / Run(data, row, pair[0]).folder / "predict", pair, titles.values())
+        row: read_registered(
+            out / Run(data, row, pair[0]).folder / "predict", pair, titles.values()
+        )
         for row in rows[1:]
         if dice[row] is not None
     }
@@ -159,18 +163,24 @@ def _scene(results: Results, out: Path, place: str) -> Scene | None:
             return None
         label = own.volumes.moving_labels[own.channels[titles[structure]]]
         contour = cut(warp(label, own.volumes.ddf))
-        return Panel(cut(_grey(volumes.fixed)), contour, f"Dice {dice[row]:.1f} %")
+        return Panel(cut(grey(volumes.fixed)), contour, f"Dice {dice[row]:.1f} %")
 
-    warped = _grey(warp(volumes.moving, volumes.ddf), like=volumes.moving)
+    warped = grey(warp(volumes.moving, volumes.ddf), like=volumes.moving)
     panels = [*(panel(row) for row in rows), Panel(cut(warped), None, "")]
     return Scene(plane, plane.slice(masks[structure]), panels)
 
 
-def _methods(results: Results) -> list[str]:
+def _is_label(results: Results, place: str) -> bool:
+    """Whether a structure has a label of its own, and is not the union of all."""
+    data, _, structure = place.partition("/")
+    return structure in results.paper.labels(data).values()
+
+
+def methods_of(results: Results) -> list[str]:
     return [row.name for row in results.paper.rows.values() if row.kind == "row"]
 
 
-def _read(folder: Path, pair: tuple, labels: Iterable[str]) -> Registered | None:
+def read_registered(folder: Path, pair: tuple, labels: Iterable[str]) -> Registered | None:
     """Return a pair of a prediction folder; None if it, or one of the labels, is not there."""
     try:
         prediction = open_prediction(folder.resolve())
@@ -183,7 +193,7 @@ def _read(folder: Path, pair: tuple, labels: Iterable[str]) -> Registered | None
     return None
 
 
-def _grey(image: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
+def grey(image: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
     low, high = window(image if like is None else like)
     return np.clip((image - low) / (high - low), 0.0, 1.0)
 
@@ -213,14 +223,14 @@ def _draw_panel(axis: Axes, plane: Plane, fixed: np.ndarray, panel: Panel | None
         axis.text(0.5, 0.5, "missing", color="white", ha="center", transform=axis.transAxes)
         return
     show_slice(axis, plane, panel.image)
-    _contour(axis, plane, fixed, FIXED_COLOUR)
+    draw_contour(axis, plane, fixed, FIXED_COLOUR)
     if panel.contour is not None:
-        _contour(axis, plane, panel.contour, MOVING_COLOUR)
+        draw_contour(axis, plane, panel.contour, MOVING_COLOUR)
     place = {"transform": axis.transAxes, "va": "top", "fontsize": 7}
     axis.text(0.04, 0.97, panel.text, color="white", **place)
 
 
-def _contour(axis: Axes, plane: Plane, mask: np.ndarray, colour: str) -> None:
+def draw_contour(axis: Axes, plane: Plane, mask: np.ndarray, colour: str) -> None:
     if mask.max() < 0.5 or mask.min() >= 0.5:
         return
     left, right, bottom, top = plane.extent
@@ -271,7 +281,7 @@ def draw_losses(path: Path, results: Results, out: Path) -> bool:
             axis.set_title(title, fontsize=8.5, color=INK)
     figure.supxlabel("training steps", fontsize=8.5, color=INK)
     figure.supylabel("loss", fontsize=8.5, color=INK)
-    _save(figure, path)
+    save_figure(figure, path)
     return True
 
 
@@ -318,7 +328,7 @@ def _draw_curves(axis: Axes, curves: dict[Run, dict[str, np.ndarray]]) -> None:
             axis.plot(*points.T, style, color=REFERENCE_COLOUR, lw=0.8, marker=".", ms=3, alpha=0.7)
     axis.set_xlim(left=0)
     axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    _plain(axis)
+    plain(axis)
 
 
 # === Box plots ===
@@ -329,8 +339,9 @@ def draw_boxes(
     results: Results,
     figures: Iterable[str] = SHOWN,
     data: Iterable[str] | None = None,
+    kind: str = "box",
 ) -> bool:
-    """Draw figures over pairs, one panel a structure (or image), one box a method.
+    """Draw figures over pairs, one panel a structure (or image), one box or violin a method.
 
     A line of panels for each figure, or one line in all where each figure has one panel.
 
@@ -339,14 +350,19 @@ def draw_boxes(
         results: what was measured.
         figures: of `results.FIGURES`.
         data: data sets; all of the scale if None.
+        kind: "box" or "violin".
 
     Returns:
         Whether the scale has any of the data.
+
+    Raises:
+        ValueError: there is no such kind.
     """
+    check_choice("kind of boxes", kind, DRAWN)
     kept = [name for name in results.paper.data if data is None or name in data]
     if not kept:
         return False
-    rows = [row for row in (BEFORE, *_methods(results)) if _is_run(results, row, kept)]
+    rows = [row for row in (BEFORE, *methods_of(results)) if _is_run(results, row, kept)]
     lines = _panels_of_boxes(results, figures, kept)
     columns = max(len(line) for line in lines)
     size = (0.4 + (0.5 + 0.3 * len(rows)) * columns, 2.3 * len(lines) + 0.4)
@@ -358,7 +374,7 @@ def draw_boxes(
             if panel is None:
                 axis.set_axis_off()
                 continue
-            _draw_box(axis, results, rows, panel[1], panel[0])
+            _draw_box(axis, results, rows, panel[1], panel[0], kind)
             if over is None or over[1] != panel[1]:
                 structure = panel[1].partition("/")[2] if len(kept) == 1 else ""
                 title = structure or place_title(results.paper, panel[1])
@@ -367,7 +383,7 @@ def draw_boxes(
                 axis.set_ylabel(FIGURES[panel[0]].heading, fontsize=8.5, color=INK)
     for column in axes.T:
         _name_boxes([axis for axis in column if axis.axison], results, rows)
-    _save(figure, path)
+    save_figure(figure, path)
     return True
 
 
@@ -396,33 +412,77 @@ def _name_boxes(axes: list[Axes], results: Results, rows: list[str]) -> None:
         label.set(ha="right", rotation_mode="anchor")
 
 
-def _draw_box(axis: Axes, results: Results, rows: list[str], place: str, name: str) -> None:
+def _draw_box(
+    axis: Axes, results: Results, rows: list[str], place: str, name: str, kind: str
+) -> None:
     for at, row in enumerate(rows):
         values = results.values(row, place, name).dropna().to_numpy()
         if not len(values) or (name, row) == ("folding", BEFORE):
             continue
         reference = row == results.paper.content["reference"]
         colour = REFERENCE_COLOUR if reference else BOX
-        line = {"color": colour, "linewidth": 1.1}
-        axis.boxplot(
-            [values],
-            positions=[at],
-            widths=0.6,
-            boxprops=line,
-            whiskerprops=line,
-            capprops=line,
-            medianprops={"color": colour, "linewidth": 2.0},
-            flierprops={"marker": ".", "markersize": 3, "markeredgecolor": colour},
-            manage_ticks=False,
-        )
+        DRAWN[kind](axis, values, at, colour)
     axis.set_xlim(-0.6, len(rows) - 0.4)
-    _plain(axis)
+    plain(axis)
+
+
+def _box(axis: Axes, values: np.ndarray, at: int, colour: str) -> None:
+    line = {"color": colour, "linewidth": 1.1}
+    axis.boxplot(
+        [values],
+        positions=[at],
+        widths=0.6,
+        boxprops=line,
+        whiskerprops=line,
+        capprops=line,
+        medianprops={"color": colour, "linewidth": 2.0},
+        flierprops={"marker": ".", "markersize": 3, "markeredgecolor": colour},
+        manage_ticks=False,
+    )
+
+
+def _violin(axis: Axes, values: np.ndarray, at: int, colour: str) -> None:
+    """Draw a violin with quartiles, its median thick."""
+    parts = axis.violinplot([values], positions=[at], widths=0.8, showextrema=False)
+    for body in parts["bodies"]:
+        body.set(facecolor=colour, edgecolor="none", alpha=0.35)
+    low, median, high = np.percentile(values, (25, 50, 75))
+    axis.vlines(at, low, high, color=colour, lw=1.1)
+    axis.hlines(median, at - 0.18, at + 0.18, color=colour, lw=2.0)
+
+
+DRAWN = {"box": _box, "violin": _violin}
+
+
+# === A grid of one setting ===
+
+
+def draw_line(path: Path, results: Results, out: Path) -> bool:
+    """Draw the folding along a grid of one setting, as van Ulsen's Figure 4.1; Dice beside it.
+
+    Returns:
+        Whether the grid has at least two points with cases.
+    """
+    grid = results.paper.content.get("ablations", {}).get("grid", {"axes": {}})
+    line = grid_line(results) if len(grid["axes"]) == 1 else []
+    if len(line) < 2:
+        return False
+    figure = Figure(figsize=(5.4, 2.5), dpi=DPI, facecolor="white", layout="constrained")
+    (name,), axes = grid["axes"], figure.subplots(1, 2)
+    for axis, column in zip(axes, ("folding", "dice"), strict=True):
+        axis.plot(range(len(line)), line[column], color=REFERENCE_COLOUR, lw=1.2, marker=".")
+        axis.set_xticks(range(len(line)), [f"{value:g}" for value in line["value"]])
+        axis.set_xlabel(name, fontsize=8.5, color=INK)
+        axis.set_ylabel(f"{column.capitalize()} %", fontsize=8.5, color=INK)
+        plain(axis)
+    save_figure(figure, path)
+    return True
 
 
 # === Shared ===
 
 
-def _plain(axis: Axes) -> None:
+def plain(axis: Axes) -> None:
     axis.grid(axis="y", color=GRID, linewidth=0.6)
     axis.set_axisbelow(True)
     axis.tick_params(labelsize=7.5, colors=INK, length=2)
@@ -430,19 +490,27 @@ def _plain(axis: Axes) -> None:
     axis.spines[["left", "bottom"]].set_color(GRID)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG with a palette, less than half the size of true colour."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    write_png(render(figure), _palette(), path)
+
+
+def write_png(pixels: np.ndarray, palette: np.ndarray, path: Path) -> None:
+    """Write pixels (rows, columns, 3) in the nearest colours of a palette (at most 256, 3)."""
     numbers, where = np.unique(pixels @ (1 << 16, 1 << 8, 1), return_inverse=True)
     colours = numbers[:, None] >> (16, 8, 0) & 255
-    palette = _palette()
     nearest = KDTree(palette).query(colours)[1].astype(np.uint8)
     image = Image.fromarray(nearest[where].reshape(pixels.shape[:2]))
     image.putpalette(palette.astype(np.uint8).tobytes())
     with whole_file(path) as partial:
         image.save(partial, optimize=True)
+
+
+def render(figure: Figure) -> np.ndarray:
+    """Return a figure's pixels, (rows, columns, 3), uint8."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def _palette() -> np.ndarray:

@@ -85,7 +85,13 @@ def signed_rank(differences: Iterable[float], alternative: str = "greater") -> f
 
 
 def compare(
-    claim: dict, results: Results, test: str, margins: dict[str, float], *, both: bool = False
+    claim: dict,
+    results: Results,
+    test: str,
+    margins: dict[str, float],
+    *,
+    both: bool = False,
+    times: float = 1.0,
 ) -> Outcome:
     """Test whether rows are better than others by more than minus a margin.
 
@@ -96,6 +102,7 @@ def compare(
         test: in words.
         margins: of each figure, as it is shown.
         both: whether the others must not be better by more than the margin either.
+        times: what the rows' figures are multiplied with before they are compared.
     """
     pairs = claim.get("pairs") or [(claim["row"], other) for other in claim["than"]]
     reason = results.lacking(dict.fromkeys(itertools.chain(*pairs)), data_of(claim["at"]))
@@ -109,7 +116,7 @@ def compare(
         reason = unfit(units, names, figure)
         if reason:
             return Outcome(NOT_TESTABLE, test, reason)
-        parts.append(_part(results, units, title, figure, margins, both))
+        parts.append(_part(results, units, title, figure, margins, both, times))
     return decide(test, parts)
 
 
@@ -130,10 +137,12 @@ def _part(
     figure: str,
     margins: dict[str, float],
     both: bool,
+    times: float,
 ) -> Part:
     row, other = units.columns
     difference = units[row] - units[other]
-    p = signed_rank(FIGURES[figure].sign * difference + margins[figure])
+    compared = times * units[row] - units[other]
+    p = signed_rank(FIGURES[figure].sign * compared + margins[figure])
     if both:
         p = max(p, signed_rank(margins[figure] - FIGURES[figure].sign * difference))
     return Part(

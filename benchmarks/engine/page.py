@@ -25,7 +25,7 @@ from pathlib import Path
 if not __package__:  # run as a file
     sys.path[0] = str(Path(__file__).parents[1])
 
-from engine import figures, ranks, tables
+from engine import figures, overlays, ranks, tables, turned
 from engine.claims import judge
 from engine.data import PHANTOM, prepared_folders
 from engine.folding import FOLDED
@@ -33,6 +33,7 @@ from engine.freshness import hash_sources
 from engine.outcome import HELD, NOT_HELD, NOT_TESTABLE, Outcome, Part
 from engine.paper import PAPERS, ROOT, SEED, Paper, Run, load_paper
 from engine.results import FIGURES, SHOWN, Results, collect, name_folds
+from mmzoo.checks import check_choice
 from mmzoo.data.files import whole_file
 from mmzoo.layering import merge, merge_files
 
@@ -43,6 +44,12 @@ PACKAGES = {
     "NumPy": "numpy",
     "ANTsPy": "antspyx",
     "itk-elastix": "itk-elastix",
+}
+PICTURES = {
+    "cases": figures.draw_cases,
+    "overlays": overlays.draw_overlays,
+    "line": figures.draw_line,
+    "losses": figures.draw_losses,
 }
 LENGTH = ("train.epochs", "train.steps_per_epoch", "train.save_period")
 SOURCES = ("mmzoo", "configs", "benchmarks/engine", "benchmarks/papers", "benchmarks/Snakefile")
@@ -74,11 +81,11 @@ def write_page(
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = [judge(claim, results) for claim in paper.content["claims"]]
     drawn = {
-        "cases.png": figures.draw_cases(folder / "cases.png", results, out),
-        "losses.png": figures.draw_losses(folder / "losses.png", results, out),
+        f"{name}.png": PICTURES[name](folder / f"{name}.png", results, out)
+        for name in [*pictures_of(paper), "line", "losses"]
     }
     for name, entry in _boxes(results).items():
-        panels = entry["figures"], entry.get("data")
+        panels = entry["figures"], entry.get("data"), entry.get("kind", "box")
         drawn[name] = figures.draw_boxes(folder / name, results, *panels)
     made = describe_run(paper, source)
     _write(folder / "results.csv", results.cases.to_csv(index=False, float_format="%.5g"))
@@ -86,6 +93,18 @@ def write_page(
     _write(folder / "run.json", _json(made))
     names = [name for name, is_there in drawn.items() if is_there]
     _write(folder / "README.md", page_text(results, outcomes, names, made, source))
+
+
+def pictures_of(paper: Paper) -> list[str]:
+    """Return the pictures of cases that a paper asks for, of `PICTURES`.
+
+    Raises:
+        ValueError: there is no such picture.
+    """
+    names = paper.content.get("pictures", ["cases"])
+    for name in names:
+        check_choice("picture", name, PICTURES)
+    return names
 
 
 def page_text(
@@ -296,9 +315,10 @@ def _verdicts(outcomes: list[Outcome], claims: list[dict]) -> str:
 
 def _tables(results: Results) -> list[str]:
     blocks = []
-    for heading, table in tables.paper_tables(results).items():
+    plain = tables.paper_tables(results)
+    for heading, table in {**plain, **turned.turned_tables(results)}.items():
         blocks += [f"### {heading}", table]
-    blocks.append(tables.legend(results))
+    blocks += [tables.legend(results)] if plain else []
     blocks += ranks.ranking_blocks(results)
     ablations = tables.ablation_table(results)
     if ablations:
@@ -306,7 +326,8 @@ def _tables(results: Results) -> list[str]:
         blocks += ["### Ablations", f"{said}, the reference on the same.", ablations]
     grid = tables.grid_table(results)
     if grid:
-        said = f"{_where(results.paper, 'grid')}: Dice % over pairs and structures, best in bold."
+        said = f"{_where(results.paper, 'grid')}: Dice % over pairs and structures"
+        said += ", best in bold." if "**" in grid else "."
         blocks += ["### Grid of settings", said, grid]
     return blocks
 
@@ -336,6 +357,16 @@ def _figures(results: Results, drawn: list[str]) -> list[str]:
             "image with the contour of its label (blue) and of the moving label (red) before "
             f"registration and after each method's; last the image that {reference} warped. "
             "Patient's right is on the left."
+        ),
+        "overlays.png": (
+            f"As the paper's Figures 4.3 to 4.5: the case with {reference}'s median Dice over all "
+            "labels. From top to bottom: fixed image (blue) with moving and with warped image "
+            "(orange); the difference that the warp makes; labels of the fixed image (green), of "
+            "the moving one (red) and warped (yellow); Jacobian determinant (red below 1, blue "
+            "above), and its histogram within the fixed labels."
+        ),
+        "line.png": (
+            "As the paper's Figure 4.1: folding along the grid of settings, and Dice beside it."
         ),
         **{
             name: f"{entry['caption']}; {reference} in blue."

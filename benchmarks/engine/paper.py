@@ -7,19 +7,25 @@ configs                folder under configs/ that holds its rows
 reference              row that the others are compared with; its median case is drawn
 unit                   what is independent in a test: "fixed" (person of the fixed image), "pair",
                        "person" (pairs of one person each)
+before                 title of the pairs before registration ("before")
 data                   NAME: {title, phantom: {name, moving, fov}, structures: {label: title}}
-                       and `overlays: {file: file that goes after it on these data}`
+                       and `overlays: {file: file that goes after it on these data}`; `union`
+                       names the structure that is all labels together
 tables                 HEADING of a table of the paper: [its data sets], or {data, figures,
-                       columns} with figures of `results.FIGURES` and columns of `tables.COLUMNS`
-boxes                  FILE.png: {caption, data, figures} of a figure of box plots
+                       columns} with figures of `results.FIGURES` and columns of `tables.COLUMNS`;
+                       with `marks` a turned one, see `turned.py`
+pictures               of cases, of `page.PICTURES`: [cases] where left out
+boxes                  FILE.png: {caption, data, figures, kind} of a figure of boxes or violins
 ranking                table of ranks, see `ranks.py`
 scales                 smoke, laptop, paper: {size, cases, folds} of the phantoms (size: one number
-                       or three) and valid (0), test_folds (all), each the same for all data or
+                       or three) and valid (0), test (people tested in every fold; 0: each in one),
+                       fov (the phantom's), test_folds (all), each the same for all data or
                        {DATA: value}; data (all), epochs (of the row), threads (all cores)
 rows                   NAME: {title} with `configs` where it is not NAME.yaml alone, and `data`
                        where it does not run on all; the reference does
 ablations              rows and a grid of settings that run on `data` and `test_folds` only
-printed                ROW: {DATA/STRUCTURE or DATA: {figure: [mean, std], column: text}}
+printed                ROW: {DATA/STRUCTURE or DATA: {figure: [mean, std, marks], column: text}},
+                       median and interquartile range in a turned table
 claims                 [{quote, where, test, ...}], see `claims.py`
 """
 
@@ -138,6 +144,12 @@ class Paper:
             if row.kind == "row" or fold in self.content["ablations"]["test_folds"]
         ]
 
+    def labels(self, data: str) -> dict[str, str]:
+        """Return the titles of a data set's labels: its structures without their union."""
+        entry = self.content["data"][data]
+        structures, union = entry["structures"], entry.get("union")
+        return {label: title for label, title in structures.items() if label != union}
+
     def setting(self, key: str, data: str, default: Any = None) -> Any:
         """Return what the scale says of a data set; it may say the same for all."""
         value = self.settings.get(key, default)
@@ -165,7 +177,9 @@ class Paper:
         """Return the command that makes a data set's phantoms, without the folder to write."""
         phantom = self.content["data"][data]["phantom"]
         options = {name: phantom[name] for name in ("moving", "fov") if name in phantom}
+        options |= {"fov": fov} if (fov := self.setting("fov", data)) else {}
         options |= {"seed": SEED, "valid": self.setting("valid", data, 0)}
+        options |= {"test": test} if (test := self.setting("test", data)) else {}
         options |= {"size": " ".join(str(voxels) for voxels in self.size(data))}
         options |= {name: self.setting(name, data) for name in ("cases", "folds")}
         given = " ".join(f"--{name} {value}" for name, value in options.items())

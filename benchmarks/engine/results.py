@@ -25,7 +25,7 @@ DISTANCES = ("asd_mm", "hd_mm", "hd95_mm", "hd99_mm")
 UNITS = {  # what is independent, in words
     "fixed": "the means per fixed person",
     "pair": "the pairs",
-    "person": "the people (a pair each)",
+    "person": "the means per person",
 }
 
 
@@ -66,6 +66,16 @@ FIGURES = {
     "asd": Figure("asd_mm", "ASD", "mm", 1.0, -1),
     "hd": Figure("hd_mm", "Hausdorff", "mm", 1.0, -1),
     "tre": Figure("tre_mm", "TRE", "mm", 1.0, -1),
+    "hd99": Figure("hd99_mm", "HD99", "mm", 1.0, -1),
+    "inside_jacobian": Figure("inside_jacobian_mean", "Jacobian inside", "", 1.0, 1, digits=3),
+    "inside_jacobian_std": Figure(
+        "inside_jacobian_std", "σ Jacobian inside", "", 1.0, -1, digits=3
+    ),
+    "edge_jacobian_change": Figure(
+        "edge_jacobian_change", "Jacobian change at edges", "", 1.0, -1, digits=3
+    ),
+    "motion": Figure("motion_mm", "motion of the bone", "mm", 1.0, -1),
+    "turn": Figure("motion_degrees", "turn of the bone", "°", 1.0, -1),
     "tre_image": Figure("tre_image_mm", "TRE", "mm", 1.0, -1, whole=True),
     "nmi": Figure("nmi", "NMI", "", 1.0, 1, whole=True, digits=4),
     "folding": Figure("folding_percent", "folding", "%", 1.0, -1, whole=True, digits=3),
@@ -132,12 +142,13 @@ class Results:
     ) -> pd.DataFrame:
         """Return the means of several rows in what is independent, one column a row.
 
-        A unit is a person of the fixed images, with the mean over those registered to it (or a
-        pair, where the paper's `unit` says so). Only pairs that all the rows have count.
+        A unit is a person of the fixed images, with the mean over those registered to it and over
+        folds (or a pair, where the paper's `unit` says so). Only pairs that all the rows have
+        count.
         """
         columns = {row: self.values(row, place, figure, folds) for row in rows}
         values = pd.concat(columns, axis=1, join="inner")
-        if self.paper.content["unit"] != "fixed":
+        if self.paper.content["unit"] == "pair":
             return values
         return values.groupby(level="fixed").mean()
 
@@ -160,7 +171,9 @@ class Results:
 
     def title(self, row: str) -> str:
         """Return a row's title for tables."""
-        return BEFORE if row == BEFORE else self.paper.rows[row].title
+        if row == BEFORE:
+            return self.paper.content.get("before", BEFORE)
+        return self.paper.rows[row].title
 
     def _of(self, row: str, data: str, folds: Iterable[int] | None) -> pd.DataFrame:
         cases = self.cases[(self.cases["row"] == row) & (self.cases["data"] == data)]

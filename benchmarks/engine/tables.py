@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Iterable
+
+import pandas as pd
 
 from engine.outcome import LEVEL, signed_rank
 from engine.paper import Row
 from engine.results import (
     BEFORE,
     FIGURES,
+    PAIR,
     SHOWN,
     UNITS,
     Results,
@@ -17,6 +22,7 @@ from engine.results import (
     places,
 )
 from mmzoo.checks import check_choice
+from mmzoo.layering import read_file
 
 NONE = "–"
 LEGEND = (
@@ -31,15 +37,32 @@ EXPLAINED = {  # figures that the legend says more of where a table shows them
     "hd": "Hausdorff: the largest distance, 100 %.",
     "tre": "TRE: distance to where the phantom's known field takes a voxel, mean over a structure.",
     "tre_image": "TRE: distance to where the phantom's known field takes a voxel, mean.",
+    "inside_jacobian": (
+        "Jacobian inside: mean of the determinant over the fixed label's voxels; σ its standard "
+        "deviation there."
+    ),
+    "edge_jacobian_change": (
+        "Jacobian change at edges: mean of |J - 1| over the fixed label's outermost voxels."
+    ),
+    "motion": (
+        "Motion and turn of the bone: distance and angle between the rigid motion that fits the "
+        "field inside the fixed label and the phantom's true one, at the label's centre."
+    ),
+    "folding": (
+        "Folding: share of voxels with a Jacobian determinant at or below zero, mean. Seconds: "
+        "median for a pair. Training: minutes for a fold, median."
+    ),
 }
 
 
 def paper_tables(results: Results) -> dict[str, str]:
-    """Return the paper's tables that this scale fills, by heading."""
+    """Return the paper's tables that this scale fills, by heading; turned ones are elsewhere."""
     paper = results.paper
     rows = [BEFORE, *(row.name for row in paper.rows.values() if row.kind == "row")]
     tables = {}
-    for heading, entry in _entries(results).items():
+    for heading, entry in entries(results).items():
+        if "marks" in entry:
+            continue
         data = [name for name in entry["data"] if name in paper.data]
         if data:
             titles = "; ".join(paper.data[name]["title"] for name in data)
@@ -50,7 +73,7 @@ def paper_tables(results: Results) -> dict[str, str]:
     return tables
 
 
-def _entries(results: Results) -> dict[str, dict]:
+def entries(results: Results) -> dict[str, dict]:
     """Return the description's tables, one a data set where it names none."""
     data = results.paper.data.items()
     entries = results.paper.content.get("tables", {entry["title"]: [name] for name, entry in data})
@@ -106,7 +129,7 @@ def method_table(
     for row in rows:
         values = [_cell(results, row, place, figure, folds) for place, figure in cells]
         whole = [_each(data, COLUMNS[name][1], results, row, folds) for name in columns]
-        body.append([_title(results, row, data, folds), *values, *whole])
+        body.append([row_title(results, row, data, folds), *values, *whole])
     return markdown(header, body)
 
 
@@ -124,12 +147,17 @@ def _figure_places(
 
 
 def grid_table(results: Results) -> str:
-    """Return the mean Dice of a grid of two settings, rows by columns; "" without a grid."""
+    """Return the mean Dice of a grid of settings; "" without a grid.
+
+    Of two settings rows by columns; of one a line for each value, with the folding beside it.
+    """
     made = {run.row for run in results.paper.runs}
     rows = [row for row in results.paper.rows.values() if row.kind == "grid" and row.name in made]
     if not rows:
         return ""
     grid = results.paper.content["ablations"]["grid"]
+    if len(grid["axes"]) == 1:
+        return line_table(results)
     (down, across), axes = grid["axes"], grid["axes"]
     means = {
         _point(row, grid): _mean_dice(results, row.name)
@@ -150,6 +178,46 @@ def grid_table(results: Results) -> str:
     return markdown(["", *(f"{across} = {value:g}" for value in axes[across]["values"])], body)
 
 
+def line_table(results: Results) -> str:
+    """Return Dice and folding along a grid of one setting, see `grid_line`."""
+    (axis,) = results.paper.content["ablations"]["grid"]["axes"]
+    line = grid_line(results)
+    body = []
+    for value, folding, dice in zip(line["value"], line["folding"], line["dice"], strict=True):
+        body.append([f"{axis} = {value:g}", f"{dice:.2f}", f"{folding:.3f}"])
+    return markdown(["", "Dice %", "folding %"], body)
+
+
+def grid_line(results: Results) -> pd.DataFrame:
+    """Return mean folding and Dice in percent along a grid of one setting, by its value.
+
+    The row of the tables that the grid starts from is a point of it, on the grid's folds.
+
+    Returns:
+        DataFrame with columns value, row, folding, dice; only of rows with cases.
+    """
+    ablations = results.paper.content["ablations"]
+    ((_, axis),) = ablations["grid"]["axes"].items()
+    points = {
+        row.name: row.settings[axis["key"]]
+        for row in results.paper.rows.values()
+        if row.kind == "grid"
+    }
+    for row in results.paper.rows.values():
+        if row.kind == "row" and row.configs == (ablations["grid"]["base"],):
+            config = read_file(results.paper.config_folder / row.configs[0])
+            points[row.name] = functools.reduce(dict.__getitem__, axis["key"].split("."), config)
+    cases = results.cases[results.cases["fold"].isin(ablations["test_folds"])]
+    lines = []
+    for name, value in points.items():
+        own = cases[cases["row"] == name]
+        if len(own):
+            folding = own.drop_duplicates(PAIR)["folding_percent"].mean()
+            lines.append((value, name, folding, own["dice"].mean() * 100))
+    table = pd.DataFrame(lines, columns=["value", "row", "folding", "dice"])
+    return table.sort_values("value", ignore_index=True)
+
+
 def markdown(header: list[str], body: Iterable[list[str]], *, text: int = 1) -> str:
     """Return a Markdown table, its first `text` columns to the left, the others to the right."""
     rule = ["---"] * text + ["---:"] * (len(header) - text)
@@ -160,17 +228,29 @@ def legend(results: Results) -> str:
     """Return what the marks and columns of the tables mean."""
     reference = results.title(results.paper.content["reference"])
     text = LEGEND.format(reference=reference, unit=UNITS[results.paper.content["unit"]])
-    shown = {name for entry in _entries(results).values() for name in entry.get("figures", ())}
-    text = " ".join([text, *(said for name, said in EXPLAINED.items() if name in shown)])
-    vanished = results.cases[results.cases["vanished"]]
-    if len(vanished):
-        counts = vanished.groupby("row", sort=False).size().items()
-        said = ", ".join(f"{results.title(row)} {count}" for row, count in counts)
-        text += (
-            f" Structures that vanished ({said}) count as Dice 0 and as the largest distance that "
-            "any row has on the structure."
-        )
-    return text
+    plain = [entry for entry in entries(results).values() if "marks" not in entry]
+    shown = itertools.chain(*(entry.get("figures", ()) for entry in plain))
+    text = " ".join([text, *explained(shown)])
+    return " ".join([text, *vanished(results)])
+
+
+def vanished(results: Results) -> list[str]:
+    """Return what the legend says of structures that vanished, nothing if none did."""
+    lost = results.cases[results.cases["vanished"]]
+    if not len(lost):
+        return []
+    counts = lost.groupby("row", sort=False).size().items()
+    said = ", ".join(f"{results.title(row)} {count}" for row, count in counts)
+    return [
+        f"Structures that vanished ({said}) count as Dice 0 and as the largest distance that any "
+        "row has on the structure."
+    ]
+
+
+def explained(names: Iterable[str]) -> list[str]:
+    """Return what the legend says of figures and columns."""
+    names = set(names)
+    return [said for name, said in EXPLAINED.items() if name in names]
 
 
 # === Cells ===
@@ -182,7 +262,7 @@ def _heading(results: Results, place: str, figure: str, data: list[str]) -> str:
     return f"{name} {FIGURES[figure].heading}".strip()
 
 
-def _title(results: Results, row: str, data: list[str], folds: list[int] | None) -> str:
+def row_title(results: Results, row: str, data: list[str], folds: list[int] | None) -> str:
     """Return a row's title with the runs that it lacks."""
     lost = [
         run
@@ -202,13 +282,13 @@ def _cell(results: Results, row: str, place: str, figure: str, folds: list[int] 
         mark = r" \*" if _differs(results, row, place, figure, folds) else ""
         spread = f" ± {shown.text(values.std())}" if len(values) > 1 else ""
         text = f"{shown.text(values.mean())}{spread}{mark}"
-    printed = _printed(results, row, place).get(figure)
+    printed = printed_of(results, row, place).get(figure)
     if printed:
-        text += f"<br><sub>print {printed[0]:.2f} ± {printed[1]:.2f}</sub>"
+        text += f"<br><sub>print {shown.text(printed[0])} ± {shown.text(printed[1])}</sub>"
     return text
 
 
-def _printed(results: Results, row: str, place: str) -> dict:
+def printed_of(results: Results, row: str, place: str) -> dict:
     return results.paper.content.get("printed", {}).get(row, {}).get(place, {})
 
 
@@ -222,13 +302,15 @@ def _differs(results: Results, row: str, place: str, figure: str, folds: list[in
 
 def _folding(results: Results, row: str, data: str, folds: list[int] | None) -> str:
     values = results.per_pair(row, data, "folding_percent", folds)
-    return f"{values.mean():.3f}" if len(values) else NONE
+    printed = printed_of(results, row, data).get("folding")
+    text = f"{values.mean():.3f}" if len(values) else NONE
+    return f"{text}<br><sub>print {printed}</sub>" if printed else text
 
 
 def _folded(results: Results, row: str, data: str, folds: list[int] | None) -> str:
     """Return how many pairs fold anywhere, and what the paper prints."""
     values = results.per_pair(row, data, "folding_percent", folds)
-    printed = _printed(results, row, data).get("folded")
+    printed = printed_of(results, row, data).get("folded")
     text = f"{(values > 0).sum()} of {len(values)}" if len(values) else NONE
     return f"{text}<br><sub>print {printed}</sub>" if printed else text
 

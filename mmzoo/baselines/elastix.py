@@ -69,7 +69,7 @@ class Settings:
 def check_settings(settings: dict) -> None:
     """Raise ValueError unless itk-elastix is installed and these are settings with fit values."""
     _read(settings)
-    _itk()
+    load_itk()
 
 
 def register(
@@ -91,11 +91,11 @@ def register(
         ValueError: itk-elastix is not installed, or a setting does not fit.
         RuntimeError: elastix cannot register the pair; says why.
     """
-    given, itk = _read(settings), _itk()
+    given, itk = _read(settings), load_itk()
     images = [_image(itk, volume, spacing_mm) for volume in (fixed, moving)]
     method = itk.ElastixRegistrationMethod.New(*images)
     method.SetParameterObject(_parameters(itk, given))
-    _update(method)
+    run_elastix(method)
     return _dense_field(itk, method.GetCombinationTransform(), images[0])
 
 
@@ -151,7 +151,7 @@ def _image(itk, volume: np.ndarray, spacing_mm: tuple[float, ...]):
     return image
 
 
-def _update(method) -> None:
+def run_elastix(method) -> None:
     """Run a registration; RuntimeError with the reason, which elastix writes to its log alone."""
     with tempfile.TemporaryDirectory() as folder:
         method.SetLogToConsole(False)
@@ -175,7 +175,8 @@ def _dense_field(itk, transform, fixed) -> np.ndarray:
     return (displacements / np.array(fixed.GetSpacing())).astype(np.float32)
 
 
-def _itk():
+def load_itk():
+    """Return the module itk with elastix; ValueError if it is not installed."""
     try:
         import itk
 

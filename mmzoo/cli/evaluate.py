@@ -25,6 +25,9 @@ def evaluate(
     structure: Annotated[
         str | None, typer.Option(help="Structure the slices cut (default: the largest).")
     ] = None,
+    union: Annotated[
+        str | None, typer.Option(help="Measure all structures together too, under this name.")
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="Processes (default: all processor cores).")
     ] = None,
@@ -48,6 +51,7 @@ def evaluate(
                 affine=affine,
                 pictures=parse_pictures(pictures),
                 structure=structure,
+                union=union,
                 jobs=jobs if jobs is not None else os.cpu_count() or 1,
                 on_pair=lambda done, total: progress.update(bar, completed=done, total=total),
             )

@@ -58,6 +58,10 @@ def phantom(
     cases: Annotated[int, typer.Option(help="People per modality.")] = 20,
     folds: Annotated[int, typer.Option(help="Folds for cross-validation.")] = 4,
     valid: Annotated[int, typer.Option(help="People per modality that validate.")] = 2,
+    test: Annotated[
+        int,
+        typer.Option(help="People per modality tested in every fold (0: each in one fold)."),
+    ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
     jobs: Annotated[
         int | None, typer.Option(help="Processes (default: all processor cores).")
@@ -89,6 +93,7 @@ def phantom(
                 cases=cases,
                 folds=folds,
                 valid=valid,
+                test=test,
                 jobs=phantoms.default_jobs() if jobs is None else jobs,
                 overwrite=overwrite,
                 command=" ".join(["mmzoo", *sys.argv[1:]]),

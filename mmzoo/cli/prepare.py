@@ -9,6 +9,7 @@ from mmzoo.cli._box import parse_box
 from mmzoo.cli._many import ManyValues
 from mmzoo.cli._prepare_own import add_command
 from mmzoo.cli._prepare_set import add_commands
+from mmzoo.cli._prepare_spine import spine
 
 app = typer.Typer(help="Bring real data into the layout that training reads.")
 
@@ -93,6 +94,7 @@ def pairs(
 
 add_command(app)
 add_commands(app)
+app.command(cls=ManyValues)(spine)
 
 
 def summary(description: dict, out: Path) -> str:

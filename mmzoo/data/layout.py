@@ -29,21 +29,28 @@ SPLITS = ("train", "valid", "test")
 Fold = dict[str, dict[str, list[str]]]
 
 
-def make_folds(moving: list[str], fixed: list[str], num_folds: int, num_valid: int) -> list[Fold]:
+def make_folds(
+    moving: list[str], fixed: list[str], num_folds: int, num_valid: int, num_test: int = 0
+) -> list[Fold]:
     """Split people into folds for cross-validation, in the order of their names.
 
     Each person is tested in exactly one fold; the next ``num_valid`` people of each modality
-    validate and the rest train.
+    validate and the rest train. With ``num_test`` the last so many people are the test people of
+    every fold instead, and folds differ in who of the others validates and who trains.
 
     Args:
         moving: case names of the moving modality.
         fixed: case names of the fixed modality; other people than the moving ones.
         num_folds: number of folds, two or more.
         num_valid: people of each modality in the validation split.
+        num_test: people of each modality in the test set that all folds share; 0 for none.
 
     Raises:
-        ValueError: if no one would be left to train or test on.
+        ValueError: if no one would be left to train or test on, or people would have to validate
+            in two of the folds that share a test set.
     """
+    if num_test:
+        return _folds_of_one_test_set(moving, fixed, num_folds, num_valid, num_test)
     for name, cases in (("moving", moving), ("fixed", fixed)):
         num_test = -(-len(cases) // max(num_folds, 1))
         if num_folds < 2 or num_valid < 0 or len(cases) < max(num_folds, num_test + num_valid + 1):
@@ -56,6 +63,25 @@ def make_folds(moving: list[str], fixed: list[str], num_folds: int, num_valid: i
         _merge(_split(moving, num_folds, num_valid, k), _split(fixed, num_folds, num_valid, k))
         for k in range(num_folds)
     ]
+
+
+def _folds_of_one_test_set(moving, fixed, num_folds: int, num_valid: int, num_test: int):
+    for name, cases in (("moving", moving), ("fixed", fixed)):
+        needed = max(num_folds * num_valid, num_valid + 1)
+        if min(num_folds, num_test) < 1 or num_valid < 0 or len(cases) - num_test < needed:
+            raise ValueError(
+                f"{len(cases)} {name} cases cannot be split into {num_test} to test in every fold "
+                f"and {num_folds} folds with {num_valid} of their own each for validation, and at "
+                "least one to train on. Use more cases, or fewer folds, to validate or to test."
+            )
+
+    def split(cases: list[str], k: int) -> dict[str, list[str]]:
+        others, test = cases[: len(cases) - num_test], cases[len(cases) - num_test :]
+        valid = others[k * num_valid : (k + 1) * num_valid]
+        train = [case for case in others if case not in valid]
+        return {"train": train, "valid": valid, "test": test}
+
+    return [_merge(split(moving, k), split(fixed, k)) for k in range(num_folds)]
 
 
 def _split(cases: list[str], num_folds: int, num_valid: int, k: int) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ The two images of a pair are resampled in physical space onto one grid along the
 over the field of view they share. Case ``moving_003`` belongs to ``fixed_003`` and no other.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ import SimpleITK as sitk
 from mmzoo.checks import check_choice, check_positive
 from mmzoo.data import geometry, layout
 from mmzoo.data.grid import check_size, round_up
+
+
+Place = Callable[[dict, dict, list[int]], tuple[tuple[int, ...], dict]]
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class PairOptions:
             or edges in mm of a box round the middle.
         folds: folds for cross-validation; one trains and tests on the same pairs.
         valid: pairs in each validation split.
+        test: pairs that are tested in every fold; 0: each in one fold.
         label_values: values of the label maps, in the order of channels; None takes all.
         label_names: their names; None makes "label 1" of value 1.
     """
@@ -35,6 +40,7 @@ class PairOptions:
     crop: str | tuple[float, float, float] = "none"
     folds: int = 4
     valid: int = 0
+    test: int = 0
     label_values: list[int] | None = None
     label_names: list[str] | None = None
 
@@ -49,6 +55,7 @@ def prepare_pairs(
     fixed_labels: list[Path] | None = None,
     overwrite: bool = False,
     command: str = "",
+    place: Place | None = None,
 ) -> dict:
     """Resample pairs and write the layout; nothing is written before all have been checked.
 
@@ -61,6 +68,9 @@ def prepare_pairs(
         fixed_labels: label maps of the fixed images, in the same order, or None.
         overwrite: replace what an earlier preparation wrote there.
         command: what the user typed, kept in ``mmzoo.json``.
+        place: takes image files and label files by role, and label values; returns the shape of all
+            pairs and case -> (image, labels or None, affine, source). None: on one grid over what
+            both images of a pair show, as ``options`` say.
 
     Returns:
         The contents of ``mmzoo.json``.
@@ -72,10 +82,13 @@ def prepare_pairs(
     files = {"moving": list(moving), "fixed": list(fixed)}
     label_files = _check_counts(files, moving_labels or [], fixed_labels or [])
     layout.check_new_folder(out, overwrite)
-    shape, boxes = _plan(files, options)
     values = _label_values(label_files, options)
     names = _label_names(values, options)
-    cases = _resample_all(files, label_files, boxes, shape, values)
+    if place is None:
+        shape, boxes = _plan(files, options)
+        cases = _resample_all(files, label_files, boxes, shape, values)
+    else:
+        shape, cases = place(files, label_files, values)
     folds = _folds(len(moving), options)
     description: dict = {
         "name": "pairs",
@@ -236,4 +249,4 @@ def _folds(num_pairs: int, options: PairOptions) -> list[layout.Fold]:
     fixed = [f"fixed_{k:03d}" for k in range(num_pairs)]
     if num_pairs == 1 or options.folds == 1:
         return layout.without_split(moving, fixed)
-    return layout.make_folds(moving, fixed, min(options.folds, num_pairs), options.valid)
+    return layout.make_folds(moving, fixed, min(options.folds, num_pairs), options.valid, options.test)

@@ -28,6 +28,7 @@ def make_data_set(
     cases: int,
     folds: int,
     valid: int,
+    test: int = 0,
     jobs: int = 1,
     overwrite: bool = False,
     command: str = "",
@@ -41,6 +42,7 @@ def make_data_set(
         cases: people per modality.
         folds: folds for cross-validation.
         valid: people per modality that validate in each fold.
+        test: people per modality that are tested in every fold; 0: each in one fold.
         jobs: processes.
         overwrite: throw away an earlier data set with other settings.
         command: what the user typed, kept in ``mmzoo.json``.
@@ -59,7 +61,7 @@ def make_data_set(
         modality: [f"{modality}_{index:03d}" for index in range(cases)]
         for modality in (settings.moving, module.FIXED)
     }
-    split = layout.make_folds(names[settings.moving], names[module.FIXED], folds, valid)
+    split = layout.make_folds(names[settings.moving], names[module.FIXED], folds, valid, test)
     layout.open_folder(out, settings.as_dict(), settings.digest, overwrite)
     description = {
         "name": settings.name,

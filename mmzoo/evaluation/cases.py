@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,12 +13,15 @@ from mmzoo.evaluation.volumes import PairData, read_pair
 from mmzoo.evaluation.warp import affine_ddf, identity_ddf, warp, warp_label
 from mmzoo.metrics import (
     average_surface_distance,
+    determinant_statistics,
     dice,
     gradient_field_similarity,
     hausdorff_distance,
     inverse_consistency_error,
-    jacobian_statistics,
+    jacobian_determinant,
+    mean_change_at_edge,
     normalised_mutual_information,
+    rigid_motion_error,
     surface_distances,
     target_registration_error,
 )
@@ -31,10 +34,14 @@ class Case:
     """One row of `cases.csv`: a pair, a structure, a stage.
 
     The figures from `jacobian_mean` on are of the whole image, so they repeat for each
-    structure of a pair. `structure` is "" and the figures of overlap and surfaces NaN for
-    unlabelled pairs. `tre_mm`, the mean distance to the true field, is over the voxels of the fixed
+    structure of a pair. `structure` is "" and the figures of a structure NaN for unlabelled pairs,
+    but for `tre_mm`, the mean distance to the true field, which is over the voxels of the fixed
     label, over all where the truth is known for unlabelled pairs; `tre_image_mm` is always over
     all. Both are NaN where the data have no true field.
+    Of the field inside the fixed label, which lives on the same grid, are: mean and standard
+    deviation of the Jacobian determinant J; `edge_jacobian_change`, the mean of |J - 1| over the
+    label's voxels with a neighbour outside it; and how far the rigid motion that fits the field is
+    from the true one, at the label's centre and in its angle, NaN where the data know none.
     `seconds` is the wall time of the registration alone, NaN for other stages than "network".
     """
 
@@ -49,6 +56,11 @@ class Case:
     hd95_mm: float = math.nan
     hd99_mm: float = math.nan
     tre_mm: float = math.nan
+    inside_jacobian_mean: float = math.nan
+    inside_jacobian_std: float = math.nan
+    edge_jacobian_change: float = math.nan
+    motion_mm: float = math.nan
+    motion_degrees: float = math.nan
     jacobian_mean: float = math.nan
     jacobian_std: float = math.nan
     folding_percent: float = math.nan
@@ -60,7 +72,12 @@ class Case:
 
 
 def measure_pair(
-    pair: Pair, structures: tuple[str, ...], *, before: bool = True, affine: bool = True
+    pair: Pair,
+    structures: tuple[str, ...],
+    *,
+    before: bool = True,
+    affine: bool = True,
+    union: str | None = None,
 ) -> tuple[list[Case], list[str]]:
     """Read a pair and measure it at every stage.
 
@@ -69,6 +86,7 @@ def measure_pair(
         structures: one name a label channel.
         before: whether to measure the pair before registration too.
         affine: whether to register the pair affinely too (seconds for a 64^3 pair).
+        union: name of a structure more, all of them together; none if None.
 
     Returns:
         One row for each stage and structure, and notes for the user.
@@ -80,10 +98,13 @@ def measure_pair(
     fields, notes = stage_fields(pair, data, before=before, affine=affine)
     if pair.true_field is not None and data.true_ddf is None:
         notes.append(f"{pair.name}: no tre_mm, {pair.true_field} is on another grid.")
+    if union is not None:
+        data, structures = data.with_union(), (*structures, union)
     rows = []
     for stage, ddf in fields.items():
-        whole = _image_figures(data, ddf, stage)
-        for name, overlap in _structure_figures(data, ddf, structures):
+        determinant = jacobian_determinant(ddf)
+        whole = _image_figures(data, ddf, determinant, stage)
+        for name, overlap in _structure_figures(data, ddf, determinant, structures):
             rows.append(
                 Case(
                     pair=pair.name,
@@ -125,15 +146,37 @@ def stage_fields(
 
 
 def _structure_figures(
-    data: PairData, ddf: np.ndarray, structures: tuple[str, ...]
+    data: PairData, ddf: np.ndarray, determinant: np.ndarray, structures: tuple[str, ...]
 ) -> list[tuple[str, dict[str, float]]]:
     if not structures:
         return [("", {"tre_mm": _error(data, ddf)})]
     figures = []
     for name, moving, fixed in zip(structures, data.moving_labels, data.fixed_labels, strict=True):
         overlap = _overlap(fixed, warp_label(moving, ddf), data.spacing_mm)
-        figures.append((name, overlap | {"tre_mm": _error(data, ddf, fixed)}))
+        jacobian = determinant_statistics(determinant, fixed)
+        inside = {
+            "tre_mm": _error(data, ddf, fixed),
+            "inside_jacobian_mean": jacobian.mean,
+            "inside_jacobian_std": jacobian.std,
+            "edge_jacobian_change": mean_change_at_edge(determinant, fixed),
+        }
+        figures.append((name, overlap | inside | _motion_error(data, ddf, name, fixed)))
     return figures
+
+
+def _motion_error(
+    data: PairData, ddf: np.ndarray, name: str, fixed: np.ndarray
+) -> dict[str, float]:
+    if name not in data.true_motions:
+        return {}
+    error = rigid_motion_error(
+        ddf,
+        fixed,
+        data.true_motions[name],
+        fixed_affine=data.affine,
+        moving_affine=data.affine if data.moving_affine is None else data.moving_affine,
+    )
+    return {"motion_mm": error.shift_mm, "motion_degrees": error.turn_degrees}
 
 
 def _error(data: PairData, ddf: np.ndarray, mask: np.ndarray | None = None) -> float:
@@ -155,13 +198,15 @@ def _overlap(
     }
 
 
-def _image_figures(data: PairData, ddf: np.ndarray, stage: str) -> dict[str, float]:
+def _image_figures(
+    data: PairData, ddf: np.ndarray, determinant: np.ndarray, stage: str
+) -> dict[str, float]:
     warped = warp(data.moving, ddf, data.interpolation)
-    jacobian = asdict(jacobian_statistics(ddf))
+    jacobian = determinant_statistics(determinant)
     figures = {
-        "jacobian_mean": jacobian["mean"],
-        "jacobian_std": jacobian["std"],
-        "folding_percent": jacobian["folding_percent"],
+        "jacobian_mean": jacobian.mean,
+        "jacobian_std": jacobian.std,
+        "folding_percent": jacobian.folding_percent,
         "nmi": normalised_mutual_information(data.fixed, warped),
         "gradient_similarity": gradient_field_similarity(
             data.fixed, warped, spacing_mm=data.spacing_mm

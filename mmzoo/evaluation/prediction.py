@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mmzoo.checks import check_choice
-from mmzoo.data.layout import DESCRIPTION, FIELD
+from mmzoo.data.layout import DESCRIPTION, FIELD, MOTIONS
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.warp import ORDERS
 
@@ -36,6 +36,7 @@ class Pair:
         label_folders: one folder a structure, in channel order; empty if unlabelled.
         seconds: wall time of the registration alone, NaN where `pairs.json` does not say.
         true_field: file of the true field, None where the data have none.
+        true_motions: file of the true rigid motions, None where the data have none.
         interpolation: how the prediction sampled images, linearly where `pairs.json` does not say.
     """
 
@@ -46,6 +47,7 @@ class Pair:
     label_folders: tuple[Path, ...] = ()
     seconds: float = math.nan
     true_field: Path | None = None
+    true_motions: Path | None = None
     interpolation: str = "linear"
 
 
@@ -173,6 +175,7 @@ def _list_pair(folder: Path, named: dict, interpolation: str) -> Pair:
         label_folders=tuple(label_folders),
         seconds=_seconds(named.get("seconds")),
         true_field=true_field(named.get("moving", ""), named.get("fixed", "")),
+        true_motions=true_motions(named.get("moving", ""), named.get("fixed", "")),
         interpolation=interpolation,
     )
 
@@ -213,12 +216,21 @@ def true_field(moving: str, fixed: str) -> Path | None:
         moving: file of the moving image, or a link to it in the folder of a split.
         fixed: that of the fixed image.
     """
+    return _truth(FIELD, moving, fixed)
+
+
+def true_motions(moving: str, fixed: str) -> Path | None:
+    """Return the file of the true rigid motions of two files, as `true_field` does."""
+    return _truth(MOTIONS, moving, fixed)
+
+
+def _truth(pattern: str, moving: str, fixed: str) -> Path | None:
     if not (moving and fixed):
         return None
     folders = [Path(file).resolve().parents for file in (moving, fixed)]
     for folder in folders[1]:
         if folder in folders[0] and (folder / DESCRIPTION).is_file():
-            path = folder / FIELD.format(moving=case_name(moving), fixed=case_name(fixed))
+            path = folder / pattern.format(moving=case_name(moving), fixed=case_name(fixed))
             return path if path.is_file() else None
     return None
 

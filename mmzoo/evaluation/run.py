@@ -50,6 +50,7 @@ def evaluate(
     affine: bool = True,
     pictures: int | None = 1,
     structure: str | None = None,
+    union: str | None = None,
     jobs: int = 1,
     on_pair: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -69,28 +70,29 @@ def evaluate(
         pictures: how many pairs to draw, starting from the one with the median Dice (if unlabelled,
             gain in NMI, or NMI without `before`) and going outwards; None for all, 0 for none.
         structure: structure to cut through in the pictures; the largest if None.
+        union: name for all structures together, measured as one more; left out if None.
         jobs: processes; with more than one, a script that calls this needs the usual
             `if __name__ == "__main__":`.
         on_pair: called after each pair with the pairs done and the pairs in all.
 
     Raises:
         PredictionError: if the folder or one of its files cannot be evaluated.
-        ValueError: if `structure`, `pictures` or `jobs` makes no sense.
+        ValueError: if `structure`, `union`, `pictures` or `jobs` makes no sense.
     """
     prediction = open_prediction(run)
-    _check_options(prediction, structure, pictures, jobs)
+    _check_options(prediction, structure, union, pictures, jobs)
     out = Path(out).expanduser() if out is not None else default_folder(prediction.folder)
     out.mkdir(parents=True, exist_ok=True)
-    stages = {"before": before, "affine": affine}
-    rows, notes = _measure(prediction, stages, jobs, on_pair)
+    options = {"before": before, "affine": affine, "union": union}
+    rows, notes = _measure(prediction, options, jobs, on_pair)
     cases = pd.DataFrame([asdict(row) for row in rows])
-    summary = summarise(cases)
+    summary = summarise(cases, union)
     _write_text(out / "cases.csv", cases.to_csv(index=False))
     _write_text(out / "summary.csv", summary.to_csv(index=False))
     _write_text(out / "summary.md", markdown(summary, method=prediction.method))
-    drawn = _draw(prediction, cases, out, pictures, structure)
+    drawn = _draw(prediction, cases[cases["structure"] != union], out, pictures, structure)
     notes = [*prediction.notes, *notes]
-    settings = _settings(prediction, stages, structure, drawn, notes)
+    settings = _settings(prediction, options, structure, drawn, notes)
     _write_text(out / "settings.json", json.dumps(settings, indent=2) + "\n")
     return Evaluation(prediction, cases, summary, tuple(drawn), out, tuple(notes))
 
@@ -101,11 +103,17 @@ def default_folder(prediction: Path) -> Path:
 
 
 def _check_options(
-    prediction: Prediction, structure: str | None, pictures: int | None, jobs: int
+    prediction: Prediction,
+    structure: str | None,
+    union: str | None,
+    pictures: int | None,
+    jobs: int,
 ) -> None:
     if structure is not None and structure not in prediction.structures:
         names = ", ".join(prediction.structures) or "none, the pairs are unlabelled"
         raise ValueError(f"`structure` must be one of the structures ({names}), got {structure!r}.")
+    if union is not None and (not union or union in prediction.structures):
+        raise ValueError(f"`union` must be a name that no structure has, got {union!r}.")
     if pictures is not None and pictures < 0:
         raise ValueError(f"`pictures` must be 0 or more, got {pictures}.")
     if jobs < 1:
@@ -114,13 +122,13 @@ def _check_options(
 
 def _measure(
     prediction: Prediction,
-    stages: dict[str, bool],
+    options: dict,
     jobs: int,
     on_pair: Callable[[int, int], None] | None,
 ) -> Measured:
     """Measure all pairs; rows and notes come in the order of the pairs, however many jobs."""
     done: dict[int, Measured] = {}
-    for index, measured in _results(prediction, stages, min(jobs, len(prediction.pairs))):
+    for index, measured in _results(prediction, options, min(jobs, len(prediction.pairs))):
         done[index] = measured
         if on_pair is not None:
             on_pair(len(done), len(prediction.pairs))
@@ -129,18 +137,16 @@ def _measure(
     return rows, [note for _, pair_notes in in_order for note in pair_notes]
 
 
-def _results(
-    prediction: Prediction, stages: dict[str, bool], jobs: int
-) -> Iterator[tuple[int, Measured]]:
+def _results(prediction: Prediction, options: dict, jobs: int) -> Iterator[tuple[int, Measured]]:
     if jobs == 1:
         for index, pair in enumerate(prediction.pairs):
-            yield index, measure_pair(pair, prediction.structures, **stages)
+            yield index, measure_pair(pair, prediction.structures, **options)
         return
     # Forking a process that runs TensorFlow's threads can hang, so start fresh ones.
     pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
     try:
         futures = {
-            pool.submit(measure_pair, pair, prediction.structures, **stages): index
+            pool.submit(measure_pair, pair, prediction.structures, **options): index
             for index, pair in enumerate(prediction.pairs)
         }
         for future in as_completed(futures):
@@ -221,7 +227,7 @@ def _change(figures: dict[str, pd.DataFrame], column: str, digits: int) -> str:
 
 def _settings(
     prediction: Prediction,
-    stages: dict[str, bool],
+    options: dict,
     structure: str | None,
     drawn: list[Path],
     notes: list[str],
@@ -232,7 +238,7 @@ def _settings(
         "checkpoint": prediction.checkpoint,
         "pairs": len(prediction.pairs),
         "structures": list(prediction.structures),
-        **stages,
+        **options,
         "label_warping": "linear interpolation, threshold 0.5",
         "average_surface_distance": "mean of both directed, area-weighted averages",
         "picture_structure": structure,

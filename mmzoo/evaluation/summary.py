@@ -10,7 +10,19 @@ from scipy.stats import wilcoxon
 
 from mmzoo.evaluation.cases import STAGES
 
-OVERLAP = ("dice", "asd_mm", "hd_mm", "hd95_mm", "hd99_mm", "tre_mm")
+OVERLAP = (
+    "dice",
+    "asd_mm",
+    "hd_mm",
+    "hd95_mm",
+    "hd99_mm",
+    "tre_mm",
+    "inside_jacobian_mean",
+    "inside_jacobian_std",
+    "edge_jacobian_change",
+    "motion_mm",
+    "motion_degrees",
+)
 IMAGE = (
     "jacobian_mean",
     "jacobian_std",
@@ -24,7 +36,7 @@ IMAGE = (
 ALL_STRUCTURES = "mean of structures"
 
 
-def summarise(cases: pd.DataFrame) -> pd.DataFrame:
+def summarise(cases: pd.DataFrame, union: str | None = None) -> pd.DataFrame:
     """Reduce the rows of `cases.csv` to one row a structure and stage.
 
     Per figure its mean and standard deviation (n - 1) over the pairs with a finite value:
@@ -35,6 +47,7 @@ def summarise(cases: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         cases: one row a pair, structure and stage, columns of `Case`.
+        union: structure that is all others together, so that it does not count in their mean.
 
     Returns:
         DataFrame with columns structure, stage, pairs, missing, <figure>_mean, <figure>_std
@@ -42,8 +55,9 @@ def summarise(cases: pd.DataFrame) -> pd.DataFrame:
     """
     structures = [name for name in cases["structure"].unique() if name]
     blocks = [(name, cases[cases["structure"] == name]) for name in structures or [""]]
-    if len(structures) > 1:
-        blocks.append((ALL_STRUCTURES, _mean_of_structures(cases)))
+    single = cases[cases["structure"] != union]
+    if single["structure"].nunique() > 1:
+        blocks.append((ALL_STRUCTURES, _mean_of_structures(single)))
     rows = []
     for name, block in blocks:
         tables = {stage: _by_pair(block, stage) for stage in STAGES}

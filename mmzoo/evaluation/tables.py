@@ -27,6 +27,9 @@ STRUCTURE_FIGURES = (
     Figure("dice", "Dice %", 1, 100.0),
     Figure("asd_mm", "ASD mm", 2),
     Figure("tre_mm", "TRE mm", 2),
+    Figure("inside_jacobian_std", "Jacobian std", 3),
+    Figure("motion_mm", "motion mm", 2),
+    Figure("motion_degrees", "motion degrees", 2),
 )
 IMAGE_FIGURES = (
     Figure("folding_percent", "folding %", 3),

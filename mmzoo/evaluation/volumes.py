@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -30,6 +31,9 @@ class PairData:
         true_ddf: as `ddf`, NaN where it is not known; None where the data have none, or have it
             on another grid.
         interpolation: how the image is warped at every stage, as the prediction did.
+        moving_affine: (4, 4), voxel to world in mm, of the moving grid; the fixed one's if None.
+        true_motions: by structure, (4, 4), world of the fixed image to world of the moving one, in
+            mm; empty where they are not known.
     """
 
     moving: np.ndarray
@@ -42,6 +46,16 @@ class PairData:
     spacing_mm: tuple[float, ...]
     true_ddf: np.ndarray | None = None
     interpolation: str = "linear"
+    moving_affine: np.ndarray | None = None
+    true_motions: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def with_union(self) -> PairData:
+        """Return the pair with a label more on either side: all of its own together."""
+        moving, fixed = self.moving_labels, self.fixed_labels
+        if not moving:
+            return self
+        union = np.maximum.reduce(moving), np.logical_or.reduce(fixed)
+        return replace(self, moving_labels=(*moving, union[0]), fixed_labels=(*fixed, union[1]))
 
 
 def read_pair(pair: Pair) -> PairData:
@@ -52,7 +66,7 @@ def read_pair(pair: Pair) -> PairData:
             or holds NaN.
     """
     fixed, affine = _read_volume(pair.folder / "fixed_image.nii.gz", rank=3)
-    moving, _ = _read_volume(pair.folder / "moving_image.nii.gz", rank=3)
+    moving, moving_affine = _read_volume(pair.folder / "moving_image.nii.gz", rank=3)
     ddf, _ = _read_volume(pair.folder / "ddf.nii.gz", rank=4)
     _check_shape(pair.folder / "ddf.nii.gz", ddf, (*fixed.shape, 3), "the fixed image's grid")
     backward_path = pair.folder / "backward_ddf.nii.gz"
@@ -72,7 +86,29 @@ def read_pair(pair: Pair) -> PairData:
         spacing_mm=tuple(float(step) for step in voxel_sizes(affine)),
         true_ddf=_read_truth(pair.true_field, ddf.shape),
         interpolation=pair.interpolation,
+        moving_affine=moving_affine,
+        true_motions=_read_motions(pair.true_motions),
     )
+
+
+def _read_motions(path: Path | None) -> dict[str, np.ndarray]:
+    if path is None:
+        return {}
+    try:
+        motions = {
+            name: np.array(motion, float) for name, motion in json.loads(path.read_text()).items()
+        }
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise PredictionError(
+            f"`{path}` must be JSON of a (4, 4) motion for each label, but cannot be read "
+            f"({error}); make the data again."
+        ) from error
+    for name, motion in motions.items():
+        if motion.shape != (4, 4):
+            raise PredictionError(
+                f"`{path}` must hold (4, 4) motions, got {motion.shape} of {name}."
+            )
+    return motions
 
 
 def _read_truth(path: Path | None, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -2,13 +2,16 @@
 
 from mmzoo.metrics.field import (
     JacobianStatistics,
+    determinant_statistics,
     folding_fraction,
     inverse_consistency_error,
     jacobian_determinant,
     jacobian_statistics,
+    mean_change_at_edge,
     target_registration_error,
 )
 from mmzoo.metrics.overlap import dice
+from mmzoo.metrics.rigid import MotionError, fit_rigid, rigid_motion_error
 from mmzoo.metrics.similarity import (
     gradient_field_similarity,
     mutual_information,
@@ -23,17 +26,22 @@ from mmzoo.metrics.surface import (
 
 __all__ = [
     "JacobianStatistics",
+    "MotionError",
     "SurfaceDistances",
     "average_surface_distance",
+    "determinant_statistics",
     "dice",
+    "fit_rigid",
     "folding_fraction",
     "gradient_field_similarity",
     "hausdorff_distance",
     "inverse_consistency_error",
     "jacobian_determinant",
     "jacobian_statistics",
+    "mean_change_at_edge",
     "mutual_information",
     "normalised_mutual_information",
+    "rigid_motion_error",
     "surface_distances",
     "target_registration_error",
 ]

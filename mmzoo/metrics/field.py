@@ -6,18 +6,19 @@ transform is phi(x) = x + u(x) and its Jacobian J = I + grad u.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import binary_erosion, map_coordinates
 
 from mmzoo.metrics.arrays import as_mask, check_field, check_same_shape, check_spacing
 
 
 @dataclass(frozen=True)
 class JacobianStatistics:
-    """Figures of a Jacobian determinant map over the whole grid.
+    """Figures of a Jacobian determinant map over the grid, or over a mask.
 
     Attributes:
         mean: 1 keeps the volume.
@@ -73,12 +74,53 @@ def jacobian_statistics(ddf: np.ndarray) -> JacobianStatistics:
         ddf: (dim1, dim2, dim3, 3), voxels; see `jacobian_determinant`, which also says what
             is raised.
     """
-    determinant = jacobian_determinant(ddf)
+    return determinant_statistics(jacobian_determinant(ddf))
+
+
+def determinant_statistics(
+    determinant: np.ndarray, mask: np.ndarray | None = None
+) -> JacobianStatistics:
+    """Return the figures of a map from `jacobian_determinant`, of all voxels or of some.
+
+    Args:
+        determinant: (dim1, dim2, dim3).
+        mask: same shape, binary, voxels that count; all if None.
+
+    Returns:
+        The figures; all NaN where no voxel counts.
+
+    Raises:
+        ValueError: if the mask is not binary or of another shape.
+    """
+    if mask is not None:
+        check_same_shape("mask", mask, "determinant", determinant)
+        determinant = determinant[as_mask("mask", mask)]
+    if not determinant.size:
+        return JacobianStatistics(math.nan, math.nan, math.nan)
     return JacobianStatistics(
         mean=float(determinant.mean()),
         std=float(determinant.std()),
         folding_percent=100.0 * folding_fraction(determinant),
     )
+
+
+def mean_change_at_edge(determinant: np.ndarray, mask: np.ndarray) -> float:
+    """Return the mean of |J - 1| over the voxels of a mask with a face in common with another.
+
+    Args:
+        determinant: J, (dim1, dim2, dim3), from `jacobian_determinant`.
+        mask: same shape, binary. It may touch the border, which is no edge.
+
+    Returns:
+        0 where no volume changes; NaN where the mask has no edge.
+
+    Raises:
+        ValueError: if the mask is not binary or of another shape.
+    """
+    check_same_shape("mask", mask, "determinant", determinant)
+    mask = as_mask("mask", mask)
+    edge = mask & ~binary_erosion(mask, border_value=1)
+    return float(np.abs(determinant[edge] - 1).mean()) if edge.any() else math.nan
 
 
 def inverse_consistency_error(ddf: np.ndarray, backward_ddf: np.ndarray) -> float:

@@ -1,0 +1,136 @@
+"""``mmzoo prepare spine``: the preprocessing of van Ulsen 2022, section 3.2."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ALIGN = ("labels", "images", "none")
+
+
+def spine(
+    moving: Annotated[list[Path], typer.Option(help="Moving image of each pair, as CT.")],
+    fixed: Annotated[list[Path], typer.Option(help="Fixed image of each pair, same order, as MR.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    moving_labels: Annotated[
+        list[Path] | None, typer.Option(help="Label maps of the moving images.")
+    ] = None,
+    fixed_labels: Annotated[
+        list[Path] | None, typer.Option(help="Label maps of the fixed images.")
+    ] = None,
+    label_values: Annotated[
+        list[int] | None, typer.Option(help="Values of the bones in the label maps [default: all].")
+    ] = None,
+    label_names: Annotated[list[str] | None, typer.Option(help="Names of those values.")] = None,
+    align: Annotated[
+        str,
+        typer.Option(
+            help="Rigidly, by elastix: labels (one bone on the other), images (by mutual "
+            "information), or none [default: labels where there are some, else images]."
+        ),
+    ] = "",
+    align_value: Annotated[
+        int | None,
+        typer.Option(help="Value of the bone to align on, as L5 [default: the one named L5]."),
+    ] = None,
+    size: Annotated[
+        tuple[int, int, int],
+        typer.Option(help="Voxels to the right, front and up, multiples of 16."),
+    ] = (96, 320, 320),
+    spacing: Annotated[tuple[float, float, float], typer.Option(help="Voxel size in mm.")] = (
+        1.0,
+        1.0,
+        1.0,
+    ),
+    percentiles: Annotated[
+        tuple[float, float], typer.Option(help="Intensities that become 0 and 1.")
+    ] = (1.0, 99.0),
+    folds: Annotated[int, typer.Option(help="Folds; at most one per pair.")] = 3,
+    valid: Annotated[int, typer.Option(help="Pairs in each validation split.")] = 0,
+    test: Annotated[
+        int, typer.Option(help="Pairs tested in every fold (0: each in one fold).")
+    ] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the data set in the folder.")
+    ] = False,
+) -> None:
+    """CT and MR of one spine: aligned on one vertebra, 1 mm, cropped, intensities in [0, 1]."""
+    # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
+    import sys
+
+    from mmzoo.data import layout
+    from mmzoo.data.overview import draw_overview
+    from mmzoo.data.pairs import PairOptions, prepare_pairs
+
+    try:
+        options = PairOptions(
+            size=size,
+            folds=folds,
+            valid=valid,
+            test=test,
+            label_values=label_values or None,
+            label_names=label_names or None,
+        )
+        given = bool(moving_labels or fixed_labels)
+        level = _level(align_value, label_values, label_names)
+        make = _place(align or ("labels" if given else "images"), level, given)
+        place = make(size, spacing, percentiles)
+        description = prepare_pairs(
+            moving,
+            fixed,
+            out,
+            options,
+            moving_labels=moving_labels,
+            fixed_labels=fixed_labels,
+            overwrite=overwrite,
+            command=" ".join(["mmzoo", *sys.argv[1:]]),
+            place=place,
+        )
+        layout.write_description(out, description | {"name": "spine", "rigid": place.motions})
+    except (ValueError, OSError) as error:
+        typer.secho(f"Error: {error}", fg="red", err=True)
+        raise typer.Exit(1) from error
+    from mmzoo.cli.prepare import summary
+
+    typer.echo(summary(description, out))
+    typer.echo(f"picture: {draw_overview(out)}")
+
+
+def _level(value: int | None, values: list[int] | None, names: list[str] | None) -> int | None:
+    """Return the value of the bone to align on: the given one, or that of the name L5."""
+    if value is None and values and names and "L5" in names and len(names) == len(values):
+        return values[names.index("L5")]
+    return value
+
+
+def _place(align: str, level: int | None, labelled: bool):
+    """Return what puts pairs on a grid, all but the grid; ValueError for what cannot be aligned."""
+    from mmzoo.baselines import rigid
+    from mmzoo.baselines.elastix import load_itk
+    from mmzoo.checks import check_choice, check_positive
+    from mmzoo.data.aligned import AlignedGrid
+
+    check_choice("align", align, ALIGN)
+    if align == "labels" and not labelled:
+        raise ValueError(
+            "`align` is 'labels', but there are no label maps; give --moving-labels and "
+            "--fixed-labels, or take --align images."
+        )
+    if align == "labels" and level is None:
+        raise ValueError(
+            "which bone to align on is not said: give its value with --align-value, or name it L5 "
+            "with --label-values and --label-names."
+        )
+    if align != "none":
+        load_itk()
+    function = {"labels": rigid.align_labels, "images": rigid.align_images, "none": None}[align]
+
+    def make(size, spacing, percentiles) -> AlignedGrid:
+        for length in spacing:
+            check_positive("spacing", length)
+        if not 0 <= percentiles[0] < percentiles[1] <= 100:
+            raise ValueError(f"`percentiles` must rise from 0 to 100, got {percentiles}.")
+        used = level if align == "labels" else None
+        return AlignedGrid(size, spacing, percentiles, used, function, typer.echo)
+
+    return make
