@@ -25,7 +25,7 @@ from pathlib import Path
 if not __package__:  # run as a file
     sys.path[0] = str(Path(__file__).parents[1])
 
-from engine import figures, ranks, tables
+from engine import figures, panels, ranks, tables
 from engine.claims import judge
 from engine.data import PHANTOM, prepared_folders
 from engine.folding import FOLDED
@@ -75,11 +75,13 @@ def write_page(
     outcomes = [judge(claim, results) for claim in paper.content["claims"]]
     drawn = {
         "cases.png": figures.draw_cases(folder / "cases.png", results, out),
+        "registration.png": panels.draw_registration(folder / "registration.png", results, out),
+        "stages.png": panels.draw_stages(folder / "stages.png", results, out),
         "losses.png": figures.draw_losses(folder / "losses.png", results, out),
     }
     for name, entry in _boxes(results).items():
-        panels = entry["figures"], entry.get("data")
-        drawn[name] = figures.draw_boxes(folder / name, results, *panels)
+        shown = entry["figures"], entry.get("data")
+        drawn[name] = figures.draw_boxes(folder / name, results, *shown)
     made = describe_run(paper, source)
     _write(folder / "results.csv", results.cases.to_csv(index=False, float_format="%.5g"))
     _write(folder / "claims.json", _json(_claims(paper, outcomes)))
@@ -136,7 +138,8 @@ def left_out(results: Results, source: str = PHANTOM) -> list[str]:
     if source == PHANTOM:
         said = "; ".join(
             f"`{paper.phantom_command(name)}` for {data['title']}"
-            for name, data in paper.data.items()
+            for name, data in paper.every_data.items()
+            if name in paper.data or name in paper.content.get("training", {})
         )
         lines.append(f"Phantoms, not the paper's images: {said}.")
         for what, of in (("Voxels along each axis", _voxels), ("People", _people)):
@@ -336,6 +339,15 @@ def _figures(results: Results, drawn: list[str]) -> list[str]:
             "image with the contour of its label (blue) and of the moving label (red) before "
             f"registration and after each method's; last the image that {reference} warped. "
             "Patient's right is on the left."
+        ),
+        "registration.png": (
+            f"The case with {reference}'s median Dice: fixed, moving and warped images; below each "
+            "its field, as lines that are straight in the moving image, below the moving image the "
+            "true field, where it is known."
+        ),
+        "stages.png": (
+            f"The case with {reference}'s median Dice as training goes on: warped and translated "
+            "image after each of some epochs."
         ),
         **{
             name: f"{entry['caption']}; {reference} in blue."

@@ -67,9 +67,12 @@ FIGURES = {
     "hd": Figure("hd_mm", "Hausdorff", "mm", 1.0, -1),
     "tre": Figure("tre_mm", "TRE", "mm", 1.0, -1),
     "tre_image": Figure("tre_image_mm", "TRE", "mm", 1.0, -1, whole=True),
+    "rmse": Figure("rmse_percent", "RMSE", "%", 1.0, -1, whole=True),
     "nmi": Figure("nmi", "NMI", "", 1.0, 1, whole=True, digits=4),
     "folding": Figure("folding_percent", "folding", "%", 1.0, -1, whole=True, digits=3),
     "jacobian_std": Figure("jacobian_std", "std of Jacobian", "", 1.0, -1, whole=True, digits=3),
+    "translation": Figure("translation_percent", "translation L1", "%", 1.0, -1, whole=True),
+    "edges": Figure("translation_edges", "edges kept", "", 1.0, 1, whole=True, digits=3),
 }
 SHOWN = ("dice", "asd")  # in tables and box plots, where a paper does not say
 
@@ -224,8 +227,9 @@ def collect(paper: Paper, out: str | Path) -> Results:
             frames.append(_read_cases(folder / "evaluation" / "cases.csv", paper, run))
         else:
             missing.append(run)
-        if (folder / "train_seconds.json").is_file():
-            measured = json.loads((folder / "train_seconds.json").read_text())
+        note = Path(out) / paper.training(run).folder / "train_seconds.json"
+        if note.is_file() and paper.rows[run.row].kind != "stage":
+            measured = json.loads(note.read_text())
             training.append({"data": run.data, "row": run.row, "fold": run.fold, **measured})
     if not frames:
         raise ValueError(

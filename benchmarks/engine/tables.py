@@ -31,6 +31,10 @@ EXPLAINED = {  # figures that the legend says more of where a table shows them
     "hd": "Hausdorff: the largest distance, 100 %.",
     "tre": "TRE: distance to where the phantom's known field takes a voxel, mean over a structure.",
     "tre_image": "TRE: distance to where the phantom's known field takes a voxel, mean.",
+    "rmse": (
+        "RMSE: between the moving image warped by the field and by the known one, in percent of "
+        "its range, where the field is known."
+    ),
 }
 
 
@@ -69,7 +73,10 @@ def ablation_table(results: Results) -> str:
         return ""
     data = list(dict.fromkeys(run.data for run in runs))
     folds = sorted({run.fold for run in runs})
-    return method_table(results, [BEFORE, paper.content["reference"], *rows], data, folds)
+    reference = paper.content["ablations"].get("reference", paper.content["reference"])
+    shown = next((entry for entry in _entries(results).values() if entry["data"] == data), {})
+    shown = {name: shown[name] for name in ("figures", "columns") if name in shown}
+    return method_table(results, [BEFORE, reference, *rows], data, folds, **shown)
 
 
 def method_table(
@@ -235,7 +242,9 @@ def _folded(results: Results, row: str, data: str, folds: list[int] | None) -> s
 
 def _seconds(results: Results, row: str, data: str, folds: list[int] | None) -> str:
     values = results.per_pair(row, data, "seconds", folds).dropna()
-    return f"{values.median():.3g}" if len(values) else NONE
+    printed = _printed(results, row, data).get("seconds")
+    text = f"{values.median():.3g}" if len(values) else NONE
+    return f"{text}<br><sub>print {printed}</sub>" if printed else text
 
 
 def _training(results: Results, row: str, data: str, folds: list[int] | None) -> str:

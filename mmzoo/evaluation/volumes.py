@@ -30,6 +30,8 @@ class PairData:
         true_ddf: as `ddf`, NaN where it is not known; None where the data have none, or have it
             on another grid.
         interpolation: how the image is warped at every stage, as the prediction did.
+        translated: the warped image in the fixed one's modality, (f_dim1, f_dim2, f_dim3), where
+            the prediction has `translated_image.nii.gz` (method `deform-gan`, when asked).
     """
 
     moving: np.ndarray
@@ -42,6 +44,7 @@ class PairData:
     spacing_mm: tuple[float, ...]
     true_ddf: np.ndarray | None = None
     interpolation: str = "linear"
+    translated: np.ndarray | None = None
 
 
 def read_pair(pair: Pair) -> PairData:
@@ -59,6 +62,10 @@ def read_pair(pair: Pair) -> PairData:
     backward = _read_volume(backward_path, rank=4)[0] if backward_path.exists() else None
     if backward is not None:
         _check_shape(backward_path, backward, (*moving.shape, 3), "the moving image's grid")
+    translated_path = pair.folder / "translated_image.nii.gz"
+    translated = _read_volume(translated_path, rank=3)[0] if translated_path.exists() else None
+    if translated is not None:
+        _check_shape(translated_path, translated, fixed.shape, "the fixed image's grid")
     return PairData(
         moving=moving,
         fixed=fixed,
@@ -72,6 +79,7 @@ def read_pair(pair: Pair) -> PairData:
         spacing_mm=tuple(float(step) for step in voxel_sizes(affine)),
         true_ddf=_read_truth(pair.true_field, ddf.shape),
         interpolation=pair.interpolation,
+        translated=translated,
     )
 
 

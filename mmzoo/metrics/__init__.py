@@ -13,6 +13,7 @@ from mmzoo.metrics.similarity import (
     gradient_field_similarity,
     mutual_information,
     normalised_mutual_information,
+    root_mean_square_error,
 )
 from mmzoo.metrics.surface import (
     SurfaceDistances,
@@ -34,6 +35,7 @@ __all__ = [
     "jacobian_statistics",
     "mutual_information",
     "normalised_mutual_information",
+    "root_mean_square_error",
     "surface_distances",
     "target_registration_error",
 ]
