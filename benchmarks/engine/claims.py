@@ -91,8 +91,7 @@ def keeps(claim: dict, results: Results) -> Outcome:
     for row, data, figure in itertools.product(claim["rows"], claim["at"], claim["figures"]):
         places = places_of(results, [data], figure), places_of(results, [claim["clean"]], figure)
         for place, clean in zip(*places, strict=True):
-            columns = {at: results.values(row, at, figure) for at in (place, clean)}
-            units = pd.concat(columns, axis=1, join="inner")
+            units = results.as_units({at: results.values(row, at, figure) for at in (place, clean)})
             title, other = place_title(results.paper, place), place_title(results.paper, clean)
             reason = unfit(units, f"{title} and {other}", figure)
             if reason:

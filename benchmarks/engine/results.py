@@ -138,7 +138,14 @@ class Results:
         A unit is a person of the fixed images, with the mean over those registered to it (or a
         pair, where the paper's `unit` says so). Only pairs that all the rows have count.
         """
-        columns = {row: self.values(row, place, figure, folds) for row in rows}
+        return self.as_units({row: self.values(row, place, figure, folds) for row in rows})
+
+    def as_units(self, columns: dict[str, pd.Series]) -> pd.DataFrame:
+        """Return figures of pairs in what is independent; only pairs that all columns have count.
+
+        Args:
+            columns: by name, each indexed by `PAIR`.
+        """
         values = pd.concat(columns, axis=1, join="inner")
         if self.paper.content["unit"] != "fixed":
             return values
