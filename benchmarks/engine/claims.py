@@ -27,6 +27,7 @@ from engine.outcome import (
     decide,
     places_of,
     signed_rank,
+    unfit,
     units_title,
 )
 from engine.results import FIGURES, Results, place_title
@@ -111,6 +112,44 @@ def at_most(claim: dict, results: Results) -> Outcome:
     return decide(test, parts)
 
 
+def keeps(claim: dict, results: Results) -> Outcome:
+    """Each of `rows` on the same people's worse images of `at` nearly as good as on `clean`."""
+    margins = {figure: claim["margins"][figure] for figure in claim["figures"]}
+    said = ", ".join(_margin(figure, margin) for figure, margin in margins.items())
+    test = (
+        f"One-sided Wilcoxon signed-rank test of non-inferiority on {units_title(results)}, the "
+        f"same row on both: in each part worse by less than the margin ({said}), p < {LEVEL}."
+    )
+    reason = results.lacking(claim["rows"], [*claim["at"], claim["clean"]])
+    if reason:
+        return Outcome(NOT_TESTABLE, test, reason)
+    parts = []
+    for row, data, figure in itertools.product(claim["rows"], claim["at"], claim["figures"]):
+        places = places_of(results, [data], figure), places_of(results, [claim["clean"]], figure)
+        for place, clean in zip(*places, strict=True):
+            units = results.as_units({at: results.values(row, at, figure) for at in (place, clean)})
+            title, other = place_title(results.paper, place), place_title(results.paper, clean)
+            reason = unfit(units, f"{title} and {other}", figure)
+            if reason:
+                return Outcome(NOT_TESTABLE, test, reason)
+            difference = units[place] - units[clean]
+            p = signed_rank(FIGURES[figure].sign * difference + margins[figure])
+            part = Part(
+                at=title,
+                figure=FIGURES[figure].heading,
+                row=results.title(row),
+                other=other,
+                mean=float(units[place].mean()),
+                other_mean=float(units[clean].mean()),
+                difference=float(difference.mean()),
+                p=p,
+                n=len(units),
+                holds=p < LEVEL,
+            )
+            parts.append(part)
+    return decide(test, parts)
+
+
 def best_of_grid(claim: dict, results: Results) -> Outcome:
     """The printed point of the grid has the best mean over `at`, in each figure."""
     grid = results.paper.content["ablations"]["grid"]
@@ -174,6 +213,7 @@ TESTS: dict[str, Callable[[dict, Results], Outcome]] = {
     "times_smaller": times_smaller,
     "at_most": at_most,
     "similar": similar,
+    "keeps": keeps,
     "none_folded": none_folded,
     "fewer_folded": fewer_folded,
     "ranks_differ": ranks.ranks_differ,

@@ -19,7 +19,7 @@ def prepared_folders(paper: Paper, source: str) -> dict[str, str]:
             modality and structures it has; or one with such folders under the data sets' names.
 
     Raises:
-        ValueError: the folder holds none of the data sets.
+        ValueError: the folder holds none of the data sets, or not those that they are trained on.
     """
     if source == PHANTOM:
         return {}
@@ -29,8 +29,10 @@ def prepared_folders(paper: Paper, source: str) -> dict[str, str]:
         for name, data in paper.data.items():
             fits = set(paper.labels(name)) <= set(description.get("labels", ()))
             if fits and description.get("moving") == data["phantom"]["moving"]:
-                return {name: str(folder)}
-    found = {name: folder / name for name in paper.data if (folder / name / "mmzoo.json").is_file()}
+                return _with_training(paper, source, {name: folder})
+    found = {
+        name: folder / name for name in paper.every_data if (folder / name / "mmzoo.json").is_file()
+    }
     if not found:
         wanted = "; ".join(
             f"{name}: {data['phantom']['moving']}, {', '.join(paper.labels(name))}"
@@ -40,4 +42,16 @@ def prepared_folders(paper: Paper, source: str) -> dict[str, str]:
             f"DATA={source} is neither `phantom` nor a folder of mmzoo prepare that holds one of "
             f"the data sets (moving modality, structures) or folders with their names: {wanted}."
         )
+    return _with_training(paper, source, found)
+
+
+def _with_training(paper: Paper, source: str, found: dict[str, Path]) -> dict[str, str]:
+    """Return the folders found; ValueError where one to train on is not among them."""
+    for name in found:
+        trained_on = paper.every_data[name].get("trained_on", name)
+        if trained_on not in found:
+            raise ValueError(
+                f"DATA={source} holds {name}, whose networks are trained on {trained_on}; put both "
+                "in one folder under these names."
+            )
     return {name: str(path) for name, path in found.items()}

@@ -261,9 +261,10 @@ def draw_losses(path: Path, results: Results, out: Path) -> bool:
     """
     curves = {}
     for run in results.paper.runs:
-        found = read_losses(out / run.folder / "train")
-        if found and results.paper.rows[run.row].kind == "row":
-            curves[run] = found
+        trained = results.paper.training(run)
+        if results.paper.rows[run.row].kind == "row" and trained not in curves:
+            curves[trained] = read_losses(out / trained.folder / "train")
+    curves = {trained: found for trained, found in curves.items() if found}
     if not curves:
         return False
     rows = list(dict.fromkeys(run.row for run in curves))
@@ -277,7 +278,7 @@ def draw_losses(path: Path, results: Results, out: Path) -> bool:
                 run: found for run, found in curves.items() if (run.row, run.data) == (row, name)
             }
             _draw_curves(axis, own)
-            title = f"{results.title(row)}, {results.paper.data[name]['title']}"
+            title = f"{results.title(row)}, {results.paper.every_data[name]['title']}"
             axis.set_title(title, fontsize=8.5, color=INK)
     figure.supxlabel("training steps", fontsize=8.5, color=INK)
     figure.supylabel("loss", fontsize=8.5, color=INK)

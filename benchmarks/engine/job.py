@@ -42,8 +42,13 @@ class Job:
 
     def config_files(self) -> list[str]:
         """Write the run's overrides and return all files for `-c`, in their order."""
-        files = [*self.paper.config_files(self.run), self.data / f"fold{self.run.fold}.yaml"]
-        files += self.paper.scale_files()
+        fold, *overrides = self.own_files()
+        files = [*self.paper.config_files(self.run), fold, *self.paper.scale_files(), *overrides]
+        return [str(file) for file in files]
+
+    def own_files(self) -> list[str]:
+        """Write the run's overrides and return the file of its data, and theirs if any."""
+        files = [self.data / f"fold{self.run.fold}.yaml"]
         overrides = self.paper.overrides(self.run)
         if overrides:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from pathlib import Path
 if not __package__:  # run as a file
     sys.path[0] = str(Path(__file__).parents[1])
 
-from engine import figures, overlays, ranks, tables, turned
+from engine import figures, overlays, panels, ranks, tables, turned
 from engine.claims import judge
 from engine.data import PHANTOM, prepared_folders
 from engine.folding import FOLDED
@@ -48,6 +48,8 @@ PACKAGES = {
 PICTURES = {
     "cases": figures.draw_cases,
     "overlays": overlays.draw_overlays,
+    "registration": panels.draw_registration,
+    "stages": panels.draw_stages,
     "line": figures.draw_line,
     "losses": figures.draw_losses,
 }
@@ -82,11 +84,11 @@ def write_page(
     outcomes = [judge(claim, results) for claim in paper.content["claims"]]
     drawn = {
         f"{name}.png": PICTURES[name](folder / f"{name}.png", results, out)
-        for name in [*pictures_of(paper), "line", "losses"]
+        for name in [*pictures_of(paper), "registration", "stages", "line", "losses"]
     }
     for name, entry in _boxes(results).items():
-        panels = entry["figures"], entry.get("data"), entry.get("kind", "box")
-        drawn[name] = figures.draw_boxes(folder / name, results, *panels)
+        shown = entry["figures"], entry.get("data"), entry.get("kind", "box")
+        drawn[name] = figures.draw_boxes(folder / name, results, *shown)
     made = describe_run(paper, source)
     _write(folder / "results.csv", results.cases.to_csv(index=False, float_format="%.5g"))
     _write(folder / "claims.json", _json(_claims(paper, outcomes)))
@@ -155,7 +157,8 @@ def left_out(results: Results, source: str = PHANTOM) -> list[str]:
     if source == PHANTOM:
         said = "; ".join(
             f"`{paper.phantom_command(name)}` for {data['title']}"
-            for name, data in paper.data.items()
+            for name, data in paper.every_data.items()
+            if name in paper.data or name in paper.content.get("training", {})
         )
         lines.append(f"Phantoms, not the paper's images: {said}.")
         for what, of in (("Voxels along each axis", _voxels), ("People", _people)):
@@ -367,6 +370,15 @@ def _figures(results: Results, drawn: list[str]) -> list[str]:
         ),
         "line.png": (
             "As the paper's Figure 4.1: folding along the grid of settings, and Dice beside it."
+        ),
+        "registration.png": (
+            f"The case with {reference}'s median Dice: fixed, moving and warped images; below each "
+            "its field, as lines that are straight in the moving image, below the moving image the "
+            "true field, where it is known."
+        ),
+        "stages.png": (
+            f"The case with {reference}'s median Dice as training goes on: warped and translated "
+            "image after each of some epochs."
         ),
         **{
             name: f"{entry['caption']}; {reference} in blue."

@@ -10,7 +10,9 @@ unit                   what is independent in a test: "fixed" (person of the fix
 before                 title of the pairs before registration ("before")
 data                   NAME: {title, phantom: {name, moving, fov}, structures: {label: title}}
                        and `overlays: {file: file that goes after it on these data}`; `union`
-                       names the structure that is all labels together
+                       names the structure that is all labels together; with `trained_on: NAME` the
+                       networks of another data set, or of one under `training`, predict on them
+training               data sets to train on alone: NAME: {title, phantom}
 tables                 HEADING of a table of the paper: [its data sets], or {data, figures,
                        columns} with figures of `results.FIGURES` and columns of `tables.COLUMNS`;
                        with `marks` a turned one, see `turned.py`
@@ -20,10 +22,16 @@ ranking                table of ranks, see `ranks.py`
 scales                 smoke, laptop, paper: {size, cases, folds} of the phantoms (size: one number
                        or three) and valid (0), test (people tested in every fold; 0: each in one),
                        fov (the phantom's), test_folds (all), each the same for all data or
-                       {DATA: value}; data (all), epochs (of the row), threads (all cores)
-rows                   NAME: {title} with `configs` where it is not NAME.yaml alone, and `data`
-                       where it does not run on all; the reference does
-ablations              rows and a grid of settings that run on `data` and `test_folds` only
+                       {DATA: value}; data (all), stages (none), threads (all cores)
+rows                   NAME: {title} with `configs` where it is not NAME.yaml alone, `settings`
+                       {KEY.WITH.DOTS: value} over them, and `data` where it does not run on all;
+                       the reference does
+ablations              rows and a grid of settings that run on `data` and `test_folds` only; they
+                       stand beside `reference`, the paper's own where it is left out
+stages                 {rows, data, settings}: rows that also predict with their checkpoints of the
+                       scale's `stages` (epochs), with further settings; they are called ROW_stage1,
+                       ROW_stage2, …, ROW_last in claims
+registration           data sets whose median case `registration.png` shows, see `panels.py`
 printed                ROW: {DATA/STRUCTURE or DATA: {figure: [mean, std, marks], column: text}},
                        median and interquartile range in a turned table
 claims                 [{quote, where, test, ...}], see `claims.py`
@@ -31,6 +39,7 @@ claims                 [{quote, where, test, ...}], see `claims.py`
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -45,6 +54,7 @@ ROOT = Path(__file__).parents[2]
 PAPERS = ROOT / "benchmarks" / "papers"
 SCALES = ("smoke", "laptop", "paper")
 SEED = 0  # of the phantoms
+PHANTOM_OPTIONS = ("moving", "fov", "motion", "noise", "blur")
 
 
 @dataclass(frozen=True)
@@ -55,9 +65,11 @@ class Row:
         name: of its folders, and of its configuration unless `configs` says otherwise.
         title: in tables.
         configs: files under configs/<paper>, later ones win.
-        settings: of a grid, {key with dots: value}, written over the configuration.
-        kind: "row", "ablation" or "grid".
+        settings: {key with dots: value}, written over the configuration.
+        kind: "row", "ablation", "grid" or "stage".
         data: data sets that it runs on; all if None.
+        of: of a stage, the row whose training it is a stage of.
+        epoch: of a stage, how many epochs of it are behind.
     """
 
     name: str
@@ -66,6 +78,8 @@ class Row:
     settings: dict[str, Any] = field(default_factory=dict)
     kind: str = "row"
     data: tuple[str, ...] | None = None
+    of: str | None = None
+    epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +133,13 @@ class Paper:
         return {name: every[name] for name in self.settings.get("data", every)}
 
     @property
+    def every_data(self) -> dict[str, dict]:
+        """All data sets, those to train on alone too, by name."""
+        return {**self.content["data"], **self.content.get("training", {})}
+
+    @property
     def rows(self) -> dict[str, Row]:
-        """All rows by name: of the tables, the ablations and the grid, in this order."""
+        """All rows by name: of the tables, the ablations, the grid and stages, in this order."""
         found = [_row(name, entry, "row") for name, entry in self.content["rows"].items()]
         ablations = self.content.get("ablations", {})
         data = ablations.get("data")
@@ -130,6 +149,8 @@ class Paper:
         ]
         if "grid" in ablations and self.settings.get("grid", True):
             found += _grid_rows(ablations["grid"], data)
+        if "stages" in self.settings:
+            found += _stage_rows(self.content["stages"], found, self.settings["stages"])
         return {row.name: row for row in found}
 
     @property
@@ -140,7 +161,16 @@ class Paper:
             for row in self.rows.values()
             for name in self.data
             if row.data is None or name in row.data
-            for fold in self.test_folds(name)
+            for fold in self._folds_of(row, name)
+        ]
+
+    def _folds_of(self, row: Row, data: str) -> list[int]:
+        folds = self.test_folds(data)
+        if row.kind == "stage":
+            return folds[:1]
+        return [
+            fold
+            for fold in folds
             if row.kind == "row" or fold in self.content["ablations"]["test_folds"]
         ]
 
@@ -149,6 +179,11 @@ class Paper:
         entry = self.content["data"][data]
         structures, union = entry["structures"], entry.get("union")
         return {label: title for label, title in structures.items() if label != union}
+
+    def training(self, run: Run) -> Run:
+        """Return the run whose training a run predicts with: itself, where nothing else is said."""
+        data = self.every_data[run.data].get("trained_on", run.data)
+        return Run(data, self.rows[run.row].of or run.row, run.fold)
 
     def setting(self, key: str, data: str, default: Any = None) -> Any:
         """Return what the scale says of a data set; it may say the same for all."""
@@ -167,7 +202,7 @@ class Paper:
     def config_files(self, run: Run) -> list[Path]:
         """Return the configuration files of a run, without data and scale."""
         folder = self.config_folder
-        overlays = self.content["data"][run.data].get("overlays", {})
+        overlays = self.every_data[run.data].get("overlays", {})
         files = []
         for name in self.rows[run.row].configs:
             files += [folder / name] + ([folder / overlays[name]] if name in overlays else [])
@@ -175,8 +210,8 @@ class Paper:
 
     def phantom_command(self, data: str) -> str:
         """Return the command that makes a data set's phantoms, without the folder to write."""
-        phantom = self.content["data"][data]["phantom"]
-        options = {name: phantom[name] for name in ("moving", "fov") if name in phantom}
+        phantom = self.every_data[data]["phantom"]
+        options = {name: phantom[name] for name in PHANTOM_OPTIONS if name in phantom}
         options |= {"fov": fov} if (fov := self.setting("fov", data)) else {}
         options |= {"seed": SEED, "valid": self.setting("valid", data, 0)}
         options |= {"test": test} if (test := self.setting("test", data)) else {}
@@ -217,7 +252,8 @@ class Paper:
         """Return what is written over the configuration: the length of training, a grid's point."""
         row = self.rows[run.row]
         merged: dict = {}
-        shorter = self.settings.get("overrides", {}).get(row.kind, {})
+        kind = "row" if row.kind == "stage" else row.kind
+        shorter = self.settings.get("overrides", {}).get(kind, {})
         for key, value in {**shorter, **row.settings}.items():
             _put(merged, key, value)
         return merged
@@ -257,7 +293,8 @@ def paper_names() -> list[str]:
 
 def _row(name: str, entry: dict, kind: str) -> Row:
     configs = tuple(entry.get("configs", [f"{name}.yaml"]))
-    return Row(name, entry["title"], configs, kind=kind, data=_listed(entry.get("data")))
+    settings, data = entry.get("settings", {}), _listed(entry.get("data"))
+    return Row(name, entry["title"], configs, settings, kind, data)
 
 
 def _listed(data: list[str] | None) -> tuple[str, ...] | None:
@@ -274,6 +311,25 @@ def _grid_rows(grid: dict, data: list[str] | None) -> list[Row]:
         settings = {grid["axes"][axis]["key"]: value for axis, value in point.items()}
         rows.append(Row(name, title, (grid["base"],), settings, "grid", _listed(data)))
     return rows
+
+
+def _stage_rows(stages: dict, rows: list[Row], epochs: list[int]) -> list[Row]:
+    """Return a row for each of some epochs of the trainings of some rows."""
+    of = {row.name: row for row in rows}
+    return [
+        dataclasses.replace(
+            of[name],
+            name=f"{name}_last" if epoch == epochs[-1] else f"{name}_stage{number}",
+            title=f"{of[name].title}, epoch {epoch}",
+            settings={**of[name].settings, **stages.get("settings", {})},
+            kind="stage",
+            data=_listed(stages.get("data")),
+            of=name,
+            epoch=epoch,
+        )
+        for name in stages["rows"]
+        for number, epoch in enumerate(epochs, start=1)
+    ]
 
 
 def _hash(content) -> str:

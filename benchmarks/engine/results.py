@@ -77,9 +77,12 @@ FIGURES = {
     "motion": Figure("motion_mm", "motion of the bone", "mm", 1.0, -1),
     "turn": Figure("motion_degrees", "turn of the bone", "°", 1.0, -1),
     "tre_image": Figure("tre_image_mm", "TRE", "mm", 1.0, -1, whole=True),
+    "rmse": Figure("rmse_percent", "RMSE", "%", 1.0, -1, whole=True),
     "nmi": Figure("nmi", "NMI", "", 1.0, 1, whole=True, digits=4),
     "folding": Figure("folding_percent", "folding", "%", 1.0, -1, whole=True, digits=3),
     "jacobian_std": Figure("jacobian_std", "std of Jacobian", "", 1.0, -1, whole=True, digits=3),
+    "translation": Figure("translation_percent", "translation L1", "%", 1.0, -1, whole=True),
+    "edges": Figure("translation_edges", "edges kept", "", 1.0, 1, whole=True, digits=3),
 }
 SHOWN = ("dice", "asd")  # in tables and box plots, where a paper does not say
 
@@ -146,7 +149,14 @@ class Results:
         folds (or a pair, where the paper's `unit` says so). Only pairs that all the rows have
         count.
         """
-        columns = {row: self.values(row, place, figure, folds) for row in rows}
+        return self.as_units({row: self.values(row, place, figure, folds) for row in rows})
+
+    def as_units(self, columns: dict[str, pd.Series]) -> pd.DataFrame:
+        """Return figures of pairs in what is independent; only pairs that all columns have count.
+
+        Args:
+            columns: by name, each indexed by `PAIR`.
+        """
         values = pd.concat(columns, axis=1, join="inner")
         if self.paper.content["unit"] == "pair":
             return values
@@ -237,8 +247,9 @@ def collect(paper: Paper, out: str | Path) -> Results:
             frames.append(_read_cases(folder / "evaluation" / "cases.csv", paper, run))
         else:
             missing.append(run)
-        if (folder / "train_seconds.json").is_file():
-            measured = json.loads((folder / "train_seconds.json").read_text())
+        note = Path(out) / paper.training(run).folder / "train_seconds.json"
+        if note.is_file() and paper.rows[run.row].kind != "stage":
+            measured = json.loads(note.read_text())
             training.append({"data": run.data, "row": run.row, "fold": run.fold, **measured})
     if not frames:
         raise ValueError(

@@ -37,6 +37,10 @@ EXPLAINED = {  # figures that the legend says more of where a table shows them
     "hd": "Hausdorff: the largest distance, 100 %.",
     "tre": "TRE: distance to where the phantom's known field takes a voxel, mean over a structure.",
     "tre_image": "TRE: distance to where the phantom's known field takes a voxel, mean.",
+    "rmse": (
+        "RMSE: between the moving image warped by the field and by the known one, in percent of "
+        "its range, where the field is known."
+    ),
     "inside_jacobian": (
         "Jacobian inside: mean of the determinant over the fixed label's voxels; σ its standard "
         "deviation there."
@@ -92,7 +96,10 @@ def ablation_table(results: Results) -> str:
         return ""
     data = list(dict.fromkeys(run.data for run in runs))
     folds = sorted({run.fold for run in runs})
-    return method_table(results, [BEFORE, paper.content["reference"], *rows], data, folds)
+    reference = paper.content["ablations"].get("reference", paper.content["reference"])
+    shown = next((entry for entry in entries(results).values() if entry["data"] == data), {})
+    shown = {name: shown[name] for name in ("figures", "columns") if name in shown}
+    return method_table(results, [BEFORE, reference, *rows], data, folds, **shown)
 
 
 def method_table(
@@ -289,7 +296,12 @@ def _cell(results: Results, row: str, place: str, figure: str, folds: list[int] 
 
 
 def printed_of(results: Results, row: str, place: str) -> dict:
+    """Return what the paper prints of a row at a "DATA/STRUCTURE" or "DATA", by figure."""
     return results.paper.content.get("printed", {}).get(row, {}).get(place, {})
+
+
+def _with_print(text: str, printed) -> str:
+    return f"{text}<br><sub>print {printed}</sub>" if printed else text
 
 
 def _differs(results: Results, row: str, place: str, figure: str, folds: list[int] | None) -> bool:
@@ -302,22 +314,21 @@ def _differs(results: Results, row: str, place: str, figure: str, folds: list[in
 
 def _folding(results: Results, row: str, data: str, folds: list[int] | None) -> str:
     values = results.per_pair(row, data, "folding_percent", folds)
-    printed = printed_of(results, row, data).get("folding")
     text = f"{values.mean():.3f}" if len(values) else NONE
-    return f"{text}<br><sub>print {printed}</sub>" if printed else text
+    return _with_print(text, printed_of(results, row, data).get("folding"))
 
 
 def _folded(results: Results, row: str, data: str, folds: list[int] | None) -> str:
     """Return how many pairs fold anywhere, and what the paper prints."""
     values = results.per_pair(row, data, "folding_percent", folds)
-    printed = printed_of(results, row, data).get("folded")
     text = f"{(values > 0).sum()} of {len(values)}" if len(values) else NONE
-    return f"{text}<br><sub>print {printed}</sub>" if printed else text
+    return _with_print(text, printed_of(results, row, data).get("folded"))
 
 
 def _seconds(results: Results, row: str, data: str, folds: list[int] | None) -> str:
     values = results.per_pair(row, data, "seconds", folds).dropna()
-    return f"{values.median():.3g}" if len(values) else NONE
+    text = f"{values.median():.3g}" if len(values) else NONE
+    return _with_print(text, printed_of(results, row, data).get("seconds"))
 
 
 def _training(results: Results, row: str, data: str, folds: list[int] | None) -> str:

@@ -51,6 +51,17 @@ def phantom(
             "(default: 15). Each person has 80 to 100 % of it."
         ),
     ] = None,
+    noise: Annotated[
+        float | None,
+        typer.Option(
+            help="Brain: standard deviation of noise beside the phantom's own, in percent of the "
+            "brightest intensity (default: none)."
+        ),
+    ] = None,
+    blur: Annotated[
+        float | None,
+        typer.Option(help="Brain: width of a blurring in mm, at half maximum (default: none)."),
+    ] = None,
     spacing: Annotated[
         tuple[float, float, float] | None,
         typer.Option(help="Voxel size in mm, the same for all (default: from --fov)."),
@@ -84,7 +95,9 @@ def phantom(
     try:
         box = parse_box("fov", fov)
         size = size or phantoms.default_size(name)
-        settings = phantoms.Settings(name, size, box, spacing, seed, moving=moving, motion=motion)
+        settings = phantoms.Settings(
+            name, size, box, spacing, seed, moving=moving, motion=motion, noise=noise, blur=blur
+        )
         with Progress(console=console) as progress:
             bar = progress.add_task(f"{name} phantoms", total=None)
             description = phantoms.make_data_set(

@@ -51,6 +51,14 @@ def pairs(
     label_names: Annotated[list[str] | None, typer.Option(help="Names of those values.")] = None,
     folds: Annotated[int, typer.Option(help="Folds; at most one per pair.")] = 4,
     valid: Annotated[int, typer.Option(help="Pairs in each validation split.")] = 0,
+    deform: Annotated[
+        float | None,
+        typer.Option(
+            help="Deform the moving images of aligned pairs by up to so many mm, and keep the true "
+            "field to test with."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the deformations.")] = 0,
     test_same: Annotated[
         bool, typer.Option("--test-same", help="Train and test on the same pairs, all of them.")
     ] = False,
@@ -74,6 +82,8 @@ def pairs(
             valid=valid,
             label_values=label_values or None,
             label_names=label_names or None,
+            deform=deform,
+            seed=seed,
         )
         description = prepare_pairs(
             moving,

@@ -22,13 +22,14 @@ from mmzoo.data.grid import Grid
 from mmzoo.data.motion import Chain
 from mmzoo.data.render import Layer, is_tissue
 
-__all__ = ["FIELDS", "FIXED", "LABELS", "MOTION_MM", "MOVING", "TABLES", "Brain", "acquire", "draw"]
+__all__ = ["FIELDS", "FIXED", "LABELS", "MOTION_MM", "MOVING", "TABLES", "WORSENED", "Brain", "acquire", "draw"]
 
 LABELS = ("tumour", "ventricles", "cortical grey matter", "deep nuclei")
 MOVING, FIXED = ("t1",), "t2"
 PAIRING = "same"
-SIZE = (112, 128, 96)
+SIZE, MULTIPLES = (112, 128, 96), (8, 8, 8)
 MOTION_MM = 15.0
+WORSENED = True
 EDGES_MM = (168.0, 192.0, 160.0)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from mmzoo.data import motion
 from mmzoo.data.grid import Grid
 from mmzoo.data.render import draw_intensities, draw_labels, is_tissue, paint
+from mmzoo.data.scan import worsen
 from mmzoo.data.settings import Settings, phantom_module, trait
 
 MARGIN_MM = 10.0
@@ -32,6 +33,7 @@ def make_case(settings: Settings, modality: str, index: int):
     texture = anatomy.texture(points, modality) if settings.same_person else None
     image = _mean_of_blocks(paint(layers, table, fine.spacing_mm, noise, texture), slabs)
     image = module.acquire(modality, image, grid, anatomy, contrast, noise)
+    image = worsen(image, grid.spacing_mm, settings, noise)
     middle = tuple(slice(count // 2, None, count) for count in slabs)
     return image, draw_labels(layers, module.LABELS)[middle], grid.affine
 

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from nibabel.affines import voxel_sizes
 
 from mmzoo.checks import check_choice, check_positive
 from mmzoo.data import geometry, layout
+from mmzoo.data.deformed import deform, draw_deformation
 from mmzoo.data.grid import check_size, round_up
 
 
@@ -33,6 +35,9 @@ class PairOptions:
         test: pairs that are tested in every fold; 0: each in one fold.
         label_values: values of the label maps, in the order of channels; None takes all.
         label_names: their names; None makes "label 1" of value 1.
+        deform: largest displacement in mm by which moving images are deformed, the true field
+            kept; None leaves them as they are. See ``deformed``.
+        seed: of the deformations.
     """
 
     size: tuple[int, int, int] | None = (64, 64, 64)
@@ -43,6 +48,8 @@ class PairOptions:
     test: int = 0
     label_values: list[int] | None = None
     label_names: list[str] | None = None
+    deform: float | None = None
+    seed: int = 0
 
 
 def prepare_pairs(
@@ -89,6 +96,7 @@ def prepare_pairs(
         cases = _resample_all(files, label_files, boxes, shape, values)
     else:
         shape, cases = place(files, label_files, values)
+    fields = _deform_all(cases, len(moving), options) if options.deform else {}
     folds = _folds(len(moving), options)
     description: dict = {
         "name": "pairs",
@@ -102,12 +110,16 @@ def prepare_pairs(
         "folds": folds,
         "command": command,
     }
+    if options.deform:
+        description |= {"field": layout.FIELD, "deform": options.deform, "seed": options.seed}
     layout.clear_data_set(out)
     # Before the cases, so that what an interrupted run leaves is known to be ours.
     layout.write_description(out, description)
     for case, (image, labels, affine, source) in cases.items():
         layout.save_case(out, case, image, labels, affine)
         description["cases"][case] = layout.case_info(out, case) | {"source": source}
+    for pair, field in fields.items():
+        layout.save_field(out, *pair, *field)
     layout.write_folds(out, folds, shape, labelled=bool(label_files), pairing="same")
     layout.write_description(out, description | {"complete": True})
     return description | {"complete": True}
@@ -119,6 +131,9 @@ def _check_options(options: PairOptions) -> None:
     check_size(options.size or ())
     for length in options.spacing or ():
         check_positive("spacing", length)
+    if options.deform is not None:
+        check_positive("deform", options.deform)
+    check_positive("seed", options.seed, allow_zero=True)
     if isinstance(options.crop, str):
         check_choice("crop", options.crop, ["none", "body"])
     else:
@@ -221,6 +236,20 @@ def _resample_all(files, label_files, boxes, shape, values) -> dict:
             affine = geometry.ras_affine(grid)
             cases[f"{role}_{k:03d}"] = (image, labels, affine, str(Path(path).resolve()))
     return cases
+
+
+def _deform_all(cases: dict, num_pairs: int, options: PairOptions) -> dict:
+    """Deform the moving cases in place; return (moving, fixed) -> true field and affine."""
+    fields = {}
+    for k in range(num_pairs):
+        moving, fixed = f"moving_{k:03d}", f"fixed_{k:03d}"
+        image, labels, affine, source = cases[moving]
+        spacing = voxel_sizes(affine)
+        motion = draw_deformation(options.seed, k, options.deform, image.shape, spacing)
+        image, labels, ddf = deform(motion, image, labels, spacing)
+        cases[moving] = (image, labels, affine, source)
+        fields[moving, fixed] = (ddf, affine)
+    return fields
 
 
 def _clip(path: Path, image: np.ndarray) -> np.ndarray:

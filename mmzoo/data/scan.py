@@ -1,8 +1,11 @@
 """The scanner, for all phantoms: from a noise-free image to what CT or MR would have stored."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from mmzoo.data.fields import bias_field, correlated_gaussian, rician
+
+FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian of standard deviation one
 
 
 def scan(
@@ -45,3 +48,24 @@ def scan_with_gain(
     """Turn one of several MR images of one session into a scan of a gain between two."""
     gain = np.float32(contrast.uniform(*gains))
     return scan_again(modality, gain * image, grid, anatomy, noise)
+
+
+def worsen(image: np.ndarray, spacing_mm, settings, noise) -> np.ndarray:
+    """Return an MR image blurred and with more noise, where the settings ask for it; air stays 0.
+
+    Args:
+        image: (dim1, dim2, dim3), 0 in the air.
+        spacing_mm: voxel size.
+        settings: with `blur` in mm (full width at half maximum of a Gaussian) and `noise` (standard
+            deviation, in percent of the brightest intensity), or None for none.
+        noise: generator of what differs between voxels.
+    """
+    if not (settings.blur or settings.noise):
+        return image
+    body, brightest = image > 0, image.max()
+    if settings.blur:
+        sigma = settings.blur / FWHM / np.asarray(spacing_mm)
+        image = gaussian_filter(image, sigma)
+    if settings.noise:
+        image = rician(noise, image, settings.noise / 100 * brightest)
+    return np.where(body, image, 0).astype(np.float32)

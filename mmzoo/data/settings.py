@@ -27,6 +27,7 @@ OPTIONAL = {
     "MULTIPLES": (16, 16, 16),
     "SLABS": (1, 1, 1),
     "MOTION_MM": None,
+    "WORSENED": False,
 }
 
 
@@ -45,6 +46,9 @@ class Settings:
         moving: the moving modality (empty: the phantom's first).
         motion: largest displacement between two states of one person in millimetres (None: the
             phantom's own; most have no other).
+        noise: standard deviation of noise beside the phantom's own, in percent of the brightest
+            intensity (None: none).
+        blur: full width at half maximum of a blurring in millimetres (None: none).
 
     Raises:
         ValueError: for a phantom that there is not.
@@ -58,6 +62,8 @@ class Settings:
     version: int = VERSION
     moving: str = ""
     motion: float | None = None
+    noise: float | None = None
+    blur: float | None = None
 
     def __post_init__(self) -> None:
         module = phantom_module(self.name)
@@ -73,6 +79,9 @@ class Settings:
             del settings["moving"]
         if trait(self.name, "MOTION_MM") is None:
             del settings["motion"]
+        for name in ("noise", "blur"):
+            if settings[name] is None:
+                del settings[name]
         return settings
 
     @property
@@ -92,6 +101,7 @@ class Settings:
         check_size(self.size, trait(self.name, "MULTIPLES"), trait(self.name, "SMALLEST"))
         check_positive("seed", self.seed, allow_zero=True)
         self._check_motion()
+        self._check_worsened()
         if isinstance(self.fov, tuple):
             for length in self.fov:
                 check_positive("fov", length)
@@ -116,6 +126,19 @@ class Settings:
         check_positive("motion", self.motion, allow_zero=True)
 
 
+    def _check_worsened(self) -> None:
+        for name in ("noise", "blur"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if not trait(self.name, "WORSENED"):
+                raise ValueError(
+                    f"the {name} of phantom {self.name} cannot be chosen, got {value}; leave "
+                    f"`{name}` out."
+                )
+            check_positive(name, value)
+
+
 def phantom_module(name: str):
     """Return the module of an anatomy.
 
@@ -131,6 +154,7 @@ def phantom_module(name: str):
     * PLANES: what the slices across each axis are called;
     * SIZE, SMALLEST, MULTIPLES: the default size, the smallest, and what its axes are multiples of;
     * SLABS: odd numbers of sheets along each axis that a voxel's intensity is the mean of;
+    * WORSENED: whether noise and blur can be added, which takes images that are 0 in the air;
     * MOTION_MM: the default size of the motion, where it can be chosen; ``draw`` is then given it.
 
     Raises:

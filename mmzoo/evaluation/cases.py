@@ -22,6 +22,7 @@ from mmzoo.metrics import (
     mean_change_at_edge,
     normalised_mutual_information,
     rigid_motion_error,
+    root_mean_square_error,
     surface_distances,
     target_registration_error,
 )
@@ -37,11 +38,16 @@ class Case:
     structure of a pair. `structure` is "" and the figures of a structure NaN for unlabelled pairs,
     but for `tre_mm`, the mean distance to the true field, which is over the voxels of the fixed
     label, over all where the truth is known for unlabelled pairs; `tre_image_mm` is always over
-    all. Both are NaN where the data have no true field.
+    all. `rmse_percent` is the root of the mean squared difference between the moving image warped
+    by the field and by the true one, over all voxels where the truth is known, in percent of the
+    image's range (Zhang et al. 2020, section 3.3). All three are NaN without a true field.
     Of the field inside the fixed label, which lives on the same grid, are: mean and standard
     deviation of the Jacobian determinant J; `edge_jacobian_change`, the mean of |J - 1| over the
     label's voxels with a neighbour outside it; and how far the rigid motion that fits the field is
     from the true one, at the label's centre and in its angle, NaN where the data know none.
+    `translation_percent` is the mean absolute difference between a translated image and the fixed
+    one, in percent of the fixed one's range, `translation_edges` the gradient similarity between
+    the translated image and the warped one; NaN where the prediction saved none.
     `seconds` is the wall time of the registration alone, NaN for other stages than "network".
     """
 
@@ -68,6 +74,9 @@ class Case:
     gradient_similarity: float = math.nan
     inverse_consistency_voxels: float = math.nan
     tre_image_mm: float = math.nan
+    rmse_percent: float = math.nan
+    translation_percent: float = math.nan
+    translation_edges: float = math.nan
     seconds: float = math.nan
 
 
@@ -212,8 +221,37 @@ def _image_figures(
             data.fixed, warped, spacing_mm=data.spacing_mm
         ),
         "tre_image_mm": _error(data, ddf),
+        "rmse_percent": _intensity_error(data, warped),
     }
     backward = data.backward_ddf
     if stage == "network" and backward is not None and backward.shape == ddf.shape:
         figures["inverse_consistency_voxels"] = inverse_consistency_error(ddf, backward)
+    if stage == "network" and data.translated is not None:
+        figures |= _translation_figures(data, warped, data.translated)
     return figures
+
+
+def _intensity_error(data: PairData, warped: np.ndarray) -> float:
+    """Return how much a warped image differs from the rightly warped one, in percent."""
+    if data.true_ddf is None:
+        return math.nan
+    known = np.isfinite(data.true_ddf).all(axis=-1)
+    truth = warp(data.moving, np.where(known[..., None], data.true_ddf, 0), data.interpolation)
+    return _percent(root_mean_square_error(warped, truth, known), data.moving)
+
+
+def _translation_figures(
+    data: PairData, warped: np.ndarray, translated: np.ndarray
+) -> dict[str, float]:
+    error = float(np.abs(translated - data.fixed).mean())
+    edges = gradient_field_similarity(warped, translated, spacing_mm=data.spacing_mm)
+    return {
+        "translation_percent": _percent(error, data.fixed),
+        "translation_edges": edges,
+    }
+
+
+def _percent(error: float, image: np.ndarray) -> float:
+    """Return an error in percent of an image's range; NaN for a constant image."""
+    span = float(np.ptp(image))
+    return 100 * error / span if span else math.nan

@@ -31,6 +31,9 @@ IMAGE = (
     "gradient_similarity",
     "inverse_consistency_voxels",
     "tre_image_mm",
+    "rmse_percent",
+    "translation_percent",
+    "translation_edges",
     "seconds",
 )
 ALL_STRUCTURES = "mean of structures"

@@ -39,6 +39,9 @@ IMAGE_FIGURES = (
     Figure("gradient_similarity", "gradient similarity", 3),
     Figure("inverse_consistency_voxels", "inverse error (voxels)", 2),
     Figure("tre_image_mm", "TRE mm", 2),
+    Figure("rmse_percent", "RMSE %", 2),
+    Figure("translation_percent", "translation L1 %", 2),
+    Figure("translation_edges", "edges kept", 3),
     Figure("seconds", "seconds", 2),
 )
 

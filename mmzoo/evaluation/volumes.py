@@ -34,6 +34,8 @@ class PairData:
         moving_affine: (4, 4), voxel to world in mm, of the moving grid; the fixed one's if None.
         true_motions: by structure, (4, 4), world of the fixed image to world of the moving one, in
             mm; empty where they are not known.
+        translated: the warped image in the fixed one's modality, (f_dim1, f_dim2, f_dim3), where
+            the prediction has `translated_image.nii.gz` (method `deform-gan`, when asked).
     """
 
     moving: np.ndarray
@@ -48,6 +50,7 @@ class PairData:
     interpolation: str = "linear"
     moving_affine: np.ndarray | None = None
     true_motions: dict[str, np.ndarray] = field(default_factory=dict)
+    translated: np.ndarray | None = None
 
     def with_union(self) -> PairData:
         """Return the pair with a label more on either side: all of its own together."""
@@ -73,6 +76,10 @@ def read_pair(pair: Pair) -> PairData:
     backward = _read_volume(backward_path, rank=4)[0] if backward_path.exists() else None
     if backward is not None:
         _check_shape(backward_path, backward, (*moving.shape, 3), "the moving image's grid")
+    translated_path = pair.folder / "translated_image.nii.gz"
+    translated = _read_volume(translated_path, rank=3)[0] if translated_path.exists() else None
+    if translated is not None:
+        _check_shape(translated_path, translated, fixed.shape, "the fixed image's grid")
     return PairData(
         moving=moving,
         fixed=fixed,
@@ -88,6 +95,7 @@ def read_pair(pair: Pair) -> PairData:
         interpolation=pair.interpolation,
         moving_affine=moving_affine,
         true_motions=_read_motions(pair.true_motions),
+        translated=translated,
     )
 
 

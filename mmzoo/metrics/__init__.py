@@ -16,6 +16,7 @@ from mmzoo.metrics.similarity import (
     gradient_field_similarity,
     mutual_information,
     normalised_mutual_information,
+    root_mean_square_error,
 )
 from mmzoo.metrics.surface import (
     SurfaceDistances,
@@ -42,6 +43,7 @@ __all__ = [
     "mutual_information",
     "normalised_mutual_information",
     "rigid_motion_error",
+    "root_mean_square_error",
     "surface_distances",
     "target_registration_error",
 ]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmzoo.metrics.arrays import check_same_shape, check_spacing
+from mmzoo.metrics.arrays import as_mask, check_same_shape, check_spacing
 
 
 def mutual_information(fixed: np.ndarray, warped: np.ndarray, *, num_bins: int = 64) -> float:
@@ -79,17 +79,45 @@ def gradient_field_similarity(
     return float(np.mean(inner**2 / (_with_eps(squared_fixed) * _with_eps(squared_warped))))
 
 
+def root_mean_square_error(
+    image: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None
+) -> float:
+    """Return the root of the mean squared difference of two images, in their unit.
+
+    Args:
+        image: of any rank.
+        truth: the same shape.
+        mask: the same shape, binary, voxels that count; all if None.
+
+    Returns:
+        0 or more; 0 for equal images, NaN where no voxel counts.
+
+    Raises:
+        ValueError: if shapes differ, a value is not finite or the mask is not binary.
+    """
+    check_same_shape("image", image, "truth", truth)
+    image, truth = _finite("image", image), _finite("truth", truth)
+    squared = (image - truth) ** 2
+    if mask is not None:
+        check_same_shape("mask", mask, "image", image)
+        squared = squared[as_mask("mask", mask)]
+    return float(np.sqrt(squared.mean())) if squared.size else float("nan")
+
+
 def _with_eps(squared_length: np.ndarray) -> np.ndarray:
     return squared_length + np.mean(np.sqrt(squared_length)) ** 2
 
 
 def _images(fixed: np.ndarray, warped: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     check_same_shape("fixed", fixed, "warped", warped)
-    images = np.asarray(fixed, dtype=np.float64), np.asarray(warped, dtype=np.float64)
-    for name, image in zip(("fixed", "warped"), images, strict=True):
-        if not np.isfinite(image).all():
-            raise ValueError(f"`{name}` must be finite, got NaN or infinity.")
-    return images
+    return _finite("fixed", fixed), _finite("warped", warped)
+
+
+def _finite(name: str, image: np.ndarray) -> np.ndarray:
+    image = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(image).all():
+        raise ValueError(f"`{name}` must be finite, got NaN or infinity.")
+    return image
 
 
 def _entropies(fixed: np.ndarray, warped: np.ndarray, num_bins: int) -> tuple[float, float, float]:

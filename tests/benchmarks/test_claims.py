@@ -328,3 +328,34 @@ def test_the_papers_claims_name_tests_rows_and_places_that_there_are(path):
         assert {claim.get("by", "dice")} <= set(FIGURES)
         assert set(claim.get("figures", [])) <= set(FIGURES)
         assert set(claim.get("margins", {})) in (set(), set(claim.get("figures", [])))
+
+
+# === Keeps ===
+
+KEEPS = {
+    "test": "keeps",
+    "rows": ["net"],
+    "at": ["liver"],
+    "clean": "heart",
+    "figures": ["folding"],
+    "margins": {"folding": 0.2},
+}
+
+
+def test_a_row_keeps_its_figures_where_they_are_worse_by_less_than_the_margin(results):
+    cases = results.cases
+    worse = cases["data"] == "liver"
+    cases.loc[worse, "folding_percent"] += 0.1
+    outcome = judge(KEEPS, results)
+    assert outcome.verdict == HELD
+    (part,) = outcome.parts
+    assert (part.at, part.other, part.row) == ("Livers", "Hearts", "Net")
+    assert part.difference == pytest.approx(0.1) and part.n == 6
+    cases.loc[worse, "folding_percent"] += 0.15
+    assert judge(KEEPS, results).verdict == NOT_HELD
+
+
+def test_without_a_run_on_the_worse_data_nothing_is_kept(results):
+    results.paper.content["scales"]["laptop"]["data"] = ["heart"]
+    outcome = judge(KEEPS, results)
+    assert outcome.verdict == NOT_TESTABLE and "no run of net on liver" in outcome.reason

@@ -113,6 +113,52 @@ def test_a_phantom_is_told_only_what_the_description_says(description):
     assert paper.phantom_command("heart") == command
 
 
+TRAINING = {"still": {"title": "S", "phantom": {"name": "brain", "motion": 0}}}
+TRAINED_ON = {
+    **DESCRIPTION["data"],
+    "heart": {**DESCRIPTION["data"]["heart"], "trained_on": "still"},
+}
+
+
+def test_a_data_set_may_be_trained_on_another_one_which_is_not_tested(description):
+    paper = rewrite(description, data=TRAINED_ON, training=TRAINING)
+    assert paper.training(Run("heart", "net", 2)) == Run("still", "net", 2)
+    assert paper.training(Run("liver", "net", 2)) == Run("liver", "net", 2)
+    assert {run.data for run in paper.runs} == {"heart", "liver"}
+    assert paper.phantom_command("still").startswith("mmzoo phantom brain --motion 0 --seed 0")
+    assert [path.name for path in paper.config_files(Run("still", "net", 0))] == ["net.yaml"]
+
+
+def test_prepared_data_must_hold_what_is_trained_on(description, tmp_path):
+    paper = rewrite(description, data=TRAINED_ON, training=TRAINING)
+    write_set(tmp_path / "all" / "heart", "mr", ["myocardium"])
+    with pytest.raises(ValueError, match="heart, whose networks are trained on still; put both"):
+        prepared_folders(paper, str(tmp_path / "all"))
+    write_set(tmp_path / "all" / "still", "mr", [])
+    assert set(prepared_folders(paper, str(tmp_path / "all"))) == {"heart", "still"}
+
+
+def test_stages_predict_with_earlier_checkpoints_of_a_row_s_training(description):
+    scale = {**DESCRIPTION["scales"]["paper"], "stages": [1, 4, 9]}
+    scale["overrides"] = {"row": {"train.epochs": 9}}
+    stages = {"rows": ["net"], "data": ["liver"], "settings": {"train.loss.b": 5}}
+    paper = rewrite(description, stages=stages, scales={"paper": scale})
+    names = ["net_stage1", "net_stage2", "net_last"]
+    runs = [run for run in paper.runs if run.row in names]
+    assert runs == [Run("liver", name, 0) for name in names]
+    assert [paper.rows[name].epoch for name in names] == [1, 4, 9]
+    assert paper.rows["net_stage2"].title == "Net, epoch 4"
+    assert paper.training(runs[1]) == Run("liver", "net", 0)
+    assert paper.overrides(runs[1]) == {"train": {"epochs": 9, "loss": {"b": 5}}}
+
+
+def test_a_row_may_have_settings_of_its_own(description):
+    rows = {**DESCRIPTION["rows"], "wide": {"title": "W", "configs": ["net.yaml"]}}
+    rows["wide"]["settings"] = {"train.loss.b": 8}
+    paper = rewrite(description, rows=rows)
+    assert paper.overrides(Run("heart", "wide", 0)) == {"train": {"loss": {"b": 8}}}
+
+
 def test_an_overlay_follows_its_file_on_its_data(description):
     paper = load_paper(str(description), "paper")
     names = [path.name for path in paper.config_files(Run("liver", "net", 0))]
@@ -207,8 +253,9 @@ def test_shipped_descriptions_are_whole(name, scale):
         for title in entry["structures"].values()
     }
     cells |= set(paper.content["data"])
-    ablations = paper.content.get("ablations", {"rows": {}})
-    known = {"before", *paper.content["rows"], *ablations["rows"]}
+    ablations = paper.content.get("ablations", {})
+    known = {"before", *paper.content["rows"], *ablations.get("rows", {})}
+    known |= {row.name for row in paper.rows.values() if row.kind == "stage"}
     assert paper.content["unit"] in UNITS
     assert paper.rows[paper.content["reference"]].data is None
     for row in paper.rows.values():

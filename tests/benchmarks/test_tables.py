@@ -175,6 +175,20 @@ def test_a_missing_point_of_the_grid_is_shown(paper, out):
     assert table["a = 2"]["b = 1"] == "**63.10**"
 
 
+def test_ablations_may_have_a_reference_of_their_own_and_their_table_s_figures(results):
+    results.paper.content["ablations"]["reference"] = "tool"
+    results.paper.content["tables"]["Table 1"] = {"data": ["heart"], "figures": ["asd"]}
+    table = rows_of(ablation_table(results))
+    assert list(table) == ["before", "Tool", "Variant"]
+    assert "LVC ASD mm" in table["Tool"] and "LVC Dice %" not in table["Tool"]
+
+
+def test_printed_seconds_stand_below_the_measured(results):
+    results.paper.content["printed"]["net"]["heart"] = {"seconds": "4.4 (CPU)"}
+    table = method_table(results, ["net"], ["heart"], columns=["seconds"])
+    assert "<br><sub>print 4.4 (CPU)</sub>" in table
+
+
 def test_a_scale_without_ablations_has_no_tables_of_them(results):
     results.paper.content["scales"]["laptop"] |= {"ablations": [], "grid": False}
     assert ablation_table(results) == grid_table(results) == ""

@@ -5,10 +5,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
 from mmzoo.data import geometry
 from mmzoo.data.pairs import PairOptions, prepare_pairs
+from mmzoo.metrics import dice, jacobian_determinant
 
 SLOPE = np.array([1.0, -2.0, 3.5])
 
@@ -342,3 +344,65 @@ def test_real_t1_and_pd_show_the_same_head_place_by_place(real_data, tmp_path):
         index = np.moveaxis(points @ inverse[:3, :3].T + inverse[:3, 3], -1, 0)
         direct = map_coordinates(np.asarray(source.dataobj, np.float32), index, order=1)
         assert np.corrcoef(values.ravel(), direct.ravel())[0, 1] > 0.95
+
+
+# === Deformation ===
+
+
+@pytest.fixture
+def blobs(tmp_path):
+    """One aligned pair with a label, on an anisotropic, turned grid."""
+    shape, spacing = (32, 48, 16), (2.0, 1.5, 4.0)
+    affine = oblique_affine((10, -20, 30), spacing, shape, (12, -8, 20))
+    smooth = gaussian_filter(np.random.default_rng(0).random(shape), 2).astype(np.float32)
+    image = save(tmp_path / "t1.nii.gz", smooth, affine)
+    label = save(tmp_path / "label.nii.gz", (smooth > 0.52).astype(np.uint8), affine)
+    return image, label
+
+
+def prepare_deformed(blobs, out, **changes):
+    image, label = blobs
+    options = PairOptions(size=(32, 48, 16), **{"deform": 8.0, "seed": 3, **changes})
+    labels = {"moving_labels": [label], "fixed_labels": [label]}
+    return prepare_pairs([image], [image], out, options, **labels)
+
+
+def volume(out, name):
+    return nib.load(out / f"{name}.nii.gz").get_fdata()
+
+
+def test_the_true_field_undoes_the_deformation_and_does_not_fold(blobs, tmp_path):
+    out = tmp_path / "out"
+    prepare_deformed(blobs, out)
+    field = volume(out, "fields/moving_000__fixed_000")
+    known = np.isfinite(field).all(axis=-1)
+    assert known.mean() > 0.7
+    lengths = np.linalg.norm(field * (2.0, 1.5, 4.0), axis=-1)
+    assert 0.8 * 8 * 0.8 < np.nanmax(lengths) < 8.2
+    points = np.indices(known.shape) + np.moveaxis(np.where(known[..., None], field, 0), -1, 0)
+    fixed, moving = volume(out, "images/fixed_000"), volume(out, "images/moving_000")
+    off = np.abs(map_coordinates(moving, points, order=1, mode="nearest") - fixed)[known]
+    assert off.mean() < 0.3 * np.abs(moving - fixed)[known].mean()
+    labels = [volume(out, f"labels/{case}_000")[..., 0] for case in ("fixed", "moving")]
+    back = map_coordinates(labels[1], points, order=1, mode="nearest") >= 0.5
+    assert dice(back[known], labels[0][known] > 0) > 0.85 > dice(labels[1] > 0, labels[0] > 0)
+    inner = tuple(slice(4, -4) for _ in range(3))
+    assert jacobian_determinant(field[inner]).min() > 0
+
+
+def test_the_seed_decides_the_deformation(blobs, tmp_path):
+    made = [
+        prepare_deformed(blobs, tmp_path / name, seed=seed) and tmp_path / name
+        for name, seed in (("a", 3), ("b", 3), ("c", 4))
+    ]
+    a, b, c = (volume(out, "images/moving_000") for out in made)
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).max() > 0
+    prepare_deformed(blobs, tmp_path / "still", deform=None)
+    assert not (tmp_path / "still" / "fields").exists()
+
+
+def test_a_deformation_must_have_a_size(blobs, tmp_path):
+    with pytest.raises(ValueError, match="`deform` must be a number above 0, got -1"):
+        prepare_deformed(blobs, tmp_path / "out", deform=-1)
+    assert not (tmp_path / "out").exists()

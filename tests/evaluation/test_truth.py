@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from helpers_prediction import save
+from scipy.ndimage import map_coordinates
 
 from mmzoo.data.phantom import Settings, make_data_set
 from mmzoo.evaluation import PredictionError, evaluate, open_prediction
@@ -72,6 +73,40 @@ def test_error_is_measured_per_structure_and_over_the_image(data, tmp_path, link
     assert cell(cases, "before", "myocardium", "tre_mm") == pytest.approx(expected, rel=1e-4)
 
 
+def test_rmse_compares_with_the_moving_image_warped_by_the_truth(run, data):
+    cases = evaluate(run, affine=False, pictures=0).cases
+    moving = nib.load(data / "images" / "ed_000.nii.gz").get_fdata()
+    truth = truth_of(data)
+    known = np.isfinite(truth).all(axis=-1)
+    points = np.moveaxis(np.indices(moving.shape), 0, -1) + np.where(known[..., None], truth, 0)
+    images = [
+        map_coordinates(moving, np.moveaxis(points + by, -1, 0), order=1, mode="nearest")
+        for by in (0 * OFF, OFF)
+    ]
+    squares = ((images[0] - images[1]) ** 2)[known]
+    expected = 100 * np.sqrt(squares.mean()) / np.ptp(moving)
+    rmse = cases.set_index("stage").loc["network", "rmse_percent"]
+    assert rmse.tolist() == pytest.approx([expected] * 3, rel=1e-3)
+    assert cell(cases, "before", "myocardium", "rmse_percent") > expected
+
+
+def test_a_translated_image_is_compared_with_fixed_and_warped_image(run, data):
+    assert evaluate(run, affine=False, pictures=0).cases["translation_percent"].isna().all()
+    pair = run / "test" / "pair_0"
+    fixed = nib.load(pair / "fixed_image.nii.gz")
+    values = fixed.get_fdata()
+    save(pair / "translated_image.nii.gz", values + 0.1 * np.ptp(values), fixed.affine)
+    found = evaluate(run, affine=False, pictures=0)
+    case = found.cases[found.cases["stage"] == "network"].iloc[0]
+    assert case["translation_percent"] == pytest.approx(10, rel=1e-4)
+    # edges are not moved by adding a constant: those of the fixed image against the warped one's
+    assert case["translation_edges"] == pytest.approx(case["gradient_similarity"], rel=1e-4)
+    assert "edges kept" in (found.out / "summary.md").read_text()
+    save(pair / "translated_image.nii.gz", values[1:], fixed.affine)
+    with pytest.raises(PredictionError, match="translated_image.nii.gz` must have shape"):
+        evaluate(run, affine=False, pictures=0)
+
+
 def test_error_stands_in_all_tables_where_there_is_a_truth(run):
     found = evaluate(run, affine=False, pictures=0)
     text = (found.out / "summary.md").read_text()
@@ -92,7 +127,7 @@ def test_unlabelled_pairs_are_measured_over_all_voxels(data, tmp_path):
 
 def test_without_a_truth_there_is_no_error_and_no_column_of_it(prediction):
     found = evaluate(prediction, affine=False, pictures=0)
-    assert found.cases[["tre_mm", "tre_image_mm"]].isna().all(axis=None)
+    assert found.cases[["tre_mm", "tre_image_mm", "rmse_percent"]].isna().all(axis=None)
     assert "TRE" not in (found.out / "summary.md").read_text()
 
 

@@ -59,12 +59,21 @@ def test_training_order_follows_the_seed_and_changes_with_the_epoch(config):
     assert orders(config, "train") != first
 
 
-def test_a_continued_training_does_not_repeat_the_first_epochs(config):
-    seeding.seed_run(3)
-    first = orders(config, "train")
-    seeding.seed_run(3)
-    seeding.continue_at(6)
-    assert orders(config, "train") != first
+def test_a_training_that_goes_on_ends_bit_for_bit_as_if_it_had_not_stopped(
+    config, write_config, run_train, trained
+):
+    # four pairs in random order, in two batches an epoch, each deformed at random
+    path = write_config(config)
+    run_train(path, max_epochs=1)
+    run = run_train(path)
+    assert not are_equal(trained / "save/ckpt-1", trained / "save/ckpt-2")
+    assert are_equal(trained / "save/ckpt-2", run / "save/ckpt-2")
+
+
+def test_a_training_without_a_seed_goes_on_with_other_data(config, write_config, run_train):
+    path = write_config(config, train__seed=None)
+    run_train(path, max_epochs=1)
+    assert (run_train(path) / "save/ckpt-2.index").is_file()
 
 
 def test_validation_order_stays_deepregs(config):

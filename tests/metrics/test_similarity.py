@@ -7,6 +7,7 @@ from mmzoo.metrics import (
     gradient_field_similarity,
     mutual_information,
     normalised_mutual_information,
+    root_mean_square_error,
 )
 
 SPACING = (1.0, 2.0, 0.5)
@@ -113,3 +114,27 @@ def test_images_are_checked(images):
         gradient_field_similarity(images[0], images[1] * np.nan, spacing_mm=SPACING)
     with pytest.raises(ValueError, match="`num_bins` must be 2 or more, got 1"):
         mutual_information(*images, num_bins=1)
+
+
+# === Root mean square error ===
+
+
+def test_root_mean_square_error_is_that_of_a_plain_loop():
+    draws = np.random.default_rng(0)
+    image, truth = draws.random((2, 5, 4, 3))
+    mask = draws.random((5, 4, 3)) < 0.5
+    squares = [(image[i] - truth[i]) ** 2 for i in np.ndindex(5, 4, 3) if mask[i]]
+    expected = (sum(squares) / len(squares)) ** 0.5
+    assert root_mean_square_error(image, truth, mask) == pytest.approx(expected)
+    assert root_mean_square_error(image, image + 0.25) == pytest.approx(0.25)
+
+
+def test_root_mean_square_error_of_no_voxel_is_nan_and_bad_input_is_refused():
+    image = np.zeros((3, 3))
+    assert math.isnan(root_mean_square_error(image, image, np.zeros((3, 3))))
+    with pytest.raises(ValueError, match="must be binary"):
+        root_mean_square_error(image, image, np.full((3, 3), 2))
+    with pytest.raises(ValueError, match="same shape"):
+        root_mean_square_error(image, np.zeros((3, 2)))
+    with pytest.raises(ValueError, match="`truth` must be finite"):
+        root_mean_square_error(image, np.full((3, 3), np.nan))

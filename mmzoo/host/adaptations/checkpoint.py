@@ -37,7 +37,7 @@ def restore_in_train(train_module) -> None:
         epoch = epoch_of(path)
         check_matches(model, path)
         callback.restore(path)
-        seeding.continue_at(epoch)
+        seeding.go_on_with_data(model, epoch)
         logging.warning("Going on from %s, which has %d epochs behind it.", path, epoch)
         return callback, epoch
 

@@ -1,5 +1,6 @@
 """Adaptations that make `train.seed` reproduce a run."""
 
+import functools
 import random
 import types
 
@@ -18,7 +19,6 @@ def seed_run(seed: int | None) -> None:
         seed: the configuration's `train.seed`, from 0 to 2**32 - 1.
     """
     global _loader_draws
-    # "0": the epochs that are behind, see continue_at
     _loader_draws = None if seed is None else random.Random(f"{seed} 0")
     if seed is None:
         return
@@ -26,11 +26,27 @@ def seed_run(seed: int | None) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
-def continue_at(epoch: int) -> None:
-    """Let the loaders of a seeded run draw as of the given epoch."""
-    global _loader_draws
-    if _loader_draws is not None:
-        _loader_draws = random.Random(f"{_loader_draws.random()} {epoch}")
+def go_on_with_data(model, epoch: int) -> None:
+    """Let a seeded run that goes on see the data that it would have seen without a stop.
+
+    Order, patches, label choices and augmentation are drawn one after the other from the run's
+    seed, so the epochs that are behind are drawn again, and left out. Without a seed nothing can
+    be repeated, and nothing is.
+
+    Args:
+        model: what `fit` is called of next.
+        epoch: how many epochs are behind.
+    """
+    if _loader_draws is None or not epoch:
+        return
+    fit = model.fit
+
+    @functools.wraps(fit)
+    def fit_from_there(*args, x, steps_per_epoch, **kwargs):
+        behind = x.skip(epoch * steps_per_epoch)
+        return fit(*args, x=behind, steps_per_epoch=steps_per_epoch, **kwargs)
+
+    model.fit = fit_from_there
 
 
 def draw_generator(seed=None) -> random.Random:
