@@ -255,7 +255,8 @@ def test_shipped_descriptions_are_whole(name, scale):
     cells |= set(paper.content["data"])
     ablations = paper.content.get("ablations", {})
     known = {"before", *paper.content["rows"], *ablations.get("rows", {})}
-    known |= {row.name for row in paper.rows.values() if row.kind == "stage"}
+    made = [*paper.rows.values(), *load_paper(name, "paper").rows.values()]
+    known |= {row.name for row in made if row.kind in ("stage", "grid")}
     assert paper.content["unit"] in UNITS
     assert paper.rows[paper.content["reference"]].data is None
     for row in paper.rows.values():
