@@ -208,7 +208,8 @@ def test_shipped_descriptions_are_whole(name, scale):
     }
     cells |= set(paper.content["data"])
     ablations = paper.content.get("ablations", {"rows": {}})
-    known = {"before", *paper.content["rows"], *ablations["rows"]}
+    known = {"before", *paper.content["rows"], *ablations.get("rows", {})}
+    grid = {row.name for row in load_paper(name, "paper").rows.values() if row.kind == "grid"}
     assert paper.content["unit"] in UNITS
     assert paper.rows[paper.content["reference"]].data is None
     for row in paper.rows.values():
@@ -218,7 +219,7 @@ def test_shipped_descriptions_are_whole(name, scale):
     assert set(paper.content["printed"]) <= known
     for claim in paper.content["claims"]:
         named = {claim.get("row", "before"), *claim.get("than", []), *claim.get("rows", [])}
-        assert named.union(*claim.get("pairs", [])) <= known
+        assert named.union(*claim.get("pairs", [])) <= known | grid
         assert set(claim.get("at", [])) <= cells
     ranking = paper.content.get("ranking", {"rows": [], "at": "", "printed": {}})
     assert set(ranking["rows"]) == ranking["printed"].keys() - {"tests"}
@@ -226,3 +227,18 @@ def test_shipped_descriptions_are_whole(name, scale):
     for run in paper.runs:
         merged = merge_files(paper.config_files(run))
         assert ("baseline" in merged) != ("train" in merged)
+
+
+def test_a_scale_may_choose_field_of_view_and_one_test_set(description):
+    scale = {"size": 96, "cases": 20, "folds": 4, "fov": "100,90,80", "test": {"liver": 5}}
+    paper = rewrite(description, scales={"paper": scale})
+    assert "--fov 100,90,80 --seed 0 --valid 0 --size" in paper.phantom_command("heart")
+    assert "--valid 0 --test 5 --size 96 96 96" in paper.phantom_command("liver")
+
+
+def test_the_union_of_labels_is_no_label(description):
+    data = {"heart": {**DESCRIPTION["data"]["heart"], "union": "all"}}
+    data["heart"]["structures"] = {"myocardium": "Myo", "all": "All"}
+    scale = {"size": 16, "cases": 4, "folds": 2, "data": ["heart"]}
+    paper = rewrite(description, data=data, scales={"paper": scale})
+    assert paper.labels("heart") == {"myocardium": "Myo"}
