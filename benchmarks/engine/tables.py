@@ -215,6 +215,7 @@ def grid_line(results: Results) -> pd.DataFrame:
             config = read_file(results.paper.config_folder / row.configs[0])
             points[row.name] = functools.reduce(dict.__getitem__, axis["key"].split("."), config)
     cases = results.cases[results.cases["fold"].isin(ablations["test_folds"])]
+    cases = cases[cases["data"].isin(ablations["data"])]
     lines = []
     for name, value in points.items():
         own = cases[cases["row"] == name]

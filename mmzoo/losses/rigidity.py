@@ -15,8 +15,9 @@ term would see it.
 
 elastix's TransformRigidityPenalty sums the same three terms, and coincides in p_JD. It differs: it
 filters the coefficients of a B-spline, at its control points; p_BE and p_ON have their mixed terms
-once where the equations above have them twice; its pure second differences are halved; weights may
-be the larger of both images' masks, and are dilated. Its J^T J for J J^T has the same norm.
+once where the equations above have them twice, those of p_BE over (s_i s_j)^2 once more, with s
+the spacing of control points; its pure second differences are halved; weights may be the larger of
+both images' masks, and are dilated. Its J^T J for J J^T has the same norm.
 """
 
 from __future__ import annotations

@@ -359,3 +359,43 @@ def test_without_a_run_on_the_worse_data_nothing_is_kept(results):
     results.paper.content["scales"]["laptop"]["data"] = ["heart"]
     outcome = judge(KEEPS, results)
     assert outcome.verdict == NOT_TESTABLE and "no run of net on liver" in outcome.reason
+
+
+# === Times smaller, at most ===
+
+SMALLER = {**BETTER, "test": "times_smaller", "figures": ["asd"], "at": ["heart/LVC"]}
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(1.2, HELD), (1.4, NOT_HELD)])
+def test_times_smaller_compares_with_a_part_of_the_other(results, times, verdict):
+    # ASD of the network 2.925 on average, of the tool 3.975: 1.36 times
+    outcome = judge({**SMALLER, "times": times}, results)
+    assert outcome.verdict == verdict
+    assert outcome.parts[0].difference == pytest.approx(-1.05)
+    assert "Ratios of the means: 1.36 (Net, LVC (Hearts))" in outcome.reason
+
+
+def test_times_smaller_cannot_be_tested_without_its_row(results):
+    results.paper.content["rows"]["tool"]["data"] = ["liver"]
+    outcome = judge({**SMALLER, "times": 2}, results)
+    assert outcome.verdict == NOT_TESTABLE and "no run of tool" in outcome.reason
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(0.5, HELD), (0.49, NOT_HELD)])
+def test_at_most_holds_where_the_mean_is_below_the_limit(results, limit, verdict):
+    claim = {"test": "at_most", "row": "net", "at": ["heart"], "figures": ["folding"]}
+    outcome = judge({**claim, "limit": limit}, results)
+    assert outcome.verdict == verdict
+    assert (outcome.parts[0].mean, outcome.parts[0].n) == (0.5, 6)
+
+
+def test_at_most_of_few_people_shows_nothing(results):
+    claim = {
+        "test": "at_most",
+        "row": "variant",
+        "at": ["heart"],
+        "figures": ["folding"],
+        "limit": 1,
+    }
+    outcome = judge(claim, results)
+    assert outcome.verdict == NOT_TESTABLE and "fewer than 5 show nothing" in outcome.reason

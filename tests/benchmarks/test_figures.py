@@ -5,6 +5,7 @@ import pytest
 from engine.figures import (
     draw_boxes,
     draw_cases,
+    draw_line,
     draw_losses,
     largest_slice,
     median_pair,
@@ -205,3 +206,30 @@ def test_a_method_that_does_not_run_on_the_data_has_an_empty_place(results, fini
     tool = dark[:, lines[1][0] : lines[1][-1]]
     assert len(lines) == 4
     assert tool[: len(tool) // 2].mean() < 0.1 < tool[len(tool) // 2 :].mean()
+
+
+# === Violins and a line ===
+
+
+def test_violins_take_the_place_of_boxes(results, tmp_path):
+    for kind in ("box", "violin"):
+        assert draw_boxes(tmp_path / f"{kind}.png", results, ["dice"], ["heart"], kind)
+    box, violin = (pixels(tmp_path / f"{kind}.png") for kind in ("box", "violin"))
+    assert box.shape == violin.shape and (box != violin).any()
+    with pytest.raises(ValueError, match="did you mean 'violin'"):
+        draw_boxes(tmp_path / "x.png", results, ["dice"], ["heart"], "violins")
+
+
+def test_a_grid_of_two_settings_has_no_line(results, finished, tmp_path):
+    assert not draw_line(tmp_path / "line.png", results, finished)
+    assert not (tmp_path / "line.png").exists()
+
+
+def test_a_grid_of_one_setting_is_drawn_as_a_line(results, finished, repository, tmp_path):
+    grid = results.paper.content["ablations"]["grid"]
+    grid["axes"] = {"a": grid["axes"]["a"]}
+    (repository / "configs/tiny/net.yaml").write_text("train: {a: 3}\n")
+    assert draw_line(tmp_path / "line.png", results, finished) is False  # one point alone
+    results.cases["row"] = results.cases["row"].replace({"grid_1_1": "grid_1"})
+    assert draw_line(tmp_path / "line.png", results, finished)
+    assert near(pixels(tmp_path / "line.png"), (9, 105, 218)).any()

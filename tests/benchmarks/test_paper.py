@@ -274,3 +274,18 @@ def test_shipped_descriptions_are_whole(name, scale):
     for run in paper.runs:
         merged = merge_files(paper.config_files(run))
         assert ("baseline" in merged) != ("train" in merged)
+
+
+def test_a_scale_may_choose_field_of_view_and_one_test_set(description):
+    scale = {"size": 96, "cases": 20, "folds": 4, "fov": "100,90,80", "test": {"liver": 5}}
+    paper = rewrite(description, scales={"paper": scale})
+    assert "--fov 100,90,80 --seed 0 --valid 0 --size" in paper.phantom_command("heart")
+    assert "--valid 0 --test 5 --size 96 96 96" in paper.phantom_command("liver")
+
+
+def test_the_union_of_labels_is_no_label(description):
+    data = {"heart": {**DESCRIPTION["data"]["heart"], "union": "all"}}
+    data["heart"]["structures"] = {"myocardium": "Myo", "all": "All"}
+    scale = {"size": 16, "cases": 4, "folds": 2, "data": ["heart"]}
+    paper = rewrite(description, data=data, scales={"paper": scale})
+    assert paper.labels("heart") == {"myocardium": "Myo"}

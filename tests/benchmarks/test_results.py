@@ -189,3 +189,19 @@ def test_runs_that_differ_in_their_fold_are_named_together(paper):
     assert name_folds(runs, "data", "row") == (
         "heart, net, folds 0 1; liver, net, folds 0 1; heart, variant, fold 0"
     )
+
+
+def test_a_person_who_is_tested_in_several_folds_counts_once(results):
+    results.paper.content["unit"] = "person"
+    net = results.cases["row"] == "net"
+    results.cases.loc[net, ["moving", "fixed"]] = ["mr_000", "ct_000"]
+    results.cases.loc[net & (results.cases["fold"] == 0), "dice"] = 0.5
+    results.cases.loc[net & (results.cases["fold"] == 1), "dice"] = 0.7
+    units = results.in_units(["net"], "heart/LVC", "dice")["net"]
+    assert units.to_dict() == {"ct_000": pytest.approx(60.0)}
+
+
+def test_pairs_before_registration_may_have_a_title_of_their_own(results):
+    assert results.title("before") == "before"
+    results.paper.content["before"] = "Rigid"
+    assert results.title("before") == "Rigid"

@@ -205,3 +205,31 @@ def test_values_that_no_row_has_are_not_marked(results):
     results.cases["asd_mm"] = math.nan
     assert table_of(results)["Tool"]["LVC ASD mm"].startswith("nan")
     assert r"\*" not in table_of(results)["Tool"]["LVC ASD mm"]
+
+
+# === A grid of one setting ===
+
+
+@pytest.fixture
+def line(results, repository):
+    """The grid along its first setting alone; the row net, whose value is 3, is a point of it."""
+    grid = results.paper.content["ablations"]["grid"]
+    grid["axes"] = {"a": grid["axes"]["a"]}
+    (repository / "configs/tiny/net.yaml").write_text("train: {a: 3}\n")
+    rename = {"grid_1_1": "grid_1", "grid_2_1": "grid_2"}
+    results.cases["row"] = results.cases["row"].replace(rename)
+    results.cases.loc[results.cases["row"] == "grid_1", "folding_percent"] = 0.25
+    return results
+
+
+def test_a_grid_of_one_setting_has_a_line_a_value_and_the_row_that_it_starts_from(line):
+    table = rows_of(grid_table(line))
+    assert list(table) == ["a = 1", "a = 2", "a = 3"]
+    assert table["a = 1"] == {"": "a = 1", "Dice %": "61.10", "folding %": "0.250"}
+    # the row's own, on the grid's fold and data
+    assert table["a = 3"]["Dice %"] == "70.30"
+
+
+def test_points_without_cases_are_left_out(line):
+    object.__setattr__(line, "cases", line.cases[line.cases["row"] != "grid_2"])
+    assert list(rows_of(grid_table(line))) == ["a = 1", "a = 3"]

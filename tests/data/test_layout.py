@@ -152,3 +152,31 @@ def test_true_field_is_kept_with_its_holes_and_goes_with_the_data_set(written):
     (written / layout.DESCRIPTION).write_text(json.dumps({}))
     layout.clear_data_set(written)
     assert not (written / "fields").exists()
+
+
+# === One test set for all folds ===
+
+
+def test_folds_may_share_their_test_people_and_differ_in_who_validates():
+    folds = layout.make_folds(names("ct", 49), names("mr", 49), 3, 9, 9)
+    assert len(folds) == 3
+    validated = []
+    for fold in folds:
+        for role, modality in (("moving", "ct"), ("fixed", "mr")):
+            assert fold["test"][role] == names(modality, 49)[40:]
+            assert len(fold["train"][role]) == 31
+            everyone = [case for split in layout.SPLITS for case in fold[split][role]]
+            assert sorted(everyone) == names(modality, 49)
+        validated += fold["valid"]["moving"]
+    assert len(set(validated)) == 27
+
+
+def test_a_shared_test_set_needs_no_more_than_one_fold():
+    (fold,) = layout.make_folds(names("ct", 3), names("mr", 3), 1, 0, 1)
+    assert fold["train"]["fixed"] == ["mr_000", "mr_001"] and fold["test"]["fixed"] == ["mr_002"]
+
+
+@pytest.mark.parametrize("counts", [(2, 1, 3), (1, 3, 1), (1, 0, 4), (0, 1, 1), (1, -1, 1), (1, 0, -1)])
+def test_shared_test_sets_that_leave_no_one_are_refused(counts):
+    with pytest.raises(ValueError, match="4 moving cases cannot be split into"):
+        layout.make_folds(names("mr", 4), names("ct", 4), *counts)

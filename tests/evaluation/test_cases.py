@@ -13,6 +13,8 @@ from mmzoo.evaluation.warp import warp
 from mmzoo.metrics import (
     average_surface_distance,
     dice,
+    jacobian_determinant,
+    mean_change_at_edge,
     normalised_mutual_information,
     surface_distances,
 )
@@ -152,3 +154,43 @@ def test_the_image_is_warped_as_the_prediction_did_and_labels_as_ever(tmp_path):
     assert row.nmi == pytest.approx(expected)
     assert abs(row.nmi - other.nmi) > 1e-4
     assert row.dice == other.dice
+
+
+# === Inside a label ===
+
+
+def test_figures_inside_a_label_are_of_the_fixed_label(tmp_path):
+    ddf = np.zeros((*SHAPE, 3))
+    ddf[..., 0] = 0.1 * np.arange(SHAPE[0])[:, None, None] ** 2 / SHAPE[0]
+    write_pair(tmp_path / "pair_0", ddf=ddf)
+    rows, _ = measure(tmp_path)
+    determinant = jacobian_determinant(ddf.astype(np.float32))
+    for index, (centre, radii) in enumerate(STRUCTURES.values()):
+        inside = determinant[ellipsoid(centre, radii)]
+        row = rows[f"label {index}", "network"]
+        assert row.inside_jacobian_mean == pytest.approx(inside.mean())
+        assert row.inside_jacobian_std == pytest.approx(inside.std())
+        assert row.edge_jacobian_change == pytest.approx(
+            mean_change_at_edge(determinant, ellipsoid(centre, radii))
+        )
+        still = rows[f"label {index}", "before"]
+        assert (still.inside_jacobian_mean, still.inside_jacobian_std) == (1.0, 0.0)
+        assert still.edge_jacobian_change == 0.0
+
+
+def test_all_structures_together_are_measured_where_they_have_a_name(tmp_path):
+    write_pair(tmp_path / "pair_0", ddf=np.zeros((*SHAPE, 3)))
+    found = open_prediction(tmp_path)
+    rows, _ = measure_pair(found.pairs[0], found.structures, affine=False, union="both")
+    last = [row for row in rows if row.structure == "both"][-1]
+    masks = [ellipsoid(centre, radii) for centre, radii in STRUCTURES.values()]
+    moved = [ellipsoid(np.add(centre, SHIFT), radii) for centre, radii in STRUCTURES.values()]
+    assert last.dice == pytest.approx(dice(np.logical_or(*masks), np.logical_or(*moved)))
+    assert len(rows) == 3 * 2
+
+
+def test_a_union_without_labels_is_none(tmp_path):
+    write_pair(tmp_path / "pair_0", labelled=False)
+    found = open_prediction(tmp_path)
+    rows, _ = measure_pair(found.pairs[0], (), affine=False)
+    assert [row.structure for row in rows] == ["", ""]

@@ -142,3 +142,17 @@ def test_median_of_unlabelled_pairs_without_before_is_by_similarity():
         {"pair": name, "stage": "network", "dice": float("nan"), "nmi": nmi} for name, nmi in values
     ]
     assert median_order(pd.DataFrame(rows))[0] == "p1"
+
+
+def test_the_union_of_structures_is_no_part_of_their_mean(prediction, tmp_path):
+    plain = evaluate(prediction, affine=False, pictures=0, out=tmp_path / "a").summary
+    found = evaluate(prediction, affine=False, pictures=0, out=tmp_path / "b", union="all").summary
+    assert "all" in set(found["structure"]) and "all" not in set(plain["structure"])
+    means = [table[table["structure"] == "mean of structures"] for table in (plain, found)]
+    for column in ("dice_mean", "asd_mm_mean", "inside_jacobian_std_mean"):
+        assert means[0][column].tolist() == means[1][column].tolist()
+
+
+def test_a_union_needs_a_name_of_its_own(prediction):
+    with pytest.raises(ValueError, match="`union` must be a name that no structure has"):
+        evaluate(prediction, union="cavity")

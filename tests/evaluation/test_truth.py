@@ -165,3 +165,65 @@ def test_whole_hausdorff_distance_is_the_largest(run):
     ).all()
     assert not math.isnan(cases["hd_mm"].max())
     assert open_prediction(run).pairs[0].true_field.name == "ed_000__es_000.nii.gz"
+
+
+# === Rigid motions ===
+
+BONES = Settings("spine", (32, 48, 48), (112.0, 160.0, 160.0), None, 3)
+
+
+@pytest.fixture(scope="module")
+def spine(tmp_path_factory):
+    out = tmp_path_factory.mktemp("bones") / "data"
+    make_data_set(BONES, out, cases=2, folds=2, valid=0)
+    return out
+
+
+def write_bones(data, run, off):
+    folder = data / "fold0" / "test"
+    name = "ct_000__mr_000.nii.gz"
+    files = {side: folder / f"{side}_images" / name for side in ("moving", "fixed")}
+    pair = run / "test" / "pair_0"
+    affine = nib.load(files["fixed"]).affine
+    for side, file in files.items():
+        save(pair / f"{side}_image.nii.gz", nib.load(file).get_fdata(), affine)
+        labels = nib.load(folder / f"{side}_labels" / name).get_fdata()
+        for k in range(3):
+            save(pair / f"label_{k}" / f"{side}_label.nii.gz", labels[..., k], affine)
+    truth = nib.load(data / "fields" / name).get_fdata()
+    save(pair / "ddf.nii.gz", np.nan_to_num(truth) + off, affine)
+    named = {"pair_0": {side: str(file) for side, file in files.items()}}
+    description = {"mode": "test", "pairs": named, "dataset": {"dir": {"test": str(folder)}}}
+    (run / "test" / "pairs.json").write_text(json.dumps(description))
+    return run
+
+
+def test_a_true_field_moves_bones_as_they_truly_move_and_a_shift_is_found(spine, tmp_path):
+    run = write_bones(spine, tmp_path / "run", off=OFF)
+    cases = evaluate(run, affine=False, pictures=0, union="L543").cases
+    network = cases[cases["stage"] == "network"].set_index("structure")
+    # half a voxel of 3.5 mm; the label's voxels at the rim are of the bone for the most part alone
+    assert network["motion_mm"][["L3", "L4", "L5"]].tolist() == pytest.approx([1.75] * 3, abs=0.02)
+    assert (network["motion_degrees"][["L3", "L4", "L5"]] < 0.1).all()
+    assert math.isnan(network["motion_mm"]["L543"])
+
+
+def test_before_registration_the_error_is_the_motion_itself(spine, tmp_path):
+    run = write_bones(spine, tmp_path / "run", off=0.0)
+    cases = evaluate(run, affine=False, pictures=0).cases
+    motions = json.loads((spine / "fields" / "ct_000__mr_000.json").read_text())
+    for name in ("L3", "L4", "L5"):
+        turn = np.array(motions[name])[:3, :3]
+        degrees = np.degrees(np.arccos((np.trace(turn) - 1) / 2))
+        assert cell(cases, "before", name, "motion_degrees") == pytest.approx(degrees, abs=1e-3)
+        assert cell(cases, "network", name, "motion_mm") < 0.02
+
+
+@pytest.mark.parametrize("text", ["no json", "[1, 2]", '{"L3": [[1, 2], [3, 4]]}'])
+def test_motions_that_cannot_be_read_are_named(spine, tmp_path, monkeypatch, text):
+    broken = tmp_path / "broken.json"
+    broken.write_text(text)
+    run = write_bones(spine, tmp_path / "run", off=0.0)
+    monkeypatch.setattr("mmzoo.evaluation.prediction.true_motions", lambda moving, fixed: broken)
+    with pytest.raises(PredictionError, match="broken.json` must"):
+        evaluate(run, affine=False, pictures=0)

@@ -326,3 +326,24 @@ def test_wrong_fields_masks_and_settings_are_named():
         Rigidity(mask="caried")
     with pytest.raises(ValueError, match="`label` and .* must have the same shape"):
         bone_mask(mask[:, 1:], u, mask="literal")
+
+
+def test_a_bone_that_the_field_carries_over_the_border_stays_free_where_it_moves_rigidly():
+    label = np.zeros((1, *SHAPE))
+    label[0, :3, 2:5, -4:] = 1  # touches two borders
+    shift = np.broadcast_to([-1.5, 0.5, 2.0], (1, *SHAPE, 3)).copy()
+    mask = bone_mask(tf.constant(label), tf.constant(shift))
+    assert mask.numpy()[0, :5].sum() > 0
+    np.testing.assert_allclose(rigidity(tf.constant(shift), mask), 0, atol=1e-12)
+    scaled = field_of(1.1 * grid())
+    mask = bone_mask(tf.constant(label), scaled)
+    expected = 3 * (1.1**2 - 1) ** 2 + (1.1**3 - 1) ** 2
+    np.testing.assert_allclose(rigidity(scaled, mask), expected)
+
+
+def test_a_bone_that_the_field_carries_out_of_the_image_costs_nothing():
+    label = np.zeros((1, *SHAPE))
+    label[0, 2:4, 2:4, 2:4] = 1
+    away = np.broadcast_to([20.0, 0, 0], (1, *SHAPE, 3))
+    mask = bone_mask(tf.constant(label), tf.constant(away))
+    assert not mask.numpy().any() and rigidity(tf.constant(away), mask).numpy() == 0

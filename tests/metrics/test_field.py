@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from mmzoo.metrics import (
+    determinant_statistics,
     folding_fraction,
     inverse_consistency_error,
     jacobian_determinant,
     jacobian_statistics,
+    mean_change_at_edge,
     target_registration_error,
 )
 
@@ -189,3 +191,51 @@ def test_registration_error_names_what_does_not_fit(change, message):
     given = {"ddf": ddf, "true_ddf": truth, "spacing_mm": SPACING} | change
     with pytest.raises(ValueError, match=message):
         target_registration_error(given.pop("ddf"), given.pop("true_ddf"), **given)
+
+
+# === Inside a label ===
+
+
+def test_statistics_of_a_mask_are_of_its_voxels_alone():
+    determinant = np.random.default_rng(0).normal(1, 0.6, SHAPE)
+    mask = np.zeros(SHAPE, bool)
+    mask[1:4, :2, 2:5] = True
+    found = determinant_statistics(determinant, mask)
+    values = [determinant[voxel] for voxel in np.ndindex(*SHAPE) if mask[voxel]]
+    assert found.mean == pytest.approx(np.mean(values))
+    assert found.std == pytest.approx(np.std(values))
+    assert found.folding_percent == pytest.approx(100 * np.mean(np.array(values) <= 0))
+
+
+def test_an_empty_mask_has_no_statistics():
+    found = determinant_statistics(np.ones(SHAPE), np.zeros(SHAPE, bool))
+    assert np.isnan([found.mean, found.std, found.folding_percent]).all()
+
+
+def test_change_at_the_edge_is_of_voxels_with_a_face_outside():
+    determinant = np.ones((7, 7, 7))
+    mask = np.zeros((7, 7, 7), bool)
+    mask[1:6, 1:6, 1:6] = True
+    determinant[2:5, 2:5, 2:5] = 3.0  # inside
+    determinant[0] = 9.0  # outside
+    assert mean_change_at_edge(determinant, mask) == 0
+    determinant[1, 3, 3], determinant[5, 3, 3] = 0.5, 1.5
+    assert mean_change_at_edge(determinant, mask) == pytest.approx(1.0 / (5**3 - 3**3))
+
+
+def test_the_border_of_the_image_is_no_edge():
+    mask = np.zeros((5, 5, 5), bool)
+    mask[:2] = True
+    determinant = np.ones((5, 5, 5))
+    determinant[0] = 4.0
+    assert mean_change_at_edge(determinant, mask) == 0
+    for whole in (np.ones((5, 5, 5)), np.zeros((5, 5, 5))):
+        assert np.isnan(mean_change_at_edge(determinant, whole))
+
+
+def test_masks_of_another_shape_or_kind_are_named():
+    for function in (determinant_statistics, mean_change_at_edge):
+        with pytest.raises(ValueError, match="`mask` must be binary"):
+            function(np.ones(SHAPE), np.full(SHAPE, 2))
+        with pytest.raises(ValueError, match="`mask` and `determinant` must have the same shape"):
+            function(np.ones(SHAPE), np.ones((2, 2, 2)))
