@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.ops.compiled import compiled
+from mmzoo.ops.compiled import compiled, uncompiled
 
 
 def plain(a, b):
@@ -38,3 +38,17 @@ def test_an_input_that_does_not_matter_gets_a_zero_gradient():
     _, grad_a, grad_b = gradients(compiled(lambda a, b: tf.reduce_sum(a, 1)), *tf.ones((2, 2, 5)))
     np.testing.assert_array_equal(grad_b, np.zeros((2, 5)))
     np.testing.assert_array_equal(grad_a[1], 2 * np.ones(5))
+
+
+def test_a_graph_that_is_traced_uncompiled_has_plain_operations_and_the_same_gradient():
+    a, b = tf.random.stateless_normal((2, 2, 5), (1, 2))
+    fast, spec = compiled(plain), tf.TensorSpec((2, 5))
+    with uncompiled():
+        graph = tf.function(fast).get_concrete_function(spec, spec)
+        found = gradients(fast, a, b)
+    kinds = {operation.type for operation in graph.graph.get_operations()}
+    assert "Sin" in kinds and not kinds & {"PartitionedCall", "StatefulPartitionedCall"}
+    for mine, theirs in zip(found, gradients(plain, a, b), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)
+    again = tf.function(fast).get_concrete_function(spec, spec)
+    assert "Sin" not in {operation.type for operation in again.graph.get_operations()}
