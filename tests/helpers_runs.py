@@ -63,12 +63,13 @@ def configuration(method: str) -> dict:
     return {"dataset": dataset, "train": train}
 
 
-def write_run(folder: Path, method: str) -> Path:
+def write_run(folder: Path, method: str, backbone: dict | None = None) -> Path:
     """Write a run of two checkpoints, ckpt-2 and ckpt-10, and return its folder."""
     import tensorflow as tf
     from deepreg.registry import REGISTRY
 
     config = configuration(method)
+    config["train"]["backbone"] = backbone or config["train"]["backbone"]
     (folder / "save").mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     settings = {"moving_image_size": SIZE, "fixed_image_size": SIZE, "index_size": 2}

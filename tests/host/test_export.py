@@ -96,9 +96,8 @@ def test_onnx_gives_the_same(runs, tmp_path, method):
     for size in ((16, 16, 16), (8, 24, 16)):
         pair = random_pair(size)
         expected = model(pair)
-        found = dict(
-            zip([o.name for o in session.get_outputs()], session.run(None, pair), strict=True)
-        )
+        names = [output.name for output in session.get_outputs()]
+        found = dict(zip(names, session.run(None, pair), strict=True))
         assert sorted(found) == sorted(expected)
         for name in expected:
             np.testing.assert_allclose(found[name], expected[name], atol=1e-5)

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import tf_keras as keras
+from helpers_models import SMALL, small
 from helpers_runs import random_pair
 
 import mmzoo
@@ -70,8 +71,6 @@ for name in sys.argv[1:]:
 
 
 def test_saved_models_give_the_same_in_a_fresh_process(tmp_path):
-    from test_zoo import SMALL, small
-
     pair = random_pair()
     for name in SMALL:
         model = small(name)

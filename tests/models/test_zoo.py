@@ -6,17 +6,11 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers_models import SMALL, small
 from helpers_runs import random_pair
 
 import mmzoo
 
-SMALL = {
-    "mmregnet": {"num_channel_initial": 1},
-    "voxelmorph": {"encoder": [2, 2], "decoder": [2] * 5},
-    "dirnet": {"num_channels": 4, "grid_spacing": [4, 2, 8]},
-    "additive_unet": {"num_channel_initial": 2},
-    "deform_gan": {"num_channel_initial": 2, "depth": 1, "translated": True},
-}
 SIZES = {"mmregnet": (16, 32, 16), "deform_gan": (8, 6, 10)}  # odd ones for the others
 PARAMETERS = {
     "mmregnet": 317_470,
@@ -24,11 +18,6 @@ PARAMETERS = {
     "dirnet": 114_691,
     "additive_unet": 79_335,
 }
-
-
-def small(name, image_size=None, **settings):
-    settings = {**SMALL[name], "out_kernel_initializer": "glorot_uniform", **settings}
-    return getattr(mmzoo.models, name)(image_size, **settings)
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -123,3 +123,14 @@ def test_wrong_input_is_named():
         bspline_field(tf.zeros((1, 2, 2, 2)), (8, 8, 8), (4, 4, 4))
     with pytest.raises(ValueError, match="`spacing` must be a number above 0"):
         control_shape((8, 8, 8), (4, 0, 4))
+
+
+@pytest.mark.parametrize(("shape", "spacing"), [((9, 7, 6), (4, 2, 3)), ((5, 12, 8), (8, 1.5, 4))])
+def test_the_layer_takes_the_size_of_an_image_in_a_graph_for_any_size(shape, spacing):
+    given = tf.constant(coefficients(shape, spacing), tf.float32)
+    image, layer = tf.zeros((2, *shape)), BSplineField(None, spacing)
+    expected = bspline_field(given, shape, spacing)
+    np.testing.assert_array_equal(layer([given, image]), expected)
+    signature = [[tf.TensorSpec((None,) * 4 + (3,)), tf.TensorSpec((None,) * 4)]]
+    graph = tf.function(layer, input_signature=signature)
+    np.testing.assert_allclose(graph([given, image]), expected, atol=1e-6)

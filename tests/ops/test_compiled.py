@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.ops.compiled import compiled, recomputed
+from mmzoo.ops.compiled import compiled, recomputed, uncompiled
 
 
 def plain(a, b):
@@ -58,3 +58,17 @@ def test_recomputed_runs_the_function_once_more_for_the_gradient():
 
     gradients(recomputed(counted), *tf.ones((2, 2, 5)))
     assert len(runs) == 2
+
+
+def test_a_graph_that_is_traced_uncompiled_has_plain_operations_and_the_same_gradient():
+    a, b = tf.random.stateless_normal((2, 2, 5), (1, 2))
+    fast, spec = compiled(plain), tf.TensorSpec((2, 5))
+    with uncompiled():
+        graph = tf.function(fast).get_concrete_function(spec, spec)
+        found = gradients(fast, a, b)
+    kinds = {operation.type for operation in graph.graph.get_operations()}
+    assert "Sin" in kinds and not kinds & {"PartitionedCall", "StatefulPartitionedCall"}
+    for mine, theirs in zip(found, gradients(plain, a, b), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)
+    again = tf.function(fast).get_concrete_function(spec, spec)
+    assert "Sin" not in {operation.type for operation in again.graph.get_operations()}

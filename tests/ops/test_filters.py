@@ -67,3 +67,11 @@ def test_a_window_s_sum_agrees_with_convolutions_of_ones_also_past_the_volume(wi
     for axis in (2, 3, 4):
         expected = ndimage.convolve1d(expected, np.ones(window), axis=axis, mode="constant")
     np.testing.assert_allclose(box_sum(tf.constant(volume), window), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(8, 6, 10), (7, 5, 3)])
+def test_resize_is_the_same_in_a_graph_for_any_size(shape):
+    volume = np.random.default_rng(1).normal(size=(2, 4, 6, 5, 3)).astype(np.float32)
+    signature = [tf.TensorSpec((None,) * 4 + (3,)), tf.TensorSpec((3,), tf.int32)]
+    graph = tf.function(lambda v, s: resize(v, tf.unstack(s)), input_signature=signature)
+    np.testing.assert_allclose(graph(volume, shape), resize(tf.constant(volume), shape), atol=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmzoo.ops.pad import cut_back, pad_to_multiple
+from mmzoo.ops.pad import check_can_be_halved, cut_back, pad_to_multiple
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,17 @@ def test_cutting_back_undoes_it_whatever_the_channels(known):
         lambda v: cut_back(pad_to_multiple(v, (4, 2, 3))[..., :1], v), input_signature=signature
     )
     np.testing.assert_array_equal(graph(volume), volume[..., :1])
+
+
+def test_a_volume_that_cannot_be_halved_is_refused_whether_its_size_is_known_or_not():
+    volume = tf.zeros((1, 8, 12, 16, 2))
+    check_can_be_halved("this", volume, 2)
+    with pytest.raises(ValueError, match=r"this halves .* multiple of 8, got \(8, 12, 16\)"):
+        check_can_be_halved("this", volume, 3)
+    graph = tf.function(
+        lambda v: check_can_be_halved("this", v, 3),
+        input_signature=[tf.TensorSpec((None,) * 4 + (2,))],
+    )
+    graph(volume[:, :, :8])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="this halves .* multiple of 8"):
+        graph(volume)
