@@ -84,7 +84,7 @@ class Choices:
             check_positive("spacing", length)
         check_positive("margin", self.recipe.margin_mm, allow_zero=True)
         check_positive("deform", self.deform_mm, allow_zero=True)
-        check_positive("people", self.people or 1)
+        check_positive("people", 1 if self.people is None else self.people)
         check_choice("normalise", self.recipe.normalise, NORMALISATIONS)
         if isinstance(self.recipe.crop, str):
             check_choice("crop", self.recipe.crop, CROPS)

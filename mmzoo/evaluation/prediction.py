@@ -167,17 +167,24 @@ def _list_pair(folder: Path, named: dict, interpolation: str) -> Pair:
     for label_folder in label_folders:
         for name in ("moving_label.nii.gz", "fixed_label.nii.gz"):
             _check_exists(label_folder / name)
+    moving, fixed = (_file(named, role) for role in ("moving", "fixed"))
     return Pair(
         name=folder.name,
         folder=folder,
-        moving_name=case_name(named.get("moving", "")),
-        fixed_name=case_name(named.get("fixed", "")),
+        moving_name=case_name(moving),
+        fixed_name=case_name(fixed),
         label_folders=tuple(label_folders),
         seconds=_seconds(named.get("seconds")),
-        true_field=true_field(named.get("moving", ""), named.get("fixed", "")),
-        true_motions=true_motions(named.get("moving", ""), named.get("fixed", "")),
+        true_field=true_field(moving, fixed),
+        true_motions=true_motions(moving, fixed),
         interpolation=interpolation,
     )
+
+
+def _file(named: dict, role: str) -> str:
+    """Return the file of an image; of one in an h5 file, that of the same name beside it."""
+    file, key = named.get(role, ""), named.get(f"{role}_key")
+    return str(Path(file).with_suffix("") / f"{key}.nii.gz") if key else file
 
 
 def _check_exists(path: Path) -> None:

@@ -68,10 +68,22 @@ def grid_affine(source: Source | None, shape: tuple) -> np.ndarray | None:
         source: where the image comes from.
         shape: (dim1, dim2, dim3) that the image is resized to.
     """
-    if source is None or source.key is not None:
+    if source is None:
         return None
+    if source.key is not None:
+        return _affine_in_h5(source, shape)
     image = nib.load(source.path)
     return resized_affine(image.affine, image.shape[:3], shape)
+
+
+def _affine_in_h5(source: Source, shape: tuple) -> np.ndarray | None:
+    """Return what an image's attribute `affine` says, as `mmzoo prepare --format h5` writes it."""
+    import h5py
+
+    with h5py.File(source.path) as file:
+        image = file[source.key]
+        affine = image.attrs.get("affine")
+        return None if affine is None else resized_affine(affine, image.shape[:3], shape)
 
 
 def resized_affine(affine: np.ndarray, old_shape: tuple, new_shape: tuple) -> np.ndarray:

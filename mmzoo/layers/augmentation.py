@@ -68,11 +68,10 @@ class RandomAffine(keras.layers.Layer):
         """Return the deformed batch."""
         outputs = dict(inputs)
         for side in ("moving", "fixed"):
-            size = getattr(self, f"{side}_image_size")
-            points = affine_points(random_affine(self.batch_size, self.scale), size)
+            theta = random_affine(self.batch_size, self.scale)
             for name in (f"{side}_image", f"{side}_label"):
                 if name in inputs:
-                    outputs[name] = _sample(inputs[name], points)
+                    outputs[name] = _deform(inputs[name], theta)
         return outputs
 
     def get_config(self) -> dict:
@@ -81,8 +80,14 @@ class RandomAffine(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _sample(volume: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-    """Sample a volume with or without channels."""
+@tf.function(jit_compile=True)
+def _deform(volume: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
+    """Sample a volume with or without channels where an affine map says.
+
+    As one loop over the voxels (see mmzoo/ops/warp.py): this runs for every batch, on the cores
+    that the training step wants.
+    """
+    points = affine_points(theta, tuple(volume.shape[1:4]))
     if len(volume.shape) == 5:
         return sample(volume, points)
     return sample(volume[..., None], points)[..., 0]
