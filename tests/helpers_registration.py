@@ -3,14 +3,19 @@
 import numpy as np
 import SimpleITK as sitk
 
-# Middle (mm), half axes (mm), brightness in the two contrasts.
-BODIES = (
-    ((0, 0, 0), (34, 40, 36), (0.5, 0.8)),
-    ((-10, 8, 5), (11, 14, 9), (0.9, 0.3)),
-    ((13, -9, -6), (8, 12, 13), (0.2, 1.0)),
-    ((4, 17, -14), (9, 6, 7), (0.75, 0.1)),
-    ((-12, -16, 12), (7, 9, 8), (0.1, 0.55)),
-)
+
+def _bodies(count=40):
+    """Middle (mm), half axes (mm) and brightness in the two contrasts of many small bodies."""
+    rng = np.random.default_rng(7)
+    bodies = [((0, 0, 0), (36, 42, 38), (0.5, 0.7))]
+    for _ in range(count):
+        middle = rng.normal(size=3)
+        middle *= 27 * rng.uniform() ** (1 / 3) / np.linalg.norm(middle)
+        bodies.append((middle, rng.uniform(5, 10, 3), rng.uniform(0, 1, 2)))
+    return bodies
+
+
+BODIES = _bodies()
 
 
 def body(points, contrast):

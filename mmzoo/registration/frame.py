@@ -10,7 +10,8 @@ import SimpleITK as sitk
 from mmzoo.data import geometry
 
 MARGIN_MM = 10.0  # round the foreground of the fixed image
-SHORTEST = 4  # voxels along an axis
+SHORTEST = 4  # voxels along an axis of the grid
+FEWEST = 12  # voxels that joining leaves along an axis
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Box:
 def reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:
     """Return an image whose voxels are means of blocks, none longer than a spacing."""
     factors = np.maximum(1, np.floor(spacing_mm / np.array(image.GetSpacing()) + 1e-6))
-    factors = np.minimum(factors, np.maximum(1, np.array(image.GetSize()) // SHORTEST))
+    factors = np.minimum(factors, np.maximum(1, np.array(image.GetSize()) // FEWEST))
     if factors.max() == 1:
         return image
     if image.GetPixelID() == sitk.sitkUInt8:  # a mask: no means of ones and zeros

@@ -18,6 +18,7 @@ from mmzoo.registration.frame import Pair
 
 COARSE_MM, FINE_MM = 6.0, 3.0
 SAMPLES = {COARSE_MM: 8_000, FINE_MM: 20_000}
+ITERATIONS = {COARSE_MM: 60, FINE_MM: 40}
 FOLLOWED = 3  # starts
 TURN = np.deg2rad(20)
 BINS = 32
@@ -131,14 +132,17 @@ def _cost(pair: Pair, transform: sitk.Transform, seed: int) -> float:
 def _optimised(pair: Pair, start, resolution_mm: float, seed: int):
     """Return a copy of a transform, moved to a better similarity; itself where none was found."""
     transform = type(start)(start)
-    rigid = isinstance(start, sitk.Euler3DTransform)
     method = _method(pair, resolution_mm, seed)
-    method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=resolution_mm / (2 if rigid else 6),  # an affine one runs away at 2
-        minStep=resolution_mm / 1000,
-        numberOfIterations=100,
-        relaxationFactor=0.6,
-        gradientMagnitudeTolerance=1e-5,
+    # With line searches: steps of fixed length stop, in rotation, far from where they should.
+    method.SetOptimizerAsConjugateGradientLineSearch(
+        learningRate=resolution_mm / 2,
+        numberOfIterations=ITERATIONS[resolution_mm],
+        convergenceMinimumValue=1e-5,
+        convergenceWindowSize=6,
+        lineSearchLowerLimit=0,
+        lineSearchUpperLimit=4,
+        lineSearchEpsilon=0.1,
+        lineSearchMaximumIterations=8,
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetInitialTransform(transform, inPlace=True)

@@ -35,8 +35,8 @@ class Settings:
     weight: float | None = None
     control_mm: float = 8.0
     resolution_mm: float | None = None
-    max_voxels: int = 600_000
-    steps: tuple[int, int] = (80, 40)
+    max_voxels: int = 450_000
+    steps: tuple[int, int] = (60, 30)
     seed: int = 1
 
     def __post_init__(self):

@@ -110,7 +110,7 @@ def test_what_is_missing_or_wrong_is_said(images, registered, tmp_path):
         ((), "give either `--moving`"),
         (("--points", given), "--frame ras"),
         (("--points", given, "--frame", "rsa"), "did you mean 'ras'"),
-        (("--points", bare, "--frame", "ras"), "must name columns x, y and z"),
+        (("--points", bare, "--frame", "ras"), "must have columns x, y and z"),
         (("--points", far, "--frame", "ras"), "finite"),
         (("--moving", folder / "moving.nrrd"), "--reference"),
         ((*image, "--interpolation", "qubic"), "did you mean 'cubic'"),

@@ -1,0 +1,108 @@
+"""mmzoo register beside ANTs SyN and elastix, on every phantom and on brains of label maps.
+
+    python benchmarks/register.py [--quick] [--only heart] [--out benchmarks/out/register]
+
+Each method registers each pair in a process of its own, one after the other; what is done is kept,
+so that the same command goes on where it was stopped. Then the page is written: README.md and
+results.csv beside it. The brains need MMZOO_REAL_DATA; without it they are left out. The pairs
+shown are others than those that settings were chosen on (phantoms of seed 100, people 1 to 3).
+"""
+
+import argparse
+import csv
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+sys.path.insert(0, str(Path(__file__).parent))
+
+from registration.brains import brain_pair  # noqa: E402
+from registration.methods import METHODS, before_registration, measure  # noqa: E402
+from registration.page import write_page  # noqa: E402
+from registration.pair import SIZES, phantom_pair  # noqa: E402
+
+SEED = 0  # of the phantoms shown
+BRAINS = (  # fixed, moving person, contrasts (fixed, moving)
+    (5, 5, ("t1", "t2")),
+    (6, 6, ("t1", "pd")),
+    (7, 8, ("t1", "t2")),
+    (9, 10, ("t2", "t1")),
+)
+
+
+def pairs(quick: bool, only: str):
+    """Yield (key, function that makes the pair)."""
+    count = 1 if quick else 2
+    for index in range(count):
+        for name in SIZES:
+            if only in ("", name):
+                yield f"{name}-{index}", lambda n=name, i=index: phantom_pair(n, i, SEED)
+    folder = Path(os.environ.get("MMZOO_REAL_DATA", "/nowhere")) / "brain-labels"
+    if only in ("", "brains") and folder.is_dir():
+        for fixed, moving, contrasts in BRAINS[:: 2 if quick else 1]:
+            make = lambda f=fixed, m=moving, c=contrasts: brain_pair(folder, f, m, c, SEED)  # noqa: E731
+            yield f"brains-{fixed}-{moving}", make
+
+
+def main() -> None:
+    """Measure what is not measured yet, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one pair of a kind, not two")
+    parser.add_argument("--only", default="", help="one phantom, or brains")
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), help="some of them")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/register"))
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for key, make in pairs(options.quick, options.only):
+        _measure_pair(key, make, options)
+    results = [json.loads(path.read_text()) for path in sorted(options.out.glob("*.json"))]
+    with (options.out / "results.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(max(results, key=len)))
+        writer.writeheader()
+        writer.writerows(results)
+    print(write_page(options.out, results))
+
+
+def _measure_pair(key: str, make, options) -> None:
+    todo = [m for m in options.methods if not _file(options.out, key, m).exists()]
+    if not todo:
+        return
+    pair = make()
+    about = {"key": key, "group": pair.group, "pair": pair.name}
+    _save(options.out, key, "before", {**about, "method": "before", **before_registration(pair)})
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "pair.pkl"
+        kept.write_bytes(pickle.dumps(pair))
+        for method in todo:
+            found = _in_a_fresh_process(method, kept)
+            print(key, method, {k: round(v, 3) for k, v in found.items()}, flush=True)
+            _save(options.out, key, method, {**about, "method": method, **found})
+
+
+def _in_a_fresh_process(method: str, pair: Path) -> dict:
+    command = [sys.executable, __file__, "--measure", method, str(pair)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{method} failed:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _file(out: Path, key: str, method: str) -> Path:
+    return out / f"{key}--{method.replace(' ', '-')}.json"
+
+
+def _save(out: Path, key: str, method: str, content: dict) -> None:
+    _file(out, key, method).write_text(json.dumps(content))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        print(json.dumps(measure(sys.argv[2], pickle.loads(Path(sys.argv[3]).read_bytes()))))
+    else:
+        main()

@@ -1,0 +1,145 @@
+"""The three methods, each from two images in space to one transform of points."""
+
+import os
+import resource
+import tempfile
+import time
+
+import numpy as np
+import SimpleITK as sitk
+
+from mmzoo.metrics import folding_fraction, jacobian_determinant
+from registration.pair import BenchmarkPair
+
+# As ANTsPy has it by default but for the last level, which by default does nothing.
+SYN = {"type_of_transform": "SyN", "syn_metric": "mattes", "reg_iterations": (40, 20, 20)}
+ELASTIX = {
+    "metric": "AdvancedMattesMutualInformation",
+    "bins": 32,
+    "iterations": 250,
+    "samples": 4096,
+    "grid_spacing_mm": 12.0,
+    "initial": "affine",
+}
+
+
+def mmzoo_register(pair: BenchmarkPair) -> sitk.Transform:
+    import mmzoo
+
+    return mmzoo.register(pair.fixed, pair.moving).transform
+
+
+def ants_syn(pair: BenchmarkPair) -> sitk.Transform:
+    import ants
+
+    os.environ["ANTS_RANDOM_SEED"] = "1"
+    images = [_to_ants(ants, image) for image in (pair.fixed, pair.moving)]
+    with tempfile.TemporaryDirectory() as folder:
+        prefix = os.path.join(folder, "")
+        found = ants.registration(*images, outprefix=prefix, **SYN)
+        whole = ants.apply_transforms(*images, found["fwdtransforms"], compose=prefix)
+        field = sitk.ReadImage(whole, sitk.sitkVectorFloat64)
+    return sitk.DisplacementFieldTransform(field)
+
+
+def _to_ants(ants, image: sitk.Image):
+    return ants.from_numpy(
+        sitk.GetArrayFromImage(image).T.astype(np.float32),
+        origin=list(image.GetOrigin()),
+        spacing=list(image.GetSpacing()),
+        direction=np.array(image.GetDirection()).reshape(3, 3),
+    )
+
+
+def elastix(pair: BenchmarkPair) -> sitk.Transform:
+    import itk
+
+    from mmzoo.baselines.elastix import Settings, parameter_maps
+
+    parameters = itk.ParameterObject.New()
+    for index, stage in enumerate(parameter_maps(Settings(**ELASTIX))):
+        start = {"AutomaticTransformInitialization": ("true",)} if index == 0 else {}
+        parameters.AddParameterMap({**stage, **start})
+    images = [_to_itk(itk, image) for image in (pair.fixed, pair.moving)]
+    method = itk.ElastixRegistrationMethod.New(*images)
+    method.SetParameterObject(parameters)
+    method.UpdateLargestPossibleRegion()
+    field = itk.transform_to_displacement_field_filter(
+        method.GetCombinationTransform(), use_reference_image=True, reference_image=images[0]
+    )
+    vectors = sitk.GetImageFromArray(itk.array_from_image(field).astype(np.float64), isVector=True)
+    vectors.CopyInformation(pair.fixed)
+    return sitk.DisplacementFieldTransform(vectors)
+
+
+def _to_itk(itk, image: sitk.Image):
+    made = itk.image_from_array(sitk.GetArrayFromImage(image).astype(np.float32))
+    made.SetOrigin(image.GetOrigin())
+    made.SetSpacing(image.GetSpacing())
+    made.SetDirection(np.array(image.GetDirection()).reshape(3, 3))
+    return made
+
+
+METHODS = {"mmzoo register": mmzoo_register, "ANTs SyN": ants_syn, "elastix": elastix}
+
+
+def measure(method: str, pair: BenchmarkPair) -> dict:
+    """Run a method in this process, a fresh one, and return its figures.
+
+    Seconds and processor seconds are from before the method's library is imported until there is a
+    transform; memory is the most that the process has held, less what it held before.
+    """
+    before = _megabytes()
+    wall, processor = time.perf_counter(), _processor()
+    transform = METHODS[method](pair)
+    seconds, processor = time.perf_counter() - wall, _processor() - processor
+    memory = _megabytes() - before
+    dice, tre = pair.score(transform)
+    return {
+        "dice": dice,
+        "tre_mm": tre,
+        "folding_percent": 100 * folding(transform, pair.fixed),
+        "seconds": seconds,
+        "processor_seconds": processor,
+        "memory_mb": memory,
+    }
+
+
+def before_registration(pair: BenchmarkPair) -> dict:
+    dice, tre = pair.score(sitk.Transform(3, sitk.sitkIdentity))
+    return {"dice": dice, "tre_mm": tre}
+
+
+def folding(transform: sitk.Transform, grid: sitk.Image) -> float:
+    """Return the share of the fixed image's voxels where the whole transform folds."""
+    field = sitk.TransformToDisplacementField(
+        transform, sitk.sitkVectorFloat64, grid.GetSize(), grid.GetOrigin(), grid.GetSpacing(),
+        grid.GetDirection(),
+    )  # fmt: skip
+    direction = np.array(grid.GetDirection()).reshape(3, 3)
+    vectors = sitk.GetArrayFromImage(field).transpose(2, 1, 0, 3) @ direction
+    return folding_fraction(jacobian_determinant(vectors / np.array(grid.GetSpacing())))
+
+
+def _processor() -> float:
+    return time.process_time()
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def settings() -> dict:
+    """Return what was set, for the page."""
+    import mmzoo
+    from mmzoo.registration.settings import Settings as Ours
+    from mmzoo.registration.similarity import WEIGHTS
+
+    ours = Ours()
+    return {
+        "mmzoo register": f"mmzoo {mmzoo.__version__}, all defaults: {ours.loss}, {ours.initial}, "
+        f"{ours.field}, control points {ours.control_mm:g} mm apart, bending {WEIGHTS[ours.loss]:g}"
+        f" mm^2, at most {ours.max_voxels:,} voxels, {ours.steps[0]} and {ours.steps[1]} steps",
+        "ANTs SyN": f"ANTsPy, {SYN}, the rest its defaults",
+        "elastix": f"itk-elastix, {ELASTIX}, the rest as mmzoo/baselines/elastix.py has it",
+    }
