@@ -23,8 +23,9 @@ def phantom(
     size: Annotated[
         tuple[int, int, int] | None,
         typer.Option(
-            help="Voxels along each axis; multiples of 16, slices of cine: 6 or more (default: "
-            "64 64 64; breast 96 96 96; cine 128 128 12; brain 112 128 96; spine 64 96 96)."
+            help="Voxels along each axis; multiples of 16 (brain: 8), slices of cine: 6 or more "
+            "(default: 64 64 64; breast 96 96 96; cine 128 128 12; brain 112 128 96; "
+            "spine 64 96 96)."
         ),
     ] = None,
     fov: Annotated[

@@ -116,3 +116,15 @@ def test_crop_is_a_name_or_lengths():
     assert parse_box("crop", "body") == "body"
     assert parse_box("crop", "90") == (90, 90, 90)
     assert parse_box("crop", "90,80,70") == (90, 80, 70)
+
+
+def test_deform_writes_the_true_field_of_each_pair(images, tmp_path):
+    out = tmp_path / "out"
+    result = run(
+        "--moving", images["a"], "--fixed", images["b"], "--size", 16, 16, 16,
+        "--deform", 3, "--seed", 1, "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert nib.load(out / "fields/moving_000__fixed_000.nii.gz").shape == (16, 16, 16, 3)
+    description = json.loads((out / "mmzoo.json").read_text())
+    assert (description["deform"], description["seed"]) == (3.0, 1)

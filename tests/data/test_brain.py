@@ -12,6 +12,7 @@ from mmzoo.data.brain_motion import draw_motion
 from mmzoo.data.grid import Grid
 from mmzoo.data.phantom import Settings, choose_grid, make_case, true_field
 from mmzoo.data.render import draw_intensities, paint
+from mmzoo.data.scan import worsen
 
 SMALL = Settings("brain", (48, 48, 48), seed=2)
 PEOPLE = 4
@@ -193,3 +194,58 @@ def test_same_seed_gives_identical_files_and_the_motion_is_part_of_the_settings(
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
     with pytest.raises(ValueError, match=r"motion 15.0 there, 40.0 asked for"):
         phantom.make_data_set(replace(tiny, motion=40.0), tmp_path / "first", **options)
+
+
+# === Noise and blur ===
+
+
+def mean_step(image, inside):
+    """Return how much neighbours within the brain differ."""
+    return np.abs(np.diff(image, axis=0))[inside[1:] & inside[:-1]].mean()
+
+
+def test_noise_and_blur_change_the_grain_and_nothing_else(people):
+    for modality in brain.TABLES:
+        plain, labels, affine = people[modality][0]
+        inside = plain > 0
+        noisy, blurred, both = (
+            make_case(replace(SMALL, **changes), modality, 0)
+            for changes in ({"noise": 10.0}, {"blur": 8.0}, {"noise": 10.0, "blur": 8.0})
+        )
+        for image, own_labels, own_affine in (noisy, blurred, both):
+            assert image.dtype == np.float32
+            np.testing.assert_array_equal(own_labels, labels)
+            np.testing.assert_array_equal(own_affine, affine)
+            assert not image[~inside].any()
+        steps = [mean_step(case[0], inside) for case in (people[modality][0], noisy, blurred, both)]
+        assert steps[1] > 1.2 * steps[0] and steps[2] < 0.7 * steps[0]
+        assert steps[3] > 1.3 * steps[2]
+        extra = (noisy[0] - plain)[plain > 0.5 * plain.max()]
+        assert extra.std() == pytest.approx(0.1 * plain.max(), rel=0.05)
+
+
+def test_blur_is_a_gaussian_of_the_given_width():
+    impulse = np.zeros((41, 5, 5), np.float32)
+    impulse[20, 2, 2], impulse[impulse == 0] = 1000.0, 1e-6  # no air
+    worse = Settings("brain", (16, 16, 16), blur=12.0)
+    profile = worsen(impulse, (2.0, 1e6, 1e6), worse, None)[:, 2, 2]
+    assert profile[17] == pytest.approx(profile[20] / 2, rel=0.01)  # 6 mm from the peak
+
+
+def test_a_worse_phantom_is_another_data_set_and_the_plain_one_keeps_its_hash():
+    plain = Settings("brain", (16, 16, 16))
+    assert "noise" not in plain.as_dict() and "blur" not in plain.as_dict()
+    assert len({replace(plain, noise=n).digest for n in (None, 1.0, 2.0)}) == 3
+
+
+def test_noise_and_blur_must_be_above_zero_and_are_the_brain_s_alone():
+    with pytest.raises(ValueError, match="`blur` must be a number above 0, got 0"):
+        Settings("brain", (16, 16, 16), blur=0.0).check()
+    with pytest.raises(ValueError, match="the noise of phantom heart cannot be chosen"):
+        Settings("heart", (16, 16, 16), noise=5.0).check()
+
+
+def test_an_axis_may_be_a_multiple_of_eight():
+    Settings("brain", (48, 56, 40)).check()
+    with pytest.raises(ValueError, match=r"multiples of \(8, 8, 8\)"):
+        Settings("brain", (48, 60, 40)).check()
