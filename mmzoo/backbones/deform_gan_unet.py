@@ -74,7 +74,7 @@ class DeformGANUNet(keras.Model):
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
         """Return the field of a pair: (batch, dim1, dim2, dim3, out_channels)."""
         check_rank("inputs", inputs, (5,))
-        check_can_be_halved(NAME, inputs, self.unet.depth, REMEDY)
+        inputs = check_can_be_halved(NAME, inputs, self.unet.depth, REMEDY)
         return self.flow(self.unet(inputs))
 
     # === Config ===

@@ -89,7 +89,7 @@ class MMRegNet(keras.Model):
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
         """Return the fields of a pair: (batch, dim1, dim2, dim3, out_channels * num_fields)."""
         check_rank("inputs", inputs, (5,))
-        check_can_be_halved("mmregnet", inputs, LEVELS)
+        inputs = check_can_be_halved("mmregnet", inputs, LEVELS)
         skips = []
         features = inputs
         for down in self.down:

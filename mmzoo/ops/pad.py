@@ -10,8 +10,8 @@ from mmzoo.checks import check_halvings
 from mmzoo.ops.grid import are_known, dims_of
 
 
-def check_can_be_halved(network: str, volume: tf.Tensor, times: int, remedy: str = "") -> None:
-    """Refuse a volume each axis of which cannot be halved so many times.
+def check_can_be_halved(network: str, volume: tf.Tensor, times: int, remedy: str = "") -> tf.Tensor:
+    """Return a volume each axis of which can be halved so many times; refuse others.
 
     Args:
         network: its name, for the message.
@@ -25,12 +25,12 @@ def check_can_be_halved(network: str, volume: tf.Tensor, times: int, remedy: str
     """
     dims = dims_of(volume)
     if are_known(*dims):
-        return check_halvings(network, dims, times, remedy)
-    tf.debugging.assert_equal(
-        tf.shape(volume)[1:4] % 2**times,
-        0,
-        f"{network} halves the volume {times} times: each axis must be a multiple of {2**times}",
-    )
+        check_halvings(network, dims, times, remedy)
+        return volume
+    message = f"{network} halves the volume {times} times: each axis must be a multiple of"
+    rest = tf.shape(volume)[1:4] % 2**times
+    with tf.control_dependencies([tf.debugging.assert_equal(rest, 0, f"{message} {2**times}")]):
+        return tf.identity(volume)  # or shapes that do not fit would fail first, without a word
 
 
 def pad_to_multiple(volume: tf.Tensor, steps: Sequence[int]) -> tf.Tensor:

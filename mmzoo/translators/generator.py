@@ -46,7 +46,7 @@ class UNetGenerator(keras.Model):
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
         """Return the translated image."""
         check_rank("inputs", inputs, (5,))
-        check_can_be_halved("unet", inputs, self.unet.depth, ", or a smaller `depth`")
+        inputs = check_can_be_halved("unet", inputs, self.unet.depth, ", or a smaller `depth`")
         return self.image(self.unet(inputs))
 
     def get_config(self) -> dict:

@@ -35,7 +35,8 @@ assert keras.__version__.startswith("3.") and "mmzoo" not in sys.modules
 for path in sys.argv[1:]:
     data = dict(np.load(path + ".npz"))
     pair = {name: data.pop(name) for name in ("moving", "fixed")}
-    plain = tf.saved_model.load(path).signatures["serving_default"](**pair)
+    model = tf.saved_model.load(path)  # whose variables live as long as it has a name
+    plain = model.signatures["serving_default"](**pair)
     inputs = {name: keras.Input(image.shape[1:], name=name) for name, image in pair.items()}
     layer = keras.layers.TFSMLayer(path, call_endpoint="serve")
     within = keras.Model(inputs, layer(inputs)).predict(pair, verbose=0)
@@ -45,8 +46,9 @@ for path in sys.argv[1:]:
             np.testing.assert_allclose(found[name], expected, atol=1e-5)
     graph = open(path + "/saved_model.pb", "rb").read()
     assert b"_XlaMustCompile" not in graph
+model = tf.saved_model.load(sys.argv[1])
 try:
-    tf.saved_model.load(sys.argv[1]).serve({name: tf.zeros((1, 16, 16, 20)) for name in pair})
+    model.serve({name: tf.zeros((1, 16, 16, 20)) for name in pair})
 except tf.errors.InvalidArgumentError as error:
     assert "each axis must be a multiple of 16" in str(error)
 else:
