@@ -347,9 +347,9 @@ def _figures(results: Results, drawn: list[str]) -> list[str]:
         ),
         "stages.png": (
             f"The case with {reference}'s median Dice as training goes on: warped and translated "
-            "image after each of some epochs. In the claims `translation L1` is the mean difference "
-            "of translated and fixed image, `edges kept` the gradient similarity of translated and "
-            "warped image (1: edges of the same directions)."
+            "image after each of some epochs. In the claims `translation L1` is the mean "
+            "difference of translated and fixed image, `edges kept` the gradient similarity of "
+            "translated and warped image (1: edges of the same directions)."
         ),
         **{
             name: f"{entry['caption']}; {reference} in blue."
