@@ -166,7 +166,7 @@ def left_out(results: Results, source: str = PHANTOM) -> list[str]:
     lines += _differing(paper, "Folds tested", lambda own, data: len(own.test_folds(data)))
     absent = [data["title"] for name, data in every.items() if name not in paper.data]
     if absent:
-        lines.append(f"Data sets left out: {', '.join(absent)}.")
+        lines.append(f"Data sets left out: {'; '.join(absent)}.")
     kinds = {row.kind for row in paper.rows.values()}
     if "rows" in paper.content.get("ablations", {}) and "ablation" not in kinds:
         lines.append("The ablations are left out.")
@@ -378,7 +378,9 @@ def _figures(results: Results, drawn: list[str]) -> list[str]:
         ),
         "stages.png": (
             f"The case with {reference}'s median Dice as training goes on: warped and translated "
-            "image after each of some epochs."
+            "image after each of some epochs. In the claims `translation L1` is the mean "
+            "difference of translated and fixed image, `edges kept` the gradient similarity of "
+            "translated and warped image (1: edges of the same directions)."
         ),
         **{
             name: f"{entry['caption']}; {reference} in blue."

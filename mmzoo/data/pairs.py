@@ -96,7 +96,9 @@ def prepare_pairs(
         cases = _resample_all(files, label_files, boxes, shape, values)
     else:
         shape, cases = place(files, label_files, values)
-    fields = _deform_all(cases, len(moving), options) if options.deform else {}
+    fields = {}
+    if options.deform is not None:
+        fields = _deform_all(cases, len(moving), options.deform, options.seed)
     folds = _folds(len(moving), options)
     description: dict = {
         "name": "pairs",
@@ -238,14 +240,14 @@ def _resample_all(files, label_files, boxes, shape, values) -> dict:
     return cases
 
 
-def _deform_all(cases: dict, num_pairs: int, options: PairOptions) -> dict:
+def _deform_all(cases: dict, num_pairs: int, size_mm: float, seed: int) -> dict:
     """Deform the moving cases in place; return (moving, fixed) -> true field and affine."""
     fields = {}
     for k in range(num_pairs):
         moving, fixed = f"moving_{k:03d}", f"fixed_{k:03d}"
         image, labels, affine, source = cases[moving]
         spacing = voxel_sizes(affine)
-        motion = draw_deformation(options.seed, k, options.deform, image.shape, spacing)
+        motion = draw_deformation(seed, k, size_mm, image.shape, spacing)
         image, labels, ddf = deform(motion, image, labels, spacing)
         cases[moving] = (image, labels, affine, source)
         fields[moving, fixed] = (ddf, affine)
