@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 LAZY = {
     "load_model": "mmzoo.host.runs",
     "Predictor": "mmzoo.host.predictor",
-    "register": "mmzoo.registration",
+    "register": "mmzoo.host.register",
 }
 ROOMS = ("backbones", "layers", "losses", "metrics", "models", "translators")
 

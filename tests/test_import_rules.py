@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "baselines": ("checks", "data", "evaluation"),
     # Registers a pair by the losses and draws it: beside the models, knows no network.
     "registration": ("checks", "ops", "losses", "metrics", "data", "evaluation"),
-    "host": (*BELOW_MODELS, "models", "methods", "layering"),
+    # `register` hands a pair to a network, or to the registration without one.
+    "host": (*BELOW_MODELS, "models", "methods", "layering", "registration"),
     "cli": (
         *BELOW_MODELS,
         *(

@@ -43,20 +43,27 @@ def register(
     label: Annotated[
         Path | None, typer.Option(help="Label map of the moving image, carried along.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A run of deepreg_train, or a checkpoint, whose network says the field."),
+    ] = None,
+    refine: Annotated[
+        int, typer.Option(help="With --model: steps of instance optimisation on this pair.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Of the points that the first stages draw.")] = 1,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier registration in the folder.")
     ] = False,
 ) -> None:
-    """Align two images at once, without a trained model."""
+    """Align two images at once: without a trained model, or with one (--model)."""
     # Late, so that `mmzoo --help` does not wait for SimpleITK and TensorFlow.
     import sys
 
     from rich.console import Console
     from rich.progress import Progress
 
+    from mmzoo.host.register import register as run
     from mmzoo.registration.output import check_out, write_registration
-    from mmzoo.registration.register import register as run
 
     options: dict[str, Any] = {
         "loss": loss,
@@ -77,6 +84,8 @@ def register(
                 fixed_mask=fixed_mask,
                 moving_mask=moving_mask,
                 label=label,
+                model=model,
+                refine=refine,
                 progress=_bars(progress),
                 **options,
             )
@@ -111,7 +120,9 @@ def summary(report: dict, out: Path) -> str:
     lines = [f"Normalised mutual information: {nmi}."]
     if "smallest_determinant" in report:
         smallest = report["smallest_determinant"]
-        lines.append(f"No voxel folds; the smallest Jacobian determinant is {smallest:.2f}.")
+        folds = report.get("folding_percent", 0)
+        said = f"{folds:.3f} % of the voxels fold" if folds else "No voxel folds"
+        lines.append(f"{said}; the smallest Jacobian determinant is {smallest:.2f}.")
     lines.append(f"{sum(report['seconds'].values()):.0f} s; {out}: warped.nii.gz, transform.h5,")
     lines[-1] += " displacement_mm.nii.gz, picture.png, registration.json"
     lines.append(f"Other images: mmzoo apply --transform {out}/transform.h5 ...")

@@ -1,0 +1,49 @@
+"""`mmzoo register --model`: two files, one run, one result."""
+
+import json
+
+import pytest
+import SimpleITK as sitk
+from helpers_registration import pair
+from typer.testing import CliRunner
+
+import mmzoo
+from mmzoo.cli.main import app, register_commands
+
+
+def test_a_run_registers_two_files_of_other_grids(runs, tmp_path):
+    fixed, moving, _ = pair()
+    for name, image in {"fixed": fixed, "moving": moving}.items():
+        sitk.WriteImage(image, tmp_path / f"{name}.nii.gz")
+    register_commands()
+    arguments = ["register", "--initial", "rigid", "--out", tmp_path / "out"]
+    arguments += ["--fixed", tmp_path / "fixed.nii.gz", "--moving", tmp_path / "moving.nii.gz"]
+    arguments += ["--model", runs["direct-ddf"], "--refine", 2]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    written = json.loads((tmp_path / "out" / "registration.json").read_text())
+    assert written["voxels"] == [16, 16, 16] and len(written["refinement"]) == 3
+    warped = sitk.ReadImage(tmp_path / "out" / "warped.nii.gz")
+    assert warped.GetSize() == fixed.GetSize()
+    transform = sitk.ReadTransform(tmp_path / "out" / "transform.h5")
+    again = sitk.Resample(moving, fixed, transform, sitk.sitkLinear)
+    error = sitk.GetArrayFromImage(again - sitk.Cast(warped, again.GetPixelID()))
+    assert abs(error[:, 10:-10, 10:-10]).mean() < 0.01
+
+
+def test_a_pair_does_not_depend_on_the_pair_before(runs):
+    fixed, moving, _ = pair()
+    options = {"model": runs["bidirectional-ddf"], "initial": "none"}
+    first = mmzoo.register(fixed, moving, **options)
+    mmzoo.register(moving, fixed, **options)
+    again = mmzoo.register(fixed, moving, **options)
+    point = (5.0, -10.0, 3.0)
+    assert first.transform.TransformPoint(point) == again.transform.TransformPoint(point)
+
+
+def test_refining_without_a_network_and_a_run_that_is_not_there_are_named(tmp_path):
+    fixed, moving, _ = pair()
+    with pytest.raises(ValueError, match="`refine` is for a trained network"):
+        mmzoo.register(fixed, moving, refine=3)
+    with pytest.raises(ValueError, match="no_run"):
+        mmzoo.register(fixed, moving, model=tmp_path / "no_run")
