@@ -151,7 +151,7 @@ def _scene(results: Results, out: Path, place: str) -> Scene | None:
         title: turn.volume(volumes.fixed_labels[reference.channels[label]].astype(np.float32))
         for title, label in titles.items()
     }
-    centre = (0, 0, largest_slice(sum(masks.values())))
+    centre = (0, 0, largest_slice(masks[structure]))
     plane = planes_through(centre, masks[structure].shape, turn.spacing_mm)[0]
 
     def cut(volume: np.ndarray) -> np.ndarray:
