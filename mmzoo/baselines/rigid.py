@@ -62,7 +62,7 @@ def align_labels(fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
         ValueError: itk-elastix is not installed.
         RuntimeError: elastix cannot register the two; says why.
     """
-    return _align(*(_crop(mask) for mask in (fixed, moving)), LABELS)
+    return _align(_crop(fixed), _crop(moving), LABELS)
 
 
 def align_images(fixed: sitk.Image, moving: sitk.Image) -> np.ndarray:
