@@ -12,6 +12,7 @@ from mmzoo.registration.level import Level
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.similarity import WEIGHTS
 
+FEWEST = 3  # voxels between control points: with fewer, noise is followed
 STEP = 0.4  # Adam's first step, in voxels of the level; it ends at a tenth
 Report = Callable[[str, int, int], None]
 
@@ -69,6 +70,8 @@ def fit_lattice(
         spacing = settings.control_mm * 2 ** (len(levels) - 1 - index)
         if settings.field == "dense":
             spacing = float(level.spacing_mm.min())
+        else:
+            spacing = max(spacing, FEWEST * float(level.spacing_mm.min()))
         spacing = np.maximum(spacing, level.spacing_mm)
         counts = np.maximum(np.ceil(edges / spacing - 1e-3), 2).astype(int)
         start = np.zeros((*counts, 3)) if lattice is None else _refitted(lattice, counts)

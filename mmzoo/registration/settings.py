@@ -21,7 +21,8 @@ class Settings:
         field: "bspline", "dense" (control points at every voxel) or "none".
         weight: of the bending energy, mm^2: it multiplies squared second derivatives, 1/mm^2; None
             for what suits the loss.
-        control_mm: distance of control points of the B-spline, mm; the finest level's.
+        control_mm: distance of control points of the B-spline, mm; the finest level's, and at least
+            three of its voxels.
         resolution_mm: voxel size at which the images are compared; never finer than the fixed
             image; None for what `max_voxels` allow.
         max_voxels: of the box that is compared; a finer resolution is coarsened to it.
