@@ -66,8 +66,12 @@ def same(path: Path, target: Path) -> None:
 
 def run(name: str, root: Path, out: Path, *, recipe: Recipe = SMALL, **options) -> dict:
     """Prepare a data set at 16^3, in this process."""
-    flags = {key: options.pop(key) for key in ("allow_partial", "overwrite", "form") if key in options}
-    return prepare(sets.data_set(name), root, out, Choices(recipe=recipe, **options), name=name, **flags)
+    flags = {
+        key: options.pop(key) for key in ("allow_partial", "overwrite", "form") if key in options
+    }
+    return prepare(
+        sets.data_set(name), root, out, Choices(recipe=recipe, **options), name=name, **flags
+    )
 
 
 def load(out: Path, kind: str, case: str) -> np.ndarray:

@@ -21,7 +21,9 @@ Spacing = Annotated[
 ]
 Crop = Annotated[
     str | None,
-    typer.Option(help="labels (box round them), body, nonzero, none, or edges in mm, as 180,160,190."),
+    typer.Option(
+        help="labels (box round them), body, nonzero, none, or edges in mm, as 180,160,190."
+    ),
 ]
 Margin = Annotated[float | None, typer.Option(help="mm added round labels or body.")]
 Folds = Annotated[int | None, typer.Option(help="Folds; 1 to train and test on all.")]

@@ -8,9 +8,9 @@ import typer
 
 def inspect(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders at any depth.")],
-    picture: Annotated[
-        Path, typer.Option(help="Where the picture of middle slices goes.")
-    ] = Path("inspect.png"),
+    picture: Annotated[Path, typer.Option(help="Where the picture of middle slices goes.")] = Path(
+        "inspect.png"
+    ),
     files: Annotated[int, typer.Option(help="Volumes to read at most; the rest is counted.")] = 12,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything to this file too.")
@@ -85,7 +85,9 @@ def described(folder: Path) -> list[str]:
 
     if description := read_description(folder):
         cases, folds = len(description["cases"]), len(description["folds"])
-        return [f"\n{folder} is prepared data: {description['name']}, {cases} cases, {folds} folds."]
+        return [
+            f"\n{folder} is prepared data: {description['name']}, {cases} cases, {folds} folds."
+        ]
     known = survey.recognise(folder)
     if not known:
         return [
