@@ -3,7 +3,9 @@
 A folder of label maps with FreeSurfer's ids, one file a person, such as
 `data/training_label_maps` of https://github.com/BBillot/SynthSeg (Apache-2.0). Each tissue gets a
 brightness drawn for the person, with texture; partial volume comes from the finer grid of the map,
-the coil's gain and the noise are the scanner's on the grid that is written. Every person has every
+the coil's gain and the noise are the scanner's on the grid that is written. Heads are turned upright
+(see mmzoo/data/upright.py) and cropped to 10 mm round the brain, as is usual before networks that
+register people with each other. Every person has every
 contrast, and meets the others, never themselves.
 """
 
@@ -19,6 +21,7 @@ from mmzoo.data.grid import Grid
 from mmzoo.data.head_scan import TABLES, TISSUES
 from mmzoo.data.render import draw_intensities, draw_texture
 from mmzoo.data.scan import scan as acquire_scan
+from mmzoo.data.upright import upright
 from mmzoo.data.sets.base import NIFTI, DataSet, Recipe, Scan, Volume, walk
 
 SEGMENTED = frozenset(value for values in TISSUES.values() for value in values)
@@ -49,7 +52,7 @@ class SET(DataSet):
     ignored = SEGMENTED
     modalities = tuple(TABLES)
     moving, fixed = "t1", "t2"
-    recipe = Recipe(size=(64, 80, 64), crop=(176.0, 220.0, 176.0), windows={"ct": (0, 80)})
+    recipe = Recipe(windows={"ct": (0, 80)})
     remarks = ("Anatomies are of people, intensities are made: see mmzoo/data/head_scan.py.",)
 
     def find(self, root: Path) -> list[Scan]:
@@ -88,10 +91,12 @@ class SET(DataSet):
                 f"{scan.labels[0]} has label value(s) {unknown}, which are no tissue of "
                 "mmzoo/data/head_scan.py; are these FreeSurfer's ids?"
             )
+        labels, degrees = upright(labels)
+        labels = steps.crop(labels, steps.label_box(labels, _values(labels) - {0}))
         tissues, _ = _generators(scan, seed)
         image = sitk.GetImageFromArray(paint(labels, scan.modality, tissues))
         image.CopyInformation(labels)
-        return Volume(image, labels)
+        return Volume(image, labels, [f"turned upright by {degrees:.0f} degrees"])
 
     def acquire(self, scan: Scan, image: np.ndarray, grid: sitk.Image, seed: int) -> np.ndarray:
         """Add the coil's gain and the noise."""
