@@ -27,7 +27,8 @@ def deform(image: np.ndarray, labels: np.ndarray | None, spacing_mm, seed: int, 
     """
     grid = Grid.centred((0, 0, 0), spacing_mm, image.shape)
     coarse = np.maximum(2, np.array(image.shape) * spacing_mm // STEP_MM).astype(int)
-    inner = Grid.covering(*_ends(grid), coarse).points().reshape(-1, 3)
+    lower, upper = _ends(grid)
+    inner = Grid.covering(lower, upper, coarse).points().reshape(-1, 3)
     share = np.random.default_rng(seed).uniform(0.8, 1.0)
     moves = draw_motion(seed, share * size_mm, inner)
     points = moves(grid.points().astype(np.float64))

@@ -47,7 +47,7 @@ class Choices:
     moving: str = ""
     fixed: str = ""
     structures: tuple[str, ...] = ()
-    recipe: Recipe | None = None
+    recipe: Recipe = None  # type: ignore[assignment]  # settled, it is never None
     folds: int | None = None
     valid: int = 0
     seed: int = 0
@@ -83,7 +83,7 @@ class Choices:
         for length in self.recipe.spacing or ():
             check_positive("spacing", length)
         check_positive("margin", self.recipe.margin_mm, allow_zero=True)
-        check_positive("deform", self.deform_mm, allow_zero=True)
+        check_positive("deform", self.deform_mm or 0.0, allow_zero=True)
         check_positive("people", 1 if self.people is None else self.people)
         check_choice("normalise", self.recipe.normalise, NORMALISATIONS)
         if isinstance(self.recipe.crop, str):
@@ -198,7 +198,7 @@ def group_scans(data: DataSet, found: list[Scan], choices: Choices) -> list[tupl
         return [(scan,) for scans in sides.values() for scan in scans]
     own = {scan.pair or scan.person: scan for scan in kept if scan.modality == choices.fixed}
     movings = [scan for scan in kept if scan.modality == choices.moving]
-    pairs = [(m, own[m.pair or m.person]) for m in movings if (m.pair or m.person) in own]
+    pairs: list[tuple[Scan, ...]] = [(m, own[m.pair or m.person]) for m in movings if (m.pair or m.person) in own]
     return pairs[: choices.people]
 
 
@@ -281,15 +281,13 @@ def _given_folds(data: DataSet, sides, choices: Choices) -> list[layout.Fold]:
 
 
 def _folds(data: DataSet, people, choices: Choices, fewest: int) -> list[layout.Fold]:
-    most = min(len(names) for names in people) // fewest
+    moving, fixed = people
+    most = min(len(moving), len(fixed)) // fewest
+    alone = layout.without_split(moving, fixed)
     if choices.folds is None and not isinstance(data.split, int):
-        return layout.one_split(*people, data.split, fewest) if most >= 2 else _unsplit(people)
-    folds = choices.folds or min(data.split, most)  # type: ignore[type-var]
-    return layout.make_folds(*people, folds, choices.valid) if folds >= 2 else _unsplit(people)
-
-
-def _unsplit(people) -> list[layout.Fold]:
-    return layout.without_split(*people)
+        return layout.one_split(moving, fixed, data.split, fewest) if most >= 2 else alone
+    folds: int = choices.folds or min(data.split, most)  # type: ignore[assignment, type-var]
+    return layout.make_folds(moving, fixed, folds, choices.valid) if folds >= 2 else alone
 
 
 def _with_cases(fold: layout.Fold, sides) -> layout.Fold:

@@ -88,7 +88,7 @@ class SET(DataSet):
         Raises:
             ValueError: if it is not: image and labels are most likely turned against each other.
         """
-        if scan.modality != "ct":
+        if scan.modality != "ct" or volume.labels is None:
             return {}
         inside = sitk.GetArrayViewFromImage(volume.labels) > 0
         values = sitk.GetArrayViewFromImage(volume.image)[inside]
