@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.data import geometry, layout, steps
-from mmzoo.data.deforming import deform
+from mmzoo.data.deformed import deform, draw_deformation
 from mmzoo.data.files import whole_file
 from mmzoo.data.sets.base import DataSet, Recipe, Scan, Volume
 
@@ -63,9 +63,11 @@ def _prepare(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> None
     for scan, volume, info in zip(group, volumes, infos, strict=True):
         image, labels = resample(data, scan, volume, grid, choices)
         if choices.deform_mm and len(group) == 2 and scan is group[0]:
-            seed = zlib.crc32(f"{choices.seed} {scan.person}".encode())
-            spacing = grid.GetSpacing()
-            image, labels, field = deform(image, labels, spacing, seed, choices.deform_mm)
+            spacing, number = grid.GetSpacing(), zlib.crc32(scan.person.encode())
+            motion = draw_deformation(
+                choices.seed, number, choices.deform_mm, image.shape, spacing
+            )
+            image, labels, field = deform(motion, image, labels, spacing)
             layout.save_field(out, scan.case, group[1].case, field, geometry.ras_affine(grid))
             info["notes"].append(f"deformed by up to {choices.deform_mm:g} mm, the field is known")
         image = intensities(image, choices.recipe, scan.modality)
