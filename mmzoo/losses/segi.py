@@ -130,7 +130,12 @@ def _compiled_distance(absolute: bool, eps: float):
 
 
 def segi_features(
-    volume: tf.Tensor, sigmas: Sequence[float], order: str, eps: float, spacing
+    volume: tf.Tensor,
+    sigmas: Sequence[float],
+    order: str,
+    eps: float,
+    spacing,
+    relative: bool = False,
 ) -> list[tf.Tensor]:
     """Return SG_I of Eq. 5, of length one, for each sigma.
 
@@ -143,13 +148,18 @@ def segi_features(
         order: one of `ORDERS`.
         eps: above 0.
         spacing: three lengths.
+        relative: take eps times the squared mean length of what is divided, for each sigma: what
+            is weak for this image counts less, whatever its noise and contrast.
 
     Returns:
         For each sigma (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1).
     """
     edges = _edges(volume, order, eps, spacing)
     voxels = [_in_voxels(sigma, spacing) for sigma in sigmas]
-    return [_normalise(gaussian_smooth(edges, each), eps) for each in voxels]  # Eq. 5
+    smooth = [gaussian_smooth(edges, each) for each in voxels]
+    if relative:
+        return [_normalise(vectors, eps * _mean_length(vectors) ** 2) for vectors in smooth]
+    return [_normalise(vectors, eps) for vectors in smooth]  # Eq. 5
 
 
 def segi_distance(
@@ -195,7 +205,13 @@ def _gradient(volume: tf.Tensor, spacing) -> tf.Tensor:
     return gradient / tf.constant(lengths.reshape(3, 1, 1, 1), volume.dtype)
 
 
-def _normalise(vectors: tf.Tensor, eps: float) -> tf.Tensor:
+def _mean_length(vectors: tf.Tensor) -> tf.Tensor:
+    """Return the mean length, (batch, 1, 1, 1, 1), as a number that is given; never 0."""
+    squares = tf.reduce_sum(tf.stop_gradient(vectors) ** 2, axis=1, keepdims=True)
+    return tf.reduce_mean(tf.sqrt(squares), axis=(1, 2, 3, 4), keepdims=True) + 1e-6
+
+
+def _normalise(vectors: tf.Tensor, eps) -> tf.Tensor:
     return vectors * tf.math.rsqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True) + eps)
 
 

@@ -110,7 +110,11 @@ def descend(
     steps: int,
     report: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
-    """Return the control points, (n1, n2, n3, 3), after some steps of Adam from a start."""
+    """Return the best control points, (n1, n2, n3, 3), met in some steps of Adam from a start.
+
+    From rest instead, where that is better than the start; so similarity and bending together are
+    never worse than without a field.
+    """
     import tensorflow as tf
 
     coefficients = tf.Variable(start[None], dtype=tf.float32)
@@ -120,19 +124,30 @@ def descend(
     def slope():
         with tf.GradientTape() as tape:
             loss = sum(objective(coefficients))
-        return tape.gradient(loss, coefficients)
+        return loss, tape.gradient(loss, coefficients)
 
+    loss, gradient = slope()
+    best = float(loss), coefficients.numpy()
+    if start.any():
+        coefficients.assign(tf.zeros_like(coefficients))
+        loss, at_rest = slope()
+        if float(loss) < best[0]:
+            best, gradient = (float(loss), coefficients.numpy()), at_rest
+        else:
+            coefficients.assign(best[1])
     first, second = tf.zeros_like(coefficients), tf.zeros_like(coefficients)
     largest = STEP * float(level.spacing_mm.min())
     for step in range(steps):
-        gradient = slope()
         first = 0.9 * first + 0.1 * gradient
         second = 0.99 * second + 0.01 * gradient**2
         root = tf.sqrt(second / (1 - 0.99 ** (step + 1))) + 1e-10
         rate = largest * (0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * step / steps)))
         coefficients.assign_sub(rate / (1 - 0.9 ** (step + 1)) * first / root)
+        loss, gradient = slope()
+        if float(loss) < best[0]:
+            best = float(loss), coefficients.numpy()
         report(step + 1)
-    return coefficients[0].numpy()
+    return best[1][0]
 
 
 def loss_of(lattice: Lattice, level: Level, settings: Settings) -> float:

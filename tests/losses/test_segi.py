@@ -6,6 +6,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.losses import SEGI, segi
+from mmzoo.losses.segi import segi_features
+from mmzoo.ops.finite_difference import backward_gradient
 
 EPS = 1e-5
 ORDERS = ("normalise-then-smooth", "smooth-then-normalise")
@@ -206,3 +208,21 @@ def test_class_gives_the_function_and_comes_back_from_its_config():
     assert {name: getattr(loss, name) for name in settings} == settings
     np.testing.assert_allclose(loss.call(a, b), segi(a, b, **settings), rtol=1e-6)
     np.testing.assert_allclose(loss(a, b), np.mean(segi(a, b, **settings)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_a_relative_eps_makes_features_independent_of_contrast(scale):
+    volume = tf.random.stateless_uniform((2, 7, 9, 6), (1, 2))
+    settings = ([1.0, 2.0], "smooth-then-normalise", 0.1, (1.0, 1.0, 1.0), True)
+    features, scaled = segi_features(volume, *settings), segi_features(scale * volume, *settings)
+    for plain, weak in zip(features, scaled, strict=True):
+        np.testing.assert_allclose(weak, plain, atol=2e-3)
+
+
+def test_a_relative_eps_is_a_share_of_the_squared_mean_length():
+    volume = tf.random.stateless_uniform((1, 6, 5, 7), (3, 4))
+    raw = backward_gradient(volume).numpy()[0]
+    lengths = np.linalg.norm(raw, axis=0)
+    expected = raw / np.sqrt(lengths**2 + 0.5 * lengths.mean() ** 2)
+    found = segi_features(volume, [0.0], "smooth-then-normalise", 0.5, (1.0, 1.0, 1.0), True)
+    np.testing.assert_allclose(found[0][0], expected, rtol=1e-4, atol=1e-6)

@@ -103,9 +103,10 @@ def test_a_bent_image_is_straightened_without_folding():
 
     grid = empty((48, 48, 48), (2.0, 2.0, 2.0))
     fixed, moving = draw(grid, 0, bend), draw(grid, 1, seed=1)
-    linear = mmzoo.register(fixed, moving, field="none")
-    found = mmzoo.register(fixed, moving, resolution_mm=3.0)
-    assert error_mm(found.transform, Truth) < 0.6 * error_mm(linear.transform, Truth)
+    # No linear stage: an affine map of this bend has another optimum, further off than none.
+    found = mmzoo.register(fixed, moving, resolution_mm=3.0, initial="none")
+    still = sitk.Transform(3, sitk.sitkIdentity)
+    assert error_mm(found.transform, Truth) < 0.6 * error_mm(still, Truth)
     assert found.report["smallest_determinant"] > 0
 
 
