@@ -152,9 +152,9 @@ def closing(description: dict, out: Path) -> list[str]:
     first, pairing = description["folds"][0], description["pairing"]
     counts = {split: len(split_pairs(first[split], pairing)) for split in SPLITS}
     lines = [
-        f"{len(description['cases'])} cases, {len(description['folds'])} fold(s) in {out}; pairs of "
-        f"the first: {counts['train']} to train, {counts['valid']} to validate, {counts['test']} "
-        f"to test; labels: {', '.join(description['labels']) or 'none'}."
+        f"{len(description['cases'])} cases, {len(description['folds'])} fold(s) in {out}; "
+        f"pairs of the first: {counts['train']} to train, {counts['valid']} to validate, "
+        f"{counts['test']} to test; labels: {', '.join(description['labels']) or 'none'}."
     ]
     if not any(counts.values()):
         lines.append("There are no pairs yet: one of the two sides is empty.")

@@ -56,7 +56,8 @@ def in_words(seen) -> list[str]:
     box = " x ".join(f"[{a:g}, {b:g}]" for a, b in zip(*seen.field_mm, strict=True))
     lines = [
         f"{seen.path}",
-        f"  {size} voxels of {spacing} mm (right, anterior, superior), stored as {seen.stored or 'ITK'}",
+        f"  {size} voxels of {spacing} mm (right, anterior, superior), stored as "
+        f"{seen.stored or 'ITK'}",
         f"  field of view {box} mm",
     ]
     if seen.label_ml:
@@ -91,7 +92,7 @@ def described(folder: Path) -> list[str]:
     known = survey.recognise(folder)
     if not known:
         return [
-            f"\n{folder} is none of the data sets that mmzoo knows (mmzoo prepare --help); for your "
-            "own images: mmzoo prepare own --help."
+            f"\n{folder} is none of the data sets that mmzoo knows (mmzoo prepare --help); for "
+            "your own images: mmzoo prepare own --help."
         ]
     return ["\n" + "\n".join(survey.plan(name, data, folder)) for name, data in known]

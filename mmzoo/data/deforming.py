@@ -23,11 +23,13 @@ def deform(image: np.ndarray, labels: np.ndarray | None, spacing_mm, seed: int, 
     Returns:
         The two as they were given, deformed (image linear, labels nearest, its smallest value and
         none from outside), and the field that undoes it: (dim1, dim2, dim3, 3) in voxels,
-        image(x) = deformed(x + ddf(x)), NaN where x + ddf(x) leaves the volume.
+        image(x) = deformed(x + ddf(x)), NaN in the background (the smallest value) and where x + ddf(x)
+        leaves the volume.
     """
     grid = Grid.centred((0, 0, 0), spacing_mm, image.shape)
-    coarse = np.maximum(2, np.array(image.shape) * spacing_mm // STEP_MM).astype(int)
-    inner = Grid.covering(*_ends(grid), coarse).points().reshape(-1, 3)
+    edges = np.array(image.shape) * spacing_mm
+    coarse = np.maximum(2, edges // STEP_MM).astype(int)
+    inner = Grid.centred((0, 0, 0), edges / coarse, coarse).points().reshape(-1, 3)
     share = np.random.default_rng(seed).uniform(0.8, 1.0)
     moves = draw_motion(seed, share * size_mm, inner)
     points = moves(grid.points().astype(np.float64))
@@ -37,10 +39,6 @@ def deform(image: np.ndarray, labels: np.ndarray | None, spacing_mm, seed: int, 
     if labels is not None:
         channels = [map_coordinates(labels[..., k], index, order=0) for k in range(labels.shape[3])]
         labels = np.stack(channels, axis=-1)
-    ddf = motion.true_field(moves, grid, np.ones(image.shape, bool))
+    ddf = motion.true_field(moves, grid, image > lowest)
     return moved.astype(np.float32), labels, ddf
 
-
-def _ends(grid: Grid):
-    half = np.array(grid.shape) * grid.spacing_mm / 2
-    return -half, half

@@ -107,7 +107,8 @@ def _parts(cases: list[str], counts: tuple[int, int, int], fewest: int) -> dict[
 
 def without_split(moving: list[str], fixed: list[str]) -> list[Fold]:
     """Return one fold that trains and tests on the same people, all of them."""
-    everyone, no_one = {"moving": moving, "fixed": fixed}, {"moving": [], "fixed": []}
+    everyone = {"moving": moving, "fixed": fixed}
+    no_one: dict[str, list[str]] = {"moving": [], "fixed": []}
     return [{"train": everyone, "valid": no_one, "test": dict(everyone)}]
 
 

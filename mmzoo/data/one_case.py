@@ -50,7 +50,8 @@ def prepare_group(data: DataSet, group: tuple[Scan, ...], out: Path, choices) ->
 
 def _prepare(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> None:
     volumes = [data.read(scan, choices.seed) for scan in group]
-    infos, lacking = [], {}
+    infos: list[dict] = []
+    lacking: dict[str, list[str]] = {}
     for scan, volume in zip(group, volumes, strict=True):
         info, absent = _look(data, scan, volume, choices.structures)
         infos.append(info)
@@ -65,7 +66,8 @@ def _prepare(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> None
             seed = zlib.crc32(f"{choices.seed} {scan.person}".encode())
             spacing = grid.GetSpacing()
             image, labels, field = deform(image, labels, spacing, seed, choices.deform_mm)
-            layout.save_field(out, *(s.case for s in group), field, geometry.ras_affine(grid))
+            moving, fixed = (each.case for each in group)
+            layout.save_field(out, moving, fixed, field, geometry.ras_affine(grid))
             info["notes"].append(f"deformed by up to {choices.deform_mm:g} mm, the field is known")
         image = intensities(image, choices.recipe, scan.modality)
         _write_info(out, scan.case, info)
@@ -98,13 +100,13 @@ def _look(data: DataSet, scan: Scan, volume: Volume, structures) -> tuple[dict, 
             f"table is {table}. Is it the label map of another data set, or of another version?"
         )
     voxel_ml = float(np.prod(volume.labels.GetSpacing())) / 1000
-    info["label_ml"] = {
+    volumes = {
         name: round(voxel_ml * sum(counts.get(value, 0) for value in table[name]), 3)
         for name in structures
         if name in table
     }
-    info["checks"] = data.check(scan, volume)
-    absent = [name for name in structures if not info["label_ml"].get(name)]
+    info |= {"label_ml": volumes, "checks": data.check(scan, volume)}
+    absent = [name for name in structures if not volumes.get(name)]
     if absent and not data.may_lack:
         where = scan.labels[0] if len(scan.labels) == 1 else scan.labels[0].parent
         raise ValueError(

@@ -74,7 +74,9 @@ def _table(description: dict) -> dict[str, tuple[int, ...]]:
     labels = labels.get("0", labels) if isinstance(labels, dict) else {}
     if not isinstance(labels, dict):
         return {}
-    named = {_plain(str(name)): (int(value),) for value, name in labels.items() if value != "0"}
+    named: dict[str, tuple[int, ...]] = {
+        _plain(str(name)): (int(value),) for value, name in labels.items() if value != "0"
+    }
     return named if set(named) == set(SET.structures) else {}
 
 

@@ -57,9 +57,10 @@ def _row(path: Path, line: int, cells: dict) -> Row:
     files = {}
     for column in COLUMNS[:4]:
         name = (cells.get(column) or "").strip()
-        files[column] = path.parent / name if name else None
-        if name and not files[column].is_file():
-            raise ValueError(f"{path}, line {line}: {files[column]} ({column}) is not there.")
+        file = path.parent / name
+        if name and not file.is_file():
+            raise ValueError(f"{path}, line {line}: {file} ({column}) is not there.")
+        files[column] = file if name else None
     fold = (cells.get("fold") or "").strip()
     if fold and not fold.isdecimal():
         raise ValueError(f"{path}, line {line}: `fold` must be a number from 0, got {fold!r}.")
