@@ -152,8 +152,8 @@ def closing(description: dict, out: Path) -> list[str]:
     first, pairing = description["folds"][0], description["pairing"]
     counts = {split: len(split_pairs(first[split], pairing)) for split in SPLITS}
     lines = [
-        f"{len(description['cases'])} cases, {len(description['folds'])} fold(s) in {out}; pairs "
-        f"of the first: {counts['train']} to train, {counts['valid']} to validate, "
+        f"{len(description['cases'])} cases, {len(description['folds'])} fold(s) in {out}; "
+        f"pairs of the first: {counts['train']} to train, {counts['valid']} to validate, "
         f"{counts['test']} to test; labels: {', '.join(description['labels']) or 'none'}."
     ]
     if not any(counts.values()):

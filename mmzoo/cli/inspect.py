@@ -56,8 +56,8 @@ def in_words(seen) -> list[str]:
     box = " x ".join(f"[{a:g}, {b:g}]" for a, b in zip(*seen.field_mm, strict=True))
     lines = [
         f"{seen.path}",
-        f"  {size} voxels of {spacing} mm (right, anterior, superior), "
-        f"stored as {seen.stored or 'ITK'}",
+        f"  {size} voxels of {spacing} mm (right, anterior, superior), stored as "
+        f"{seen.stored or 'ITK'}",
         f"  field of view {box} mm",
     ]
     if seen.label_ml:

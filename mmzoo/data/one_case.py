@@ -50,7 +50,7 @@ def prepare_group(data: DataSet, group: tuple[Scan, ...], out: Path, choices) ->
 
 def _prepare(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> None:
     volumes = [data.read(scan, choices.seed) for scan in group]
-    infos = []
+    infos: list[dict] = []
     lacking: dict[str, list[str]] = {}
     for scan, volume in zip(group, volumes, strict=True):
         info, absent = _look(data, scan, volume, choices.structures)
@@ -101,14 +101,13 @@ def _look(data: DataSet, scan: Scan, volume: Volume, structures) -> tuple[dict, 
             f"table is {table}. Is it the label map of another data set, or of another version?"
         )
     voxel_ml = float(np.prod(volume.labels.GetSpacing())) / 1000
-    volumes_ml = {
+    volumes = {
         name: round(voxel_ml * sum(counts.get(value, 0) for value in table[name]), 3)
         for name in structures
         if name in table
     }
-    info["label_ml"] = volumes_ml
-    info["checks"] = data.check(scan, volume)
-    absent = [name for name in structures if not volumes_ml.get(name)]
+    info |= {"label_ml": volumes, "checks": data.check(scan, volume)}
+    absent = [name for name in structures if not volumes.get(name)]
     if absent and not data.may_lack:
         where = scan.labels[0] if len(scan.labels) == 1 else scan.labels[0].parent
         raise ValueError(

@@ -47,7 +47,7 @@ class Choices:
     moving: str = ""
     fixed: str = ""
     structures: tuple[str, ...] = ()
-    recipe: Recipe = None  # type: ignore[assignment]  # settled, it is never None
+    recipe: Recipe | None = None
     folds: int | None = None
     valid: int = 0
     seed: int = 0
@@ -77,22 +77,31 @@ class Choices:
     def _check(self, data: DataSet) -> None:
         check_choice("moving", self.moving, data.modalities)
         check_choice("fixed", self.fixed, data.modalities)
-        for name in (*self.structures, *self.recipe.around):
+        recipe, deform_mm = self.recipe or data.recipe, self.deform_mm or 0.0
+        for name in (*self.structures, *recipe.around):
             check_choice("structures", name, data.structures)
-        check_size(self.recipe.size, (1, 1, 1), (4, 4, 4))
-        for length in self.recipe.spacing or ():
-            check_positive("spacing", length)
-        check_positive("margin", self.recipe.margin_mm, allow_zero=True)
-        check_positive("deform", self.deform_mm or 0.0, allow_zero=True)
+        check_recipe(recipe)
+        check_positive("deform", deform_mm, allow_zero=True)
         check_positive("people", 1 if self.people is None else self.people)
-        check_choice("normalise", self.recipe.normalise, NORMALISATIONS)
-        if isinstance(self.recipe.crop, str):
-            check_choice("crop", self.recipe.crop, CROPS)
-        if self.deform_mm and data.pairing(self.moving, self.fixed) != "same":
+        if deform_mm and data.pairing(self.moving, self.fixed) != "same":
             raise ValueError(
-                f"`deform` is for two images of one person, got {self.deform_mm} for "
+                f"`deform` is for two images of one person, got {deform_mm} for "
                 f"{self.moving} and {self.fixed} of different people; leave it out."
             )
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise ValueError for steps that cannot be done."""
+    check_size(recipe.size, (1, 1, 1), (4, 4, 4))
+    for length in recipe.spacing or ():
+        check_positive("spacing", length)
+    check_positive("margin", recipe.margin_mm, allow_zero=True)
+    check_choice("normalise", recipe.normalise, NORMALISATIONS)
+    if isinstance(recipe.crop, str):
+        check_choice("crop", recipe.crop, CROPS)
+        return
+    for length in recipe.crop:
+        check_positive("crop", length)
 
 
 def prepare(
@@ -198,7 +207,9 @@ def group_scans(data: DataSet, found: list[Scan], choices: Choices) -> list[tupl
         return [(scan,) for scans in sides.values() for scan in scans]
     own = {scan.pair or scan.person: scan for scan in kept if scan.modality == choices.fixed}
     movings = [scan for scan in kept if scan.modality == choices.moving]
-    pairs: list[tuple[Scan, ...]] = [(m, own[m.pair or m.person]) for m in movings if (m.pair or m.person) in own]
+    pairs: list[tuple[Scan, ...]] = [
+        (m, own[m.pair or m.person]) for m in movings if (m.pair or m.person) in own
+    ]
     return pairs[: choices.people]
 
 
@@ -228,7 +239,7 @@ def _finish(data, groups, infos, out: Path, choices: Choices, description: dict,
     """Split people, link the folders, and write the description."""
     usable = [group for group in groups if not any(infos[s.case].get("left_out") for s in group)]
     folds = split_people(data, usable, choices)
-    shape, labelled = choices.recipe.size, bool(data.structures)
+    shape, labelled = (choices.recipe or data.recipe).size, bool(data.structures)
     layout.write_folds(out, folds, shape, labelled=labelled, pairing=description["pairing"])
     if form == "h5":
         hdf5.write_folds(out, folds, shape, labelled=labelled, pairing=description["pairing"])
@@ -283,11 +294,11 @@ def _given_folds(data: DataSet, sides, choices: Choices) -> list[layout.Fold]:
 def _folds(data: DataSet, people, choices: Choices, fewest: int) -> list[layout.Fold]:
     moving, fixed = people
     most = min(len(moving), len(fixed)) // fewest
-    alone = layout.without_split(moving, fixed)
-    if choices.folds is None and not isinstance(data.split, int):
-        return layout.one_split(moving, fixed, data.split, fewest) if most >= 2 else alone
-    folds: int = choices.folds or min(data.split, most)  # type: ignore[assignment, type-var]
-    return layout.make_folds(moving, fixed, folds, choices.valid) if folds >= 2 else alone
+    whole = layout.without_split(moving, fixed)
+    if choices.folds is None and isinstance(data.split, tuple):
+        return layout.one_split(moving, fixed, data.split, fewest) if most >= 2 else whole
+    folds = choices.folds or min(int(data.split), most)  # type: ignore[arg-type]
+    return layout.make_folds(moving, fixed, folds, choices.valid) if folds >= 2 else whole
 
 
 def _with_cases(fold: layout.Fold, sides) -> layout.Fold:

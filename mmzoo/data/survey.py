@@ -229,8 +229,7 @@ def draw(path: Path, looks: list[tuple[Look, sitk.Image | None]]) -> Path | None
     for row, (seen, volume) in zip(axes, shown, strict=True):
         values = sitk.GetArrayFromImage(volume).T
         if not seen.label_ml:
-            low, high = seen.range[1:4:2]
-            values = np.clip(values, low, high)
+            values = np.clip(values, seen.range[1], seen.range[3])
         for axis, panel in enumerate(row):
             title = f"{Path(seen.path).name}, {PLANES[axis]}"
             draw_slice(panel, values, volume.GetSpacing(), None, axis, title)

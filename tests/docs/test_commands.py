@@ -41,6 +41,9 @@ def make_own_images(folder: Path) -> None:
     for name in ("mr1", "mr2", "ct1", "ct2"):
         image = nib.Nifti1Image(rng.uniform(size=(20, 24, 18)).astype(np.float32), np.eye(4))
         nib.save(image, folder / f"{name}.nii.gz")
+    (folder / "pairs.csv").write_text(
+        "moving,fixed\nmr1.nii.gz,ct1.nii.gz\nmr2.nii.gz,ct2.nii.gz\n"
+    )
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.name)

@@ -168,3 +168,14 @@ def test_pairs_json_says_how_images_were_sampled(tmp_path):
             assert open_prediction(run).pairs[0].interpolation == name
     with pytest.raises(PredictionError, match="pairs.json` is 'cubic': did you mean 'cubic-bspl"):
         open_prediction(run)
+
+
+def test_pairs_of_h5_files_have_the_names_of_their_keys(prediction):
+    path = prediction / "test" / "pairs.json"
+    description = json.loads(path.read_text())
+    for role in ("moving", "fixed"):
+        entry = {role: f"/data/fold0/test/{role}_images.h5", f"{role}_key": "mr_1__ct_2"}
+        description["pairs"]["pair_0"] |= entry
+    path.write_text(json.dumps(description))
+    first = open_prediction(prediction).pairs[0]
+    assert (first.moving_name, first.fixed_name) == ("mr_1", "ct_2")

@@ -7,7 +7,7 @@ import tensorflow as tf
 from deepreg.model.layer_util import resize3d
 from deepreg.warp import warp
 
-from mmzoo.host.files import resized_affine
+from mmzoo.host.files import Source, grid_affine, resized_affine
 
 # As in conftest.py: what the inputs were written with.
 MOVING_AFFINE = np.array([[-1.5, 0, 0, 10], [0, 2, 0.3, -5], [0, 0, 3, 7], [0, 0, 0, 1.0]])
@@ -170,3 +170,14 @@ def test_arrays_saved_outside_a_prediction_keep_the_identity(tmp_path):
 
     save_array(str(tmp_path), np.zeros((2, 2, 2)), "a", normalize=False, save_png=False)
     np.testing.assert_array_equal(affine_of(tmp_path / "a.nii.gz"), np.eye(4))
+
+
+def test_images_in_h5_files_have_the_affine_of_their_attribute(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "moving_images.h5", "w") as file:
+        file.create_dataset("with", data=np.zeros((16, 14, 16))).attrs["affine"] = MOVING_AFFINE
+        file.create_dataset("without", data=np.zeros((16, 14, 16)))
+    path = str(tmp_path / "moving_images.h5")
+    assert grid_affine(Source(path, "with"), (16, 16, 16)) == pytest.approx(MOVING_RESIZED)
+    assert grid_affine(Source(path, "without"), (16, 16, 16)) is None

@@ -50,6 +50,16 @@ class Volume:
     labels: sitk.Image | None = None
     notes: list[str] = field(default_factory=list)
 
+    def label_map(self) -> sitk.Image:
+        """Return the labels of a scan that must have them.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        if self.labels is None:
+            raise ValueError("a scan without labels cannot be checked by them.")
+        return self.labels
+
 
 @dataclass(frozen=True)
 class Recipe:

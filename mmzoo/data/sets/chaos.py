@@ -90,7 +90,7 @@ class SET(DataSet):
         """
         if scan.modality != "ct" or volume.labels is None:
             return {}
-        inside = sitk.GetArrayViewFromImage(volume.labels) > 0
+        inside = sitk.GetArrayViewFromImage(volume.label_map()) > 0
         values = sitk.GetArrayViewFromImage(volume.image)[inside]
         mean = float(values.mean()) if values.size else np.nan
         if values.size and not LIVER_HU[0] <= mean <= LIVER_HU[1]:

@@ -58,9 +58,9 @@ def _row(path: Path, line: int, cells: dict) -> Row:
     for column in COLUMNS[:4]:
         name = (cells.get(column) or "").strip()
         file = path.parent / name
-        files[column] = file if name else None
         if name and not file.is_file():
             raise ValueError(f"{path}, line {line}: {file} ({column}) is not there.")
+        files[column] = file if name else None
     fold = (cells.get("fold") or "").strip()
     if fold and not fold.isdecimal():
         raise ValueError(f"{path}, line {line}: `fold` must be a number from 0, got {fold!r}.")
