@@ -1,12 +1,23 @@
 """Settings of the whole suite; they must be made before TensorFlow is first imported."""
 
+import locale
 import os
 
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+import pytest  # noqa: E402
+
 import mmzoo.host  # noqa: E402
 
 # Where mmzoo is on the path but not installed there is no .pth to do this.
 mmzoo.host.activate()
+
+
+@pytest.fixture(autouse=True)
+def same_locale():
+    """Undo what ITK does to the locale when a test writes DICOM."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)

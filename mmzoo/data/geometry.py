@@ -4,6 +4,8 @@ SimpleITK counts millimetres towards left, posterior and superior, NIfTI towards
 superior; ``ras_affine`` is the one place where that matters.
 """
 
+import locale
+from contextlib import contextmanager
 import zlib
 from pathlib import Path
 
@@ -17,6 +19,17 @@ from nibabel.filebasedimages import ImageFileError
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
 
+@contextmanager
+def same_locale():
+    """Keep the process's locale: ITK's DICOM reader leaves "C" behind, and text is then ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
+@same_locale()
 def read_volume(path: Path, *, pixdim: bool = False) -> sitk.Image:
     """Read a 3-D scalar volume, its axes put in the order and direction nearest to RAS.
 

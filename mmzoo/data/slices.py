@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.data.geometry import same_locale
+
 # Largest difference of the distances between slices from their mean, as a share of it.
 UNEVEN = 0.05
 
@@ -19,6 +21,7 @@ def _key(part: str) -> tuple[int, int | str]:
     return (0, int(part)) if part.isdecimal() else (1, part)
 
 
+@same_locale()
 def read_slices(files: list[Path]) -> tuple[sitk.Image, bool, list[str]]:
     """Read DICOM slices, which lie on each other in the order that is given.
 

@@ -22,7 +22,8 @@ class Pair(keras.layers.Layer):
 
     def call(self, inputs) -> tf.Tensor:
         """Return the pair of `inputs` = [moving, fixed], or one image with a channel axis."""
-        pair = tf.stack(inputs, axis=-1)
+        # Keras saves a list of one as its one tensor.
+        pair = tf.stack(inputs if isinstance(inputs, (list, tuple)) else [inputs], axis=-1)
         return 2 * pair - 1 if self.signed else pair
 
     def get_config(self) -> dict:

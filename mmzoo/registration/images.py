@@ -114,6 +114,7 @@ def check_volume(image: sitk.Image, what: str) -> None:
         )
 
 
+@geometry.same_locale()
 def read_series(folder: Path) -> sitk.Image:
     """Read a folder with the slices of one DICOM series; distances by their positions.
 

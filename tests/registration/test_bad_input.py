@@ -1,5 +1,7 @@
 """Bad input gets a message that says how to mend it, and leaves nothing behind."""
 
+import locale
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -145,3 +147,12 @@ def write_slice(path, values, grid, index):
     writer.KeepOriginalImageUIDOn()
     writer.SetFileName(str(path))
     writer.Execute(image)
+
+
+def test_reading_dicom_leaves_the_locale_alone(tmp_path):
+    grid = empty((16, 12, 3), (1.5, 1.25, 3.0))
+    for index in range(3):
+        write_slice(tmp_path / f"{index}.dcm", np.eye(12, 16, dtype=np.int16), grid, index)
+    locale.setlocale(locale.LC_ALL, "C.UTF-8")
+    read_series(tmp_path)
+    assert locale.setlocale(locale.LC_CTYPE) == "C.UTF-8"
