@@ -15,9 +15,12 @@ import mmzoo.host  # noqa: E402
 mmzoo.host.activate()
 
 
+LOCALE = locale.setlocale(locale.LC_ALL)
+
+
 @pytest.fixture(autouse=True)
 def same_locale():
-    """Undo what ITK does to the locale when a test writes DICOM."""
-    before = locale.setlocale(locale.LC_ALL)
+    """Undo what ITK does to the locale when a test, or what it is given, writes DICOM."""
+    locale.setlocale(locale.LC_ALL, LOCALE)
     yield
-    locale.setlocale(locale.LC_ALL, before)
+    locale.setlocale(locale.LC_ALL, LOCALE)
