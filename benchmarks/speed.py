@@ -21,13 +21,23 @@ import mmzoo.host  # noqa: E402
 mmzoo.host.activate()
 
 import tensorflow as tf  # noqa: E402
-from deepreg.loss.deform import BendingEnergy  # noqa: E402
+from deepreg.loss.deform import BendingEnergy, GradientNorm  # noqa: E402
+from deepreg.loss.image import (  # noqa: E402
+    EPS,
+    GlobalMutualInformation,
+    LocalNormalizedCrossCorrelation,
+)
 from deepreg.model.layer_util import warp_image_ddf  # noqa: E402
 
+from mmzoo.host.adaptations.acceleration.gmi import mutual_information  # noqa: E402
+from mmzoo.host.adaptations.acceleration.gradient import gradient_norm  # noqa: E402
+from mmzoo.host.adaptations.acceleration.lncc import local_correlation  # noqa: E402
 from mmzoo.losses import bending_energy, segi  # noqa: E402
 from mmzoo.losses.segi import SIGMAS  # noqa: E402
 from mmzoo.ops.filters import gaussian_kernel  # noqa: E402
 from mmzoo.ops.warp import warp  # noqa: E402
+
+BOX = ((1.0,) * 9,) * 3 + ((1.0,),)  # the window of DeepReg's lncc, as products
 
 
 def segi_by_convolutions(fixed, warped):
@@ -82,6 +92,19 @@ def cases(size: int):
             lambda u: bending_energy(u, stencil="nested"),
             BendingEnergy(),
             (ddf,),
+            "DeepReg",
+        ),
+        "gradient": (gradient_norm, GradientNorm(), (ddf,), "DeepReg"),
+        "local correlation, 9": (
+            lambda f, w: local_correlation(f[..., None], w[..., None], BOX, 9.0**3, EPS),
+            LocalNormalizedCrossCorrelation(kernel_size=9),
+            (a, b),
+            "DeepReg",
+        ),
+        "mutual information, 23 bins": (
+            lambda f, w: mutual_information(f[..., None], w[..., None], 23, 0.5, EPS),
+            GlobalMutualInformation(num_bins=23),
+            (a, b),
             "DeepReg",
         ),
         "SEGI, 3 sigmas": (

@@ -18,8 +18,8 @@ import tf_keras as keras
 from mmzoo.checks import check_choice, check_ddf
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import symbolic
+from mmzoo.ops.finite_difference import COMPONENTS, in_rows
 
-COMPONENTS = 3  # of a displacement
 REACH = {"compact": 1, "nested": 2}  # voxels from the centre of a stencil to its end
 
 
@@ -77,7 +77,7 @@ def _compiled(reach: int, spacing):
 
 @tf.function(jit_compile=True)
 def _energy(ddf: tf.Tensor, reach: int, spacing) -> tf.Tensor:
-    second = _second_derivatives(_rows(ddf), reach, spacing)
+    second = _second_derivatives(in_rows(ddf), reach, spacing)
     return tf.add_n([tf.reduce_mean(u**2, axis=(1, 2, 3)) for u in second])
 
 
@@ -90,21 +90,12 @@ def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int, spacing) -> tf.Te
     """
     margin = 2 * reach
     padding = [[0, 0], [margin] * 2, [margin] * 2, [margin * COMPONENTS] * 2]
-    second = _second_derivatives(_rows(ddf), reach, spacing)
+    second = _second_derivatives(in_rows(ddf), reach, spacing)
     back = [
         _second_derivatives(tf.pad(u, padding), reach, spacing)[k] for k, u in enumerate(second)
     ]
     scale = 2 / tf.cast(tf.reduce_prod(tf.shape(second[0])[1:]), ddf.dtype)
     return tf.reshape(tf.add_n(back), tf.shape(ddf)) * (scale * upstream)[:, None, None, None, None]
-
-
-def _rows(ddf: tf.Tensor) -> tf.Tensor:
-    """Lay the components along the last axis of the volume: (batch, dim1, dim2, 3 dim3).
-
-    Rows of 3 dim3 numbers are what the processor's vectors want; rows of 3 cost ten times as much.
-    """
-    shape = tf.shape(ddf)
-    return tf.reshape(ddf, [shape[0], shape[1], shape[2], COMPONENTS * shape[3]])
 
 
 def _second_derivatives(rows: tf.Tensor, reach: int, spacing) -> list[tf.Tensor]:

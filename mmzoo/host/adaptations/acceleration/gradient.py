@@ -6,8 +6,7 @@ import tensorflow as tf
 
 from mmzoo.host.adaptations.acceleration import is_on
 from mmzoo.ops.compiled import symbolic
-
-COMPONENTS = 3
+from mmzoo.ops.finite_difference import COMPONENTS, in_rows
 
 
 def gradient_norm(ddf: tf.Tensor, l1: bool = False) -> tf.Tensor:
@@ -30,13 +29,13 @@ def _compiled(l1: bool):
     @tf.function(jit_compile=True)
     def value(ddf):
         size = tf.abs if l1 else tf.square
-        return tf.reduce_mean(tf.add_n([size(slope) for slope in _slopes(_rows(ddf))]))
+        return tf.reduce_mean(tf.add_n([size(slope) for slope in _slopes(in_rows(ddf))]))
 
     @tf.function(jit_compile=True)
     def gradient(ddf, upstream):
         # The transpose of a central difference is minus the same over the zero-padded interior;
         # the automatic gradient pads each of six slices for itself.
-        slopes = _slopes(_rows(ddf))
+        slopes = _slopes(in_rows(ddf))
         count = tf.cast(tf.size(slopes[0]), ddf.dtype)
         outer = [[0, 0], [2, 2], [2, 2], [2 * COMPONENTS] * 2]
         back = [
@@ -51,12 +50,6 @@ def _compiled(l1: bool):
         return value(ddf), lambda upstream: gradient(ddf, upstream)
 
     return norm
-
-
-def _rows(ddf: tf.Tensor) -> tf.Tensor:
-    """Lay the components along the last axis, (batch, dim1, dim2, 3 dim3): long rows run fast."""
-    shape = tf.shape(ddf)
-    return tf.reshape(ddf, [shape[0], shape[1], shape[2], COMPONENTS * shape[3]])
 
 
 def _slopes(rows: tf.Tensor) -> list[tf.Tensor]:
