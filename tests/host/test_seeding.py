@@ -1,3 +1,4 @@
+import random
 import subprocess
 import sys
 
@@ -43,20 +44,22 @@ def test_another_seed_gives_another_training(config, write_config, run_train, tr
     assert not are_equal(trained / "save/ckpt-1", run / "save/ckpt-1")
 
 
-def orders(config, mode: str, epochs: int = 6) -> list[list[int]]:
-    loader = get_data_loader(config["dataset"], mode)
+def loaders(config, seed, *modes):
+    seeding.seed_run(seed)
+    return [get_data_loader(config["dataset"], mode) for mode in modes]
+
+
+def orders(loader, epochs: int = 6) -> list[list[int]]:
     return [[index for index, *_ in loader.sample_index_generator()] for _ in range(epochs)]
 
 
 def test_training_order_follows_the_seed_and_changes_with_the_epoch(config):
-    seeding.seed_run(3)
-    first = orders(config, "train")
-    seeding.seed_run(3)
-    assert orders(config, "train") == first
-    assert len({tuple(order) for order in first}) > 1
-    assert all(sorted(order) == [0, 1, 2, 3] for order in first)
-    seeding.seed_run(4)
-    assert orders(config, "train") != first
+    (first,), (again,), (other,) = (loaders(config, seed, "train") for seed in (3, 3, 4))
+    drawn = orders(first)
+    assert orders(again) == drawn
+    assert len({tuple(order) for order in drawn}) > 1
+    assert all(sorted(order) == [0, 1, 2, 3] for order in drawn)
+    assert orders(other) != drawn
 
 
 def test_a_training_that_goes_on_ends_bit_for_bit_as_if_it_had_not_stopped(
@@ -79,23 +82,35 @@ def test_a_training_without_a_seed_goes_on_with_other_data(config, write_config,
 def test_validation_order_stays_deepregs(config):
     # random.Random(0).shuffle([0, 1]) of DeepReg's two test pairs leaves them swapped or not,
     # whatever the run's seed.
-    seeding.seed_run(3)
-    seeded = orders(config, "test")
-    seeding.seed_run(None)
-    assert orders(config, "test") == seeded
-    assert len({tuple(order) for order in seeded}) == 1
+    (seeded,), (plain,) = (loaders(config, seed, "test") for seed in (3, None))
+    drawn = orders(seeded)
+    assert orders(plain) == drawn
+    assert len({tuple(order) for order in drawn}) == 1
 
 
-def test_label_choice_follows_the_seed():
-    seeding.seed_run(3)
-    first = [get_label_indices(5, "sample") for _ in range(20)]
-    seeding.seed_run(3)
-    assert [get_label_indices(5, "sample") for _ in range(20)] == first
-    assert {choice for (choice,) in first} == {0, 1, 2, 3, 4}
+def chosen_labels(loader, times: int = 3) -> list[int]:
+    return [int(sample["indices"][-1]) for _ in range(times) for sample in loader.data_generator()]
 
 
-def test_label_choice_without_a_seed_is_that_of_python_s_generator():
-    import random
+def test_label_choice_follows_the_seed(config):
+    (first,), (again,) = (loaders(config, 3, "train") for _ in range(2))
+    drawn = chosen_labels(first)
+    assert chosen_labels(again) == drawn
+    assert set(drawn) == {0, 1}
 
+
+def test_loaders_draw_nothing_from_each_other_s_generators(config):
+    (alone,) = loaders(config, 3, "train")
+    train, valid, of_an_earlier_run = loaders(config, 3, "train", "valid", "train")
+    drawn = []
+    for _ in range(3):
+        drawn += chosen_labels(train, 1)
+        chosen_labels(valid, 1)
+        chosen_labels(of_an_earlier_run, 1)
+    assert drawn == chosen_labels(alone)
+
+
+def test_label_choice_without_a_seed_is_that_of_python_s_generator(monkeypatch):
+    monkeypatch.setattr(seeding._choosing, "draws", None, raising=False)
     random.seed(3)  # these five were drawn by plain DeepReg 0.1.2 on Python 3.8
     assert [get_label_indices(7, "sample") for _ in range(5)] == [[1], [4], [4], [1], [2]]

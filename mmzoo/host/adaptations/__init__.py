@@ -41,6 +41,7 @@ ADAPTATIONS = {
     "deepreg.dataset.loader.interface": [
         sampling.cut_patches_and_scale,
         labels.hand_over_all_labels,
+        seeding.give_each_loader_its_draws,
     ],
     "deepreg.dataset.util": [seeding.seed_label_choice],
     "deepreg.dataset.loader.paired_loader": [seeding.seed_order],
