@@ -39,8 +39,8 @@ demo: install ## make heart phantoms, train, predict, evaluate: ten minutes on t
 	    -k $(DEMO)/train/save/ckpt-$(LAST_$(SCALE))
 	$(BIN)/mmzoo evaluate $(DEMO)/predict
 
-test: install ## run the tests
-	$(BIN)/python -m pytest
+test: install ## run the tests, two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install ## check style, format and types
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+from deepreg import train
 from deepreg.util import build_dataset
 
 from mmzoo.host.errors import PreflightError
@@ -106,6 +107,19 @@ def test_trained_with_labels_it_predicts_without(
     assert not list((bare / "pair_0").glob("*label*"))
     assert np.abs(field(bare)).max() > 0
     np.testing.assert_array_equal(field(bare), field(labelled))
+
+
+def test_a_run_after_it_in_the_same_process_sees_labels_as_its_own_method_does(
+    rigid, fixed_config, write_config, tmp_path
+):
+    shapes = []
+    for config in (rigid, fixed_config):
+        path = write_config(config)
+        read, *_ = train.build_config(path, str(tmp_path), f"run{len(shapes)}", "", 0)
+        given = (read["dataset"], {"batch_size": 1, "shuffle_buffer_num_batch": 0})
+        _, dataset, _ = train.build_dataset(*given, "valid", False, False)
+        shapes.append(next(iter(dataset))["moving_label"].shape)
+    assert shapes == [(1, 16, 16, 16, 2), (1, 16, 16, 16)]
 
 
 def test_training_without_labels_is_refused_where_the_loss_needs_them(

@@ -78,13 +78,13 @@ def _resize_channels(labels: tf.Tensor, size) -> tf.Tensor:
 def ask_for_all_labels(train_module) -> None:
     """Ask the loaders of a training for all labels where the method says that it takes them."""
     build_config, build_dataset = train_module.build_config, train_module.build_dataset
-    wanted: dict = {}
+    wanted: dict = {}  # of the run whose configuration was read last
 
     @functools.wraps(build_config)
     def build_config_and_note(*args, **kwargs):
         result = build_config(*args, **kwargs)
         method = registered("model_class", result[0]["train"]["method"])
-        wanted.update({"all_labels": True} if getattr(method, "all_labels", False) else {})
+        wanted["all_labels"] = getattr(method, "all_labels", False)
         return result
 
     @functools.wraps(build_dataset)
