@@ -178,6 +178,7 @@ def resample(data: DataSet, scan: Scan, volume: Volume, grid: sitk.Image, choice
     if volume.labels is None:
         return image, None
     nearest = _to_array(steps.onto(volume.labels, grid, labels=True))
+    image = data.finish(image, nearest)
     table = data.table(scan)
     channels = [np.isin(nearest, table[name]) for name in choices.structures]
     lost = [name for name, mask in zip(choices.structures, channels, strict=True) if not mask.any()]

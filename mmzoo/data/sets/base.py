@@ -175,6 +175,15 @@ class DataSet:
         """
         return image
 
+    def finish(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return the image as it is handed on after the scan; most are as they are.
+
+        Args:
+            image: (dim1, dim2, dim3).
+            labels: its label map on the same grid, int32.
+        """
+        return image
+
 
 def read_files(scan: Scan) -> Volume:
     """Read an image and, where it has one, its label map, which must be on the same grid.

@@ -56,6 +56,26 @@ def test_contrasts_have_the_order_that_they_are_known_for(heads, tmp_path):
         assert levels == sorted(levels), (modality, levels)
 
 
+def test_stripped_heads_are_zero_outside_the_brain_and_there_alone(heads, tmp_path):
+    options = {"structures": NAMES, "people": 1, "recipe": RECIPE}
+    description = run("brain-labels-stripped", heads, tmp_path / "bare", **options)
+    run("brain-labels", heads, tmp_path / "head", **options)
+    assert description["pairing"] == "others"
+    for modality in ("t1", "t2"):
+        case = f"{modality}_training_seg_00"
+        bare, head = (load(tmp_path / name, "images", case) for name in ("bare", "head"))
+        brain = load(tmp_path / "bare", "labels", case).any(-1)
+        assert (bare[brain] != 0).all()
+        assert np.array_equal(bare[brain], head[brain])
+        assert 0.05 < (bare == 0).mean() < 0.8 and (head == 0).mean() == 0
+
+
+def test_a_folder_of_label_maps_is_said_to_be_whole_heads(heads):
+    save(heads / "a_first.nii.gz", boxes((2, 3, 4, 5, 7, 8, 10, 11, 12, 13, 16, 17), (36, 24, 20)))
+    assert sets.data_set("brain-labels").recognise(heads)
+    assert not sets.data_set("brain-labels-stripped").recognise(heads)
+
+
 def test_the_same_seed_gives_the_same_images_and_another_does_not(heads, tmp_path):
     images = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
