@@ -8,11 +8,9 @@ import dataclasses
 
 import numpy as np
 
-from mmzoo.data.head_scan import TISSUES
 from mmzoo.data.sets import brain_labels
 
-OUTSIDE = ("air", "eye", "soft tissue", "nerve", "mucosa", "skin and fat", "cortical bone", "marrow")
-INSIDE = [value for name, values in TISSUES.items() if name not in OUTSIDE for value in values]
+FIRST_OUTSIDE = 502  # the maps' ids from here up are no part of a brain; FreeSurfer's are below
 ABOVE_ZERO = 1e-3  # the least brightness inside, so that 0 is outside alone
 
 
@@ -28,5 +26,5 @@ class SET(brain_labels.SET):
 
     def finish(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Set to exactly 0 what is outside the brain, and nothing else."""
-        inside = np.where(image == 0, ABOVE_ZERO, image)
-        return np.where(np.isin(labels, INSIDE), inside, 0).astype(np.float32)
+        brain = (labels > 0) & (labels < FIRST_OUTSIDE)
+        return np.where(brain, np.where(image == 0, ABOVE_ZERO, image), 0).astype(np.float32)
