@@ -149,11 +149,13 @@ def _inside(operation, compiled: bool) -> Cost:
 
 
 def _loop(operation, compiled: bool) -> Cost:
-    """Count a loop over the rows of its inputs: the longest first axis of the largest of them."""
+    """Count a loop as often as it may turn, once if the graph does not say."""
+    import tensorflow as tf
+
     body = operation.graph._get_function(operation.get_attr("body").name)
     once = cost_of(body.graph, body.graph.outputs, compiled=compiled)
-    largest = max(operation.inputs, key=size_of)
-    turns = int(largest.shape[0] or 1) if largest.shape.rank else 1
+    most = tf.get_static_value(operation.inputs[1])  # maximum_iterations, -1 if not given
+    turns = int(most) if most is not None and np.ndim(most) == 0 and most > 0 else 1
     return Cost(
         once.peak_bytes,
         turns * once.multiply_adds,

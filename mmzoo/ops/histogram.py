@@ -121,8 +121,9 @@ def _windows(num_bins: int, sigma: float, share: bool):
             a *= scale_a * scale_b * weight[row][:, None]
             return row + 1, total + tf.matmul(a, b, transpose_b=True)
 
-        start = tf.zeros([tf.shape(first)[1], num_bins, num_bins], first.dtype)
-        return tf.while_loop(lambda row, _: row < first.shape[0], add, (0, start))[1]
+        rows, batch = first.shape[0], tf.shape(first)[1]
+        start = (0, tf.zeros([batch, num_bins, num_bins], first.dtype))
+        return tf.while_loop(lambda row, _: row < rows, add, start, maximum_iterations=rows)[1]
 
     @tf.function(jit_compile=True)
     def gradient(own, other, weight, upstream):
