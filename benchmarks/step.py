@@ -8,6 +8,7 @@ processors are of all cores together: they say what a machine that is busy other
 """
 
 import argparse
+import json
 import os
 import resource
 import subprocess
@@ -63,6 +64,9 @@ def measure(options: argparse.Namespace) -> None:
         measured.append((time.perf_counter() - start[0], time.process_time() - start[1]))
     seconds, work = (sorted(each[1:])[steps // 2] for each in zip(*measured, strict=True))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    if options.json:
+        print(json.dumps({"gradient_s": seconds, "memory_mb": 1024 * peak}))
+        return
     name = "x".join(map(str, size))
     print(f"| {name} | {batch} | {seconds:.2f} | {work:.2f} | {peak:.1f} |")
 
@@ -93,6 +97,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--steps", type=int, default=STEPS, help="to take the median of")
     parser.add_argument("--predict", action="store_true", help="instead of training")
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:

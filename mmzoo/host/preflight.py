@@ -18,15 +18,7 @@ def check_names(config: dict) -> None:
         config: the configuration as merged from its files, in DeepReg's current form.
     """
     train = config["train"]
-    _check_name("train.method", train["method"], "model_class")
-    _check_name("train.backbone.name", train["backbone"].get("name"), "backbone_class")
-    _check_settings("train.backbone", train["backbone"], "backbone_class")
-    # What the method itself takes from a loss section, before the loss gets the rest.
-    own = getattr(registered("model_class", train["method"]), "loss_settings", ())
-    for section, settings in train["loss"].items():
-        if isinstance(settings, dict) and "name" in settings:
-            _check_name(f"train.loss.{section}.name", settings["name"], "loss_class")
-            _check_settings(f"train.loss.{section}", settings, "loss_class", ("weight", *own))
+    check_model(train)
     augmentations = train["preprocess"].get("data_augmentation") or []
     for settings in [augmentations] if isinstance(augmentations, dict) else augmentations:
         name = settings.get("name")
@@ -36,6 +28,23 @@ def check_names(config: dict) -> None:
     # What a method reads beside DeepReg's sections, it checks itself.
     getattr(registered("model_class", train["method"]), "check_config", lambda _: None)(train)
     _check_seed(train.get("seed"))
+
+
+def check_model(train: dict) -> None:
+    """Raise PreflightError where a method, network or loss, or a setting of theirs, is not known.
+
+    Args:
+        train: the section of that name.
+    """
+    _check_name("train.method", train["method"], "model_class")
+    _check_name("train.backbone.name", train["backbone"].get("name"), "backbone_class")
+    _check_settings("train.backbone", train["backbone"], "backbone_class")
+    # What the method itself takes from a loss section, before the loss gets the rest.
+    own = getattr(registered("model_class", train["method"]), "loss_settings", ())
+    for section, settings in train["loss"].items():
+        if isinstance(settings, dict) and "name" in settings:
+            _check_name(f"train.loss.{section}.name", settings["name"], "loss_class")
+            _check_settings(f"train.loss.{section}", settings, "loss_class", ("weight", *own))
 
 
 def check_sections(config: dict) -> None:

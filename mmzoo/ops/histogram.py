@@ -9,6 +9,7 @@ product.
 from __future__ import annotations
 
 import functools
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +17,7 @@ import tensorflow as tf
 from mmzoo.ops.compiled import symbolic
 
 VOXELS_AT_ONCE = 4096  # with 64 bins two windows of 1 MB, which stay in the processor's cache
+MOST_CORES = 8
 
 
 def joint_histogram(
@@ -74,62 +76,89 @@ def entropies(joint: tf.Tensor, eps: float = 1e-10) -> tuple[tf.Tensor, tf.Tenso
 
 
 def _in_rows(volume: tf.Tensor) -> tf.Tensor:
-    """Lay out (batch, ...) as (rows, batch, VOXELS_AT_ONCE), zeros after the last voxel."""
+    """Lay out (batch, ...) as (rows, batch, VOXELS_AT_ONCE), zeros after the last voxel.
+
+    The rows can be dealt out evenly to `_cores`.
+    """
     voxels = int(np.prod(volume.shape[1:]))
     rows = -(-voxels // VOXELS_AT_ONCE)
+    rows = -(-rows // _cores(rows)) * _cores(rows)
     flat = tf.reshape(volume, [-1, voxels])
     flat = tf.pad(flat, [[0, 0], [0, rows * VOXELS_AT_ONCE - voxels]])
     return tf.transpose(tf.reshape(flat, [-1, rows, VOXELS_AT_ONCE]), [1, 0, 2])
+
+
+def _cores(rows: int) -> int:
+    """Return over how many cores rows are spread."""
+    return min(rows, MOST_CORES, os.cpu_count() or 1)
+
+
+def _spread(function, *rows: tf.Tensor) -> list:
+    """Call a function with equal shares of the rows: a compiled loop keeps only one core busy."""
+    shares = zip(*(tf.split(each, _cores(each.shape[0])) for each in rows), strict=True)
+    return [function(*share) for share in shares]
 
 
 @functools.lru_cache
 def _windows(num_bins: int, sigma: float, share: bool):
     """Return the histogram of (rows, batch, voxels) with a gradient that makes windows anew."""
 
-    def window(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return W and dW/dv, (batch, voxels, bins)."""
-        centres = tf.constant(np.linspace(0, 1, num_bins), values.dtype)
-        pull = (centres - values[..., None]) / sigma
+    def window(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return exp(...) and (c - v) / sigma, (batch, bins, voxels), and the factor of a voxel.
+
+        Voxels come last: processors work along them, and sums over bins are sums of rows.
+        """
+        centres = tf.constant(np.linspace(0, 1, num_bins)[:, None], values.dtype)
+        pull = (centres - values[:, None]) / sigma
         weights = tf.exp(-0.5 * pull**2)
-        if share:
-            weights /= tf.reduce_sum(weights, axis=-1, keepdims=True)
-            pull -= tf.reduce_sum(weights * pull, axis=-1, keepdims=True)
-        return weights, weights * pull / sigma
+        total = tf.reduce_sum(weights, axis=1, keepdims=True)
+        return weights, pull, 1 / total if share else tf.ones_like(total)
 
     @tf.function(jit_compile=True)
     def value(first, second, weight):
         def add(row, total):
-            (a, _), (b, _) = window(first[row]), window(second[row])
-            return row + 1, total + tf.matmul(a * weight[row][..., None], b, transpose_a=True)
+            (a, _, scale_a), (b, _, scale_b) = window(first[row]), window(second[row])
+            a *= scale_a * scale_b * weight[row][:, None]
+            return row + 1, total + tf.matmul(a, b, transpose_b=True)
 
         rows, batch = first.shape[0], tf.shape(first)[1]
-        start = tf.zeros([batch, num_bins, num_bins], first.dtype)
-        _, total = tf.while_loop(lambda row, _: row < rows, add, (0, start))
-        return total / _counts(weight)
+        start = (0, tf.zeros([batch, num_bins, num_bins], first.dtype))
+        return tf.while_loop(lambda row, _: row < rows, add, start, maximum_iterations=rows)[1]
 
     @tf.function(jit_compile=True)
-    def gradient(first, second, weight, upstream):
-        upstream = upstream / _counts(weight)
+    def gradient(own, other, weight, upstream):
+        """Return the gradient with respect to `own`, along axis 1 of upstream."""
 
         def one(row):
-            (a, slope_a), (b, slope_b) = window(first[row]), window(second[row])
-            back_a = tf.reduce_sum(slope_a * tf.matmul(b, upstream, transpose_b=True), axis=-1)
-            back_b = tf.reduce_sum(slope_b * tf.matmul(a, upstream), axis=-1)
-            return tf.stack([back_a, back_b]) * weight[row]
+            (b, _, scale_b), (a, pull, scale_a) = window(other[row]), window(own[row])
+            # Sums over bins of what is at hand: anything else would make the windows once more.
+            force, pulled = tf.matmul(upstream, b), a * pull
+            back = scale_a * tf.reduce_sum(pulled * force, axis=1, keepdims=True)
+            if share:  # dW_k/dv = W_k (pull_k - sum_l W_l pull_l) / sigma, without: W_k pull_k
+                mean = scale_a * tf.reduce_sum(pulled, axis=1, keepdims=True)
+                back -= mean * scale_a * tf.reduce_sum(a * force, axis=1, keepdims=True)
+            return tf.squeeze(back * scale_b, axis=1) * weight[row] / sigma
 
-        both = tf.map_fn(one, tf.range(first.shape[0]), fn_output_signature=first.dtype)
-        return both[:, 0], both[:, 1]
+        return tf.map_fn(one, tf.range(own.shape[0]), fn_output_signature=own.dtype)
 
     @symbolic
     @tf.custom_gradient
     def histogram(*tensors):
         # A tape that is running would follow the loop below too, and keep all its windows.
-        tensors = [tf.stop_gradient(tensor) for tensor in tensors]
+        first, second, weight = (tf.stop_gradient(tensor) for tensor in tensors)
+        counts = _counts(weight)
+
+        def along(own, other, upstream):  # apart, so that a graph leaves out what nothing asks for
+            parts = _spread(lambda *rows: gradient(*rows, upstream), own, other, weight)
+            return tf.concat(parts, axis=0)
 
         def back(upstream):
-            return (*gradient(*tensors, upstream), tf.zeros_like(tensors[2]))
+            upstream = upstream / counts
+            turned = tf.transpose(upstream, [0, 2, 1])
+            gradients = along(first, second, upstream), along(second, first, turned)
+            return (*gradients, tf.zeros_like(weight))
 
-        return value(*tensors), back
+        return tf.add_n(_spread(value, first, second, weight)) / counts, back
 
     return histogram
 

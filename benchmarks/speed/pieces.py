@@ -1,0 +1,233 @@
+"""The pieces that are measured, in TensorFlow: ours, DeepReg's own, and the plain formulation.
+
+A form is a function that returns a function of the piece's tensors, so that only the form measured
+imports its library. Forms in PyTorch are in `peers`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from speed import plain
+
+Form = Callable[[], Callable]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A loss, warp or regulariser.
+
+    Attributes:
+        title: as the page says it.
+        tensors: names of `inputs`, in the order of the arguments; the last one is differentiated.
+        forms: name of a form -> the form.
+        monai: whether `peers` has it.
+        passes: copies of a volume that value and gradient must at least read or write.
+        multiply_adds: a voxel, in products of matrices; 0 where there are none.
+        bins: of the histogram, else 0.
+    """
+
+    title: str
+    tensors: tuple[str, ...]
+    forms: dict[str, Form] = field(compare=False)
+    monai: bool = False
+    passes: int = 0
+    multiply_adds: int = 0
+    bins: int = 0
+
+
+# === DeepReg's pieces ===
+
+
+def _warp():
+    from mmzoo.ops.warp import warp
+
+    return warp
+
+
+def _deepreg_warp():
+    from deepreg.model.layer_util import warp_image_ddf
+
+    return lambda volume, ddf: warp_image_ddf(volume, ddf, None)
+
+
+def _bending():
+    from mmzoo.losses import bending_energy
+
+    return lambda ddf: bending_energy(ddf, stencil="nested")
+
+
+def _deepreg_bending():
+    from deepreg.loss.deform import BendingEnergy
+
+    return BendingEnergy()
+
+
+def _gradient():
+    from mmzoo.host.adaptations.acceleration.gradient import gradient_norm
+
+    return gradient_norm
+
+
+def _deepreg_gradient():
+    from deepreg.loss.deform import GradientNorm
+
+    return GradientNorm()
+
+
+def _lncc():
+    from deepreg.loss.image import EPS
+
+    from mmzoo.host.adaptations.acceleration.lncc import local_correlation
+
+    box = ((1.0,) * 9,) * 3 + ((1.0,),)
+    return lambda f, w: local_correlation(f[..., None], w[..., None], box, 9.0**3, EPS)
+
+
+def _deepreg_lncc():
+    from deepreg.loss.image import LocalNormalizedCrossCorrelation
+
+    return LocalNormalizedCrossCorrelation(kernel_size=9)
+
+
+def _gmi():
+    from deepreg.loss.image import EPS
+
+    from mmzoo.host.adaptations.acceleration.gmi import mutual_information
+
+    return lambda f, w: mutual_information(f[..., None], w[..., None], 23, 0.5, EPS)
+
+
+def _deepreg_gmi(bins: int) -> Form:
+    def form():
+        from deepreg.loss.image import GlobalMutualInformation
+
+        return GlobalMutualInformation(num_bins=bins)
+
+    return form
+
+
+def _gncc():
+    from mmzoo.losses import ncc
+
+    return ncc
+
+
+def _deepreg_gncc():
+    from deepreg.loss.image import GlobalNormalizedCrossCorrelation
+
+    return GlobalNormalizedCrossCorrelation()
+
+
+# === The papers' pieces ===
+
+
+def _loss(name: str, **settings) -> Form:
+    def form():
+        from mmzoo import losses
+
+        return lambda *tensors: getattr(losses, name)(*tensors, **settings)
+
+    return form
+
+
+PAIR = ("fixed", "warped")
+PIECES = {
+    "warp": Piece(
+        "trilinear warp",
+        ("volume", "ddf"),
+        {"mmzoo": _warp, "DeepReg": _deepreg_warp},
+        monai=True,
+        passes=13,  # volume, ddf, result; volume, ddf, upstream, gradient
+    ),
+    "lncc": Piece(
+        "local NCC, 9 voxels",
+        PAIR,
+        {"mmzoo": _lncc, "DeepReg": _deepreg_lncc},
+        monai=True,
+        passes=5,
+    ),
+    "bending": Piece(
+        "bending energy",
+        ("ddf",),
+        {"mmzoo": _bending, "DeepReg": _deepreg_bending},
+        monai=True,
+        passes=9,
+    ),
+    "gradient": Piece(
+        "gradient norm",
+        ("ddf",),
+        {"mmzoo": _gradient, "DeepReg": _deepreg_gradient},
+        monai=True,
+        passes=9,
+    ),
+    "gmi": Piece(
+        "gmi, 23 bins",
+        PAIR,
+        {"mmzoo": _gmi, "DeepReg": _deepreg_gmi(23)},
+        monai=True,
+        passes=5,
+        multiply_adds=2 * 23**2,
+        bins=23,
+    ),
+    "mi24": Piece(
+        "mi, 24 bins",
+        PAIR,
+        {"mmzoo": _loss("mi", num_bins=24), "DeepReg": _deepreg_gmi(24)},
+        monai=True,
+        passes=5,
+        multiply_adds=2 * 24**2,
+        bins=24,
+    ),
+    "mi64": Piece(
+        "mi, 64 bins",
+        PAIR,
+        {"mmzoo": _loss("mi", num_bins=64), "DeepReg": _deepreg_gmi(64)},
+        monai=True,
+        passes=5,
+        multiply_adds=2 * 64**2,
+        bins=64,
+    ),
+    "nmi64": Piece(
+        "nmi, 64 bins",
+        PAIR,
+        {"mmzoo": _loss("nmi"), "plain": lambda: plain.nmi},
+        passes=5,
+        multiply_adds=2 * 64**2,
+        bins=64,
+    ),
+    "ncc": Piece("ncc", PAIR, {"mmzoo": _gncc, "DeepReg": _deepreg_gncc}, passes=5),
+    "segi": Piece(
+        "segi, 3 sigmas",
+        PAIR,
+        {
+            "mmzoo": _loss("segi", order="smooth-then-normalise"),
+            "plain": lambda: plain.segi,
+        },
+        passes=5,
+    ),
+    "local-gradient": Piece(
+        "local-gradient, 7 voxels",
+        PAIR,
+        {"mmzoo": _loss("local_gradient"), "plain": lambda: plain.local_gradient},
+        passes=5,
+    ),
+    "local-correlation": Piece(
+        "local-correlation, 7 voxels",
+        PAIR,
+        {"mmzoo": _loss("local_correlation"), "plain": lambda: plain.local_correlation},
+        passes=5,
+    ),
+    "diffusion": Piece(
+        "diffusion",
+        ("ddf",),
+        {"mmzoo": _loss("diffusion_energy"), "plain": lambda: plain.diffusion},
+        monai=True,
+        passes=9,
+    ),
+    "rigidity": Piece(
+        "rigidity, bones in 2 % of the volume",
+        ("bones", "ddf"),
+        {"mmzoo": lambda: plain.swapped(_loss("rigidity")()), "plain": lambda: plain.rigidity},
+        passes=4,
+    ),
+}

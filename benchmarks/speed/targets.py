@@ -1,0 +1,64 @@
+"""What was set as a target, and whether it was met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from speed.limits import least_seconds
+from speed.pieces import PIECES
+from speed.results import Results, voxels
+from speed.steps import OLD, STEPS
+
+JUDGED = (96, 96, 96)  # the size that times are judged at
+LARGE = (320, 320, 96)  # the size that memory is judged at
+UNET = next(iter(STEPS))
+
+
+@dataclass(frozen=True)
+class Target:
+    """That `other` takes at least `times` as much as ours, of seconds or of memory."""
+
+    subject: str
+    other: str
+    times: float
+    size: tuple[int, ...] = JUDGED
+    key: str = "gradient_s"
+    other_subject: str = ""  # where it is not the same
+
+    def measured(self, results: Results) -> float | None:
+        """Return the ratio, None if one of the two was not measured."""
+        mine = results.get(self.subject, "mmzoo", self.size, self.key)
+        subject = self.other_subject or self.subject
+        theirs = results.get(subject, self.other, self.size, self.key)
+        return theirs / mine if mine and theirs else None
+
+
+TARGETS = (
+    Target("warp", "DeepReg", 5),
+    Target("lncc", "DeepReg", 5),
+    Target("bending", "DeepReg", 10),
+    Target("gradient", "DeepReg", 5),
+    Target("gmi", "DeepReg", 3),
+    Target("mi24", "DeepReg", 3),
+    Target("segi", "plain", 3),
+    Target("local-gradient", "plain", 6),
+    *(Target(name, "MONAI", 1) for name, piece in PIECES.items() if piece.monai),
+    Target("mi24", "DeepReg", 20, LARGE, "memory_mb"),
+    Target("mi64", "DeepReg", 20, LARGE, "memory_mb", "mi24"),
+    Target(UNET, "DeepReg", 2.5, (64, 64, 64)),
+    Target(UNET, OLD, 10, (64, 64, 64)),
+)
+
+
+def verdict(target: Target, results: Results) -> str:
+    """Return "met", "not met" with the share of it that the machine's limit is, or "-"."""
+    ratio = target.measured(results)
+    if ratio is None:
+        return "not measured"
+    if ratio >= target.times:
+        return "met"
+    if target.subject not in PIECES or target.key != "gradient_s":
+        return "**not met**"
+    theirs = results.get(target.subject, target.other, target.size, "gradient_s") or 0.0
+    least = least_seconds(PIECES[target.subject], voxels(target.size), results.machine)
+    return f"**not met**; the machine's limit allows {theirs / least:.0f}x"

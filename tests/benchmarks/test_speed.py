@@ -1,0 +1,121 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from speed import limits, measure, page, plot, runs, targets
+from speed.pieces import PIECES
+from speed.results import Results, collect
+from speed.steps import OLD
+
+MACHINE = {"copied_bytes_s": 10e9, "multiply_adds_s": 100e9}
+BIG = (96, 96, 96)
+
+
+def figures(seconds, megabytes=10.0):
+    return {"gradient_s": seconds, "value_s": seconds / 2, "memory_mb": megabytes, "value": 1.0}
+
+
+@pytest.fixture
+def results():
+    measured = {
+        ("warp", "mmzoo", BIG): figures(0.02),
+        ("warp", "DeepReg", BIG): figures(0.2),
+        ("gmi", "mmzoo", BIG): figures(0.1),
+        ("gmi", "DeepReg", BIG): figures(0.2),
+        ("mi64", "DeepReg", BIG): {"failed": "more than 12 GB"},
+        ("mi64", "mmzoo", BIG): figures(0.3),
+        (targets.UNET, "mmzoo", (64, 64, 64)): figures(0.2, 900),
+        (targets.UNET, OLD, (64, 64, 64)): figures(3.0, 1500),
+    }
+    return Results(measured, MACHINE)
+
+
+# Not the same by intent: DeepReg's gncc is squared, its gmi adds its epsilon and its warp blanks
+# the border; the plain local correlation counts zeros beyond the border.
+DIFFERENT = ("ncc", "gmi", "mi24", "mi64", "warp", "local-correlation")
+
+
+@pytest.mark.parametrize("name", sorted(PIECES.keys() - DIFFERENT))
+def test_the_forms_of_a_piece_compute_the_same(name):
+    piece = PIECES[name]
+    tensors = measure.inputs(piece.tensors, (24, 20, 22))
+    values = [
+        float(tf.reduce_mean(form()(*map(tf.constant, tensors.values()))))
+        for form in piece.forms.values()
+    ]
+    values = [abs(value) for value in values]  # DeepReg's similarities grow, ours are losses
+    assert values[0] == pytest.approx(values[1], rel=2e-3)
+
+
+def test_a_target_is_met_missed_or_not_measured(results):
+    by = {(t.subject, t.other, t.key): targets.verdict(t, results) for t in targets.TARGETS}
+    assert by["warp", "DeepReg", "gradient_s"] == "met"
+    assert by["lncc", "DeepReg", "gradient_s"] == "not measured"
+    assert by[targets.UNET, OLD, "gradient_s"] == "met"
+    least = limits.least_seconds(PIECES["gmi"], 96**3, MACHINE)
+    expected = f"**not met**; the machine's limit allows {0.2 / least:.0f}x"
+    assert by["gmi", "DeepReg", "gradient_s"] == expected
+
+
+def test_the_limit_is_the_longer_of_moving_and_multiplying():
+    voxels = 1000
+    assert limits.least_seconds(PIECES["bending"], voxels, MACHINE) == 4 * voxels * 9 / 10e9
+    assert limits.least_seconds(PIECES["mi64"], voxels, MACHINE) == voxels * 2 * 64**2 / 100e9
+
+
+def test_a_machine_copies_and_multiplies_at_some_rate(monkeypatch):
+    monkeypatch.setattr(limits, "COPIED", 2**20)
+    monkeypatch.setattr(limits, "ORDER", 256)
+    assert 1e8 < limits.copy_bandwidth() < 1e13
+    assert 1e8 < limits.product_rate() < 1e15
+
+
+def test_the_page_has_ratios_failures_and_what_it_was_run_on(results, tmp_path):
+    text = page.write_page(tmp_path, results, "Python 9.9", 2).read_text()
+    assert "Python 9.9" in text
+    assert "copies 10.0 GB a second" in text
+    assert "| 96x96x96 | trilinear warp | 10.0x | - | - |" in text
+    assert "| 96x96x96 | mi, 64 bins | more than 12 GB | - | - |" in text
+    assert f"| 64x64x64 | {targets.UNET} | DeepReg on {OLD} | 3.000 | 1500 | 15.0x |" in text
+    assert plot.draw(tmp_path, results).stat().st_size > 10_000
+
+
+def run_of(tmp_path, code, subject="warp", form="mmzoo"):
+    return runs.Run(subject, form, (8, 8, 8), (sys.executable, "-c", code))
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path):
+    counted = tmp_path / "counted"
+    code = f"print('noise'); print('{json.dumps(figures(0.5))}')"
+    run = run_of(tmp_path, f"open({str(counted)!r}, 'a').write('x'); {code}")
+    for _ in range(2):
+        runs.measure([run], tmp_path / "out", 2, 12)
+    assert counted.read_text() == "xx"  # two turns, once
+    assert collect([run], tmp_path / "out", MACHINE).get("warp", "mmzoo", (8, 8, 8), "value") == 1
+
+
+def test_the_quickest_turn_counts(tmp_path):
+    run = run_of(tmp_path, "")
+    (tmp_path / run.file).write_text(json.dumps([figures(0.5, 30), figures(0.3, 10)]))
+    found = collect([run], tmp_path, MACHINE)
+    assert found.get(*("warp", "mmzoo", (8, 8, 8)), "gradient_s") == 0.3
+    assert found.get(*("warp", "mmzoo", (8, 8, 8)), "memory_mb") == 20
+
+
+def test_a_run_that_takes_too_much_is_ended_and_said_to_be_so(tmp_path):
+    run = run_of(tmp_path, "a = bytearray(400 * 2**20); import time; time.sleep(60)")
+    assert runs.call(run, 0.2) == {"failed": "more than 0.2 GB"}
+
+
+def test_a_run_that_fails_ends_all_with_its_message(tmp_path):
+    with pytest.raises(SystemExit, match="ValueError: broken"):
+        runs.call(run_of(tmp_path, "raise ValueError('broken')"), 12)
+
+
+def test_memory_is_what_a_call_takes_above_what_there_was():
+    def take():
+        np.ones(40 * 2**20 // 8).sum()
+
+    assert measure.extra_memory(take) == pytest.approx(40, abs=8)
