@@ -24,6 +24,7 @@ TITLES = {
     "breast": "Breast phantom",
     "cine": "Cine heart phantom",
     "spine": "Spine phantom",
+    "spine crops": "Spine crops of two people",
 }
 
 
@@ -65,7 +66,7 @@ def _verdict(results: list[dict]) -> str:
     """Say how often mmzoo was better and quicker than each of the others."""
     by = {(row["key"], row["method"]): row for row in results}
     lines = ["| mmzoo register against | better | processor time, ratio |", "| --- | ---: | ---: |"]
-    for other in list(METHODS)[1:]:
+    for other in ("ANTs SyN", "elastix"):
         both = [
             (by[key, "mmzoo register"], by[key, other])
             for key in sorted({key for key, _ in by})
