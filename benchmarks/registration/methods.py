@@ -30,13 +30,13 @@ ELASTIX = {
 def affine(pair: BenchmarkPair) -> sitk.Transform:
     import mmzoo
 
-    return mmzoo.register(pair.fixed, pair.moving, field="none").linear
+    return mmzoo.register(pair.fixed, pair.moving, initial=pair.initial, field="none").linear
 
 
 def mmzoo_register(pair: BenchmarkPair) -> sitk.Transform:
     import mmzoo
 
-    return mmzoo.register(pair.fixed, pair.moving).transform
+    return mmzoo.register(pair.fixed, pair.moving, initial=pair.initial).transform
 
 
 def ants_syn(pair: BenchmarkPair) -> sitk.Transform:
