@@ -51,7 +51,7 @@ def _head(results: list[dict]) -> str:
         "process grew by. TRE is over the anatomy, from the true field where the two images show "
         "one person; Dice is the mean of the structures, carried by nearest neighbour. Settings "
         "were chosen once for all, on other pairs than these. All methods start from the same "
-        "rigid and affine stage (spine crops: from the crops' middles), whose seconds count for each.",
+        "rigid and affine stage (spine crops: their middles), whose seconds count for each.",
         "",
         _verdict(results),
         "",
