@@ -1,11 +1,12 @@
-"""mmzoo register beside ANTs SyN and elastix, on every phantom and on brains of label maps.
+"""mmzoo register beside ANTs SyN and elastix: phantoms, brains of label maps, spine crops.
 
     python benchmarks/register.py [--quick] [--only heart] [--out benchmarks/out/register]
 
-Each method registers each pair in a process of its own, one after the other; what is done is kept,
-so that the same command goes on where it was stopped. Then the page is written: README.md and
-results.csv beside it. The brains need MMZOO_REAL_DATA; without it they are left out. The pairs
-shown are others than those that settings were chosen on (phantoms of seed 100, people 1 to 3).
+Each method registers each pair in a process of its own, one after the other; what is done is
+kept, so that the same command goes on where it was stopped. Then the page is written: README.md
+and results.csv beside it. Brains and crops need MMZOO_REAL_DATA; without it they are left out. The
+pairs shown are others than those that settings were chosen on (phantoms of seed 100, people 1 to
+3).
 """
 
 import argparse
@@ -23,9 +24,12 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 sys.path.insert(0, str(Path(__file__).parent))
 
 from registration.brains import brain_pair  # noqa: E402
+from registration.crops import spine_crops  # noqa: E402
 from registration.methods import METHODS, before_registration, measure  # noqa: E402
 from registration.page import write_page  # noqa: E402
 from registration.pair import SIZES, phantom_pair  # noqa: E402
+
+from mmzoo.data.files import whole_file  # noqa: E402
 
 SEED = 0  # of the phantoms shown
 BRAINS = (  # fixed, moving person, contrasts (fixed, moving)
@@ -43,7 +47,10 @@ def pairs(quick: bool, only: str):
         for name in SIZES:
             if only in ("", name):
                 yield f"{name}-{index}", lambda n=name, i=index: phantom_pair(n, i, SEED)
-    folder = Path(os.environ.get("MMZOO_REAL_DATA", "/nowhere")) / "brain-labels"
+    real = Path(os.environ.get("MMZOO_REAL_DATA", "/nowhere"))
+    folder = real / "brain-labels"
+    if only in ("", "crops") and (real / "spine-samples").is_dir():
+        yield "crops-0", lambda: spine_crops(real / "spine-samples")
     if only in ("", "brains") and folder.is_dir():
         for fixed, moving, contrasts in BRAINS[:: 2 if quick else 1]:
             make = lambda f=fixed, m=moving, c=contrasts: brain_pair(folder, f, m, c, SEED)  # noqa: E731
@@ -54,7 +61,7 @@ def main() -> None:
     """Measure what is not measured yet, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one pair of a kind, not two")
-    parser.add_argument("--only", default="", help="one phantom, or brains")
+    parser.add_argument("--only", default="", help="one phantom, brains or crops")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="some of them")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/register"))
     options = parser.parse_args()
@@ -98,7 +105,8 @@ def _file(out: Path, key: str, method: str) -> Path:
 
 
 def _save(out: Path, key: str, method: str, content: dict) -> None:
-    _file(out, key, method).write_text(json.dumps(content))
+    with whole_file(_file(out, key, method)) as partial:
+        partial.write_text(json.dumps(content))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> B
         for person in (fixed, moving)
     ]
     same = fixed == moving
-    bend = SplineDeformation(rng, _middle(maps[0]), 260.0, 30.0, 4.0) if same else None
+    bend = SplineDeformation(rng, middle(maps[0]), 260.0, 30.0, 4.0) if same else None
     images, labels = [], []
     for index, (contrast, source) in enumerate(zip(contrasts, maps, strict=True)):
         grid = _grid(source, SPACING[contrast])
@@ -64,15 +64,15 @@ def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> B
         drawn = _paint(source, contrast, rng)
         images.append(_image(_at(drawn, at, sitk.sitkLinear), grid, rng))
         labels.append(_plain(_structures(_at(source, at, sitk.sitkNearestNeighbor)), grid))
-    turn = _turn(rng, _middle(maps[1]))
+    turn = _turn(rng, middle(maps[1]))
     truth = mask = None
     if same:
         goal = bend(_points(images[0]))
         moved = _apply(turn, goal)
         truth = displacement_from(moved - _points(images[0]), images[0])
         mask = _plain((sitk.GetArrayViewFromImage(labels[0]).T > 0).astype(np.uint8), images[0])
-    _move_header(images[1], turn)
-    _move_header(labels[1], turn)
+    move_header(images[1], turn)
+    move_header(labels[1], turn)
     name = f"{contrasts[1]} to {contrasts[0]}, " + (
         f"person {fixed}, deformed" if same else f"person {moving} to {fixed}"
     )
@@ -86,7 +86,7 @@ def _head(labels: sitk.Image) -> sitk.Image:
     return labels[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))]
 
 
-def _middle(image: sitk.Image) -> np.ndarray:
+def middle(image: sitk.Image) -> np.ndarray:
     half = [(n - 1) / 2 for n in image.GetSize()]
     return np.array(image.TransformContinuousIndexToPhysicalPoint(half))
 
@@ -170,7 +170,7 @@ def _apply(turn: sitk.Euler3DTransform, points: np.ndarray) -> np.ndarray:
     return (points - centre) @ matrix.T + centre + np.array(turn.GetTranslation())
 
 
-def _move_header(image: sitk.Image, turn: sitk.Euler3DTransform) -> None:
+def move_header(image: sitk.Image, turn: sitk.Euler3DTransform) -> None:
     """Move an image in space by its header alone."""
     matrix = np.array(turn.GetMatrix()).reshape(3, 3)
     image.SetOrigin(turn.TransformPoint(image.GetOrigin()))

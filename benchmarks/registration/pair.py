@@ -30,6 +30,7 @@ class BenchmarkPair:
         fixed_labels: label map of the fixed image; `moving_labels` too.
         truth: displacement of points of the fixed image, mm (vector image), or None.
         mask: voxels of `truth` that count.
+        initial: stage before the field, as `mmzoo register --initial` has it.
     """
 
     group: str
@@ -40,6 +41,7 @@ class BenchmarkPair:
     moving_labels: sitk.Image
     truth: sitk.Image | None
     mask: sitk.Image | None
+    initial: str = "affine"
 
     def score(self, transform: sitk.Transform) -> tuple[float, float]:
         """Return mean Dice over the labels, and the TRE in mm (NaN where there is no truth)."""

@@ -22,7 +22,11 @@ def apply(
     ] = None,
     frame: Annotated[str, typer.Option(help="Of the points: ras or lps.")] = "",
     inverse: Annotated[
-        bool, typer.Option("--inverse", help="Points from the moving image to the fixed one.")
+        bool,
+        typer.Option(
+            "--inverse",
+            help="From the fixed image to the moving one; points back to the fixed one.",
+        ),
     ] = False,
 ) -> None:
     """Apply a transform: to an image, to labels, or to points (from fixed to moving)."""
@@ -30,23 +34,23 @@ def apply(
     from mmzoo import registration
 
     try:
-        _check(moving, reference, points, frame, inverse)
+        _check(moving, reference, points, frame)
         if moving is None or reference is None:
             count = registration.apply_to_points(transform, points or "", out, frame, inverse)
             typer.echo(f"{count} points in {out}, {frame} mm of the ", nl=False)
             typer.echo("fixed image" if inverse else "moving image")
             return
         if labels:
-            registration.apply_to_labels(transform, moving, reference, out, labels)
+            registration.apply_to_labels(transform, moving, reference, out, labels, inverse)
         else:
-            registration.apply_to_image(transform, moving, reference, out, interpolation)
+            registration.apply_to_image(transform, moving, reference, out, interpolation, inverse)
     except (ValueError, OSError) as error:
         typer.secho(f"Error: {error}", fg="red", err=True)
         raise typer.Exit(1) from error
     typer.echo(out)
 
 
-def _check(moving, reference, points, frame: str, inverse: bool) -> None:
+def _check(moving, reference, points, frame: str) -> None:
     """Raise ValueError unless an image or points are given, with what each of them needs."""
     if (moving is None) == (points is None):
         raise ValueError("give either `--moving`, an image or label map, or `--points`, a CSV.")
@@ -54,7 +58,3 @@ def _check(moving, reference, points, frame: str, inverse: bool) -> None:
         raise ValueError("`--points` needs `--frame ras` or `lps`: which way x and y count.")
     if points is None and reference is None:
         raise ValueError("`--moving` needs `--reference`, the image whose grid is filled.")
-    if points is None and inverse:
-        raise ValueError(
-            "`--inverse` is for points; to carry images the other way, register them the other way."
-        )

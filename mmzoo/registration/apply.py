@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from mmzoo.checks import check_choice
 from mmzoo.registration import images
+from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.output import write_image
 from mmzoo.registration.points import (
     invert_points,
@@ -48,6 +49,7 @@ def apply_to_image(
     reference: images.Source,
     out: str | Path,
     interpolation: str = "linear",
+    inverse: bool = False,
 ) -> None:
     """Warp an image onto the grid of another and write it, float32.
 
@@ -57,6 +59,7 @@ def apply_to_image(
         reference: image whose grid is filled.
         out: file to write; its suffix says the format.
         interpolation: "linear" or "cubic" (B-spline).
+        inverse: `moving` lies in the space of the fixed image and goes to that of the moving one.
 
     Raises:
         ValueError: for bad input; nothing is written.
@@ -64,6 +67,7 @@ def apply_to_image(
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     found = read_transform(transform)
     image, _ = images.read_image(moving, "moving")
+    found = inverse_transform(found, image) if inverse else found
     grid, own = images.read_grid(reference, "reference")
     smallest = float(sitk.GetArrayViewFromImage(image).min())
     warped = sitk.Resample(image, grid, found, INTERPOLATIONS[interpolation], smallest)
@@ -76,6 +80,7 @@ def apply_to_labels(
     reference: images.Source,
     out: str | Path,
     interpolation: str = "nearest",
+    inverse: bool = False,
 ) -> None:
     """Warp a label map onto the grid of an image and write it, int32.
 
@@ -86,6 +91,7 @@ def apply_to_labels(
         out: file to write; its suffix says the format.
         interpolation: "nearest", or "linear": each label is warped as a mask of its own, and the
             largest share wins.
+        inverse: as of `apply_to_image`.
 
     Raises:
         ValueError: for bad input; nothing is written.
@@ -93,6 +99,7 @@ def apply_to_labels(
     check_choice("labels", interpolation, LABELS)
     found = read_transform(transform)
     labels, _ = images.read_labels(moving, "moving")
+    found = inverse_transform(found, labels) if inverse else found
     grid, own = images.read_grid(reference, "reference")
     if interpolation == "nearest":
         warped = sitk.Resample(labels, grid, found, sitk.sitkNearestNeighbor, 0)

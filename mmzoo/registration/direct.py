@@ -25,11 +25,14 @@ class Deformation:
             in mm over the fixed image; None for none.
         report: what was done, for `registration.json`.
         notes: for the user.
+        backward: of points that the linear stage has brought back from the moving image, onto the
+            fixed one, likewise, where a network says it too; else None.
     """
 
     displacement: sitk.Image | None
     report: dict = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    backward: sitk.Image | None = None
 
 
 # A method takes the pair, the linear stage's transform and a function to report progress to. One

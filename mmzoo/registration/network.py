@@ -32,7 +32,10 @@ class Predicts(Protocol):
         refine: int,
         on_step: Callable[[int, int], None] | None,
     ):
-        """Return an object with the `ddf` of two volumes of `image_size`, and `losses`."""
+        """Return an object with the `ddf` of two volumes of `image_size`, and `losses`.
+
+        Also `backward_ddf`, from fixed to moving, or None.
+        """
 
 
 def network(predicts: Predicts, refine: int = 0) -> Method:
@@ -69,7 +72,10 @@ def network(predicts: Predicts, refine: int = 0) -> Method:
             "refinement": [round(float(loss), 6) for loss in found.losses],
         }
         notes = (f"the field folds in {100 * folding:.3f} % of its voxels",) if folding else ()
-        return Deformation(spread(found.ddf, pair.fixed, box), said, notes)
+        backward = found.backward_ddf
+        if backward is not None:
+            backward = spread(backward, pair.fixed, box)
+        return Deformation(spread(found.ddf, pair.fixed, box), said, notes, backward)
 
     return method
 

@@ -15,8 +15,9 @@ from mmzoo.data.files import whole_file
 from mmzoo.registration.register import Registration
 
 REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"
+INVERSE = "inverse.h5"
 WARPED, LABEL, PICTURE = "warped.nii.gz", "label.nii.gz", "picture.png"
-FILES = (REPORT, TRANSFORM, FIELD, WARPED, LABEL, PICTURE)
+FILES = (REPORT, TRANSFORM, INVERSE, FIELD, WARPED, LABEL, PICTURE)
 
 
 def check_out(out: Path, overwrite: bool) -> None:
@@ -58,6 +59,8 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
         if found.label is not None:
             write_image(found.label, partial / LABEL)
         sitk.WriteTransform(found.transform, str(partial / TRANSFORM))
+        if found.inverse is not None:
+            sitk.WriteTransform(found.inverse, str(partial / INVERSE))
         draw_registration(partial / PICTURE, found)
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
 

@@ -16,7 +16,12 @@ from mmzoo.registration.direct import Method, direct
 from mmzoo.registration.frame import Pair
 from mmzoo.registration.linear import overlaps, register_linear
 from mmzoo.registration.settings import Settings
-from mmzoo.registration.transform import composite, field_grid, total_displacement
+from mmzoo.registration.transform import (
+    backward_composite,
+    composite,
+    field_grid,
+    total_displacement,
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Registration:
         linear: the rigid or affine stage alone.
         displacement: of the field alone, before the linear stage; None without a field.
         fixed: the fixed image, axes turned to right-anterior-superior; `moving` too.
+        inverse: takes points of the moving image to the fixed one, where a two-way network says
+            that field too (about the inverse of `transform`, not exactly); else None.
     """
 
     transform: sitk.Transform
@@ -45,6 +52,7 @@ class Registration:
     displacement: sitk.Image | None
     fixed: sitk.Image
     moving: sitk.Image
+    inverse: sitk.Transform | None = None
 
 
 def register(
@@ -124,6 +132,7 @@ def register(
         found.displacement,
         fixed_image,
         moving_image,
+        None if found.backward is None else backward_composite(linear, found.backward),
     )
 
 

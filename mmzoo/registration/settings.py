@@ -16,7 +16,8 @@ class Settings:
     """How two images are registered; the defaults suit any pair.
 
     Attributes:
-        loss: one of `mmzoo.registration.similarity.LOSSES`.
+        loss: one of `mmzoo.registration.similarity.WEIGHTS`; "segi-mi" is SEGI and three tenths of
+            mutual information.
         initial: "rigid", "affine" (rigid, then affine) or "none", which keeps what the headers say.
         field: "bspline", "dense" (control points at every voxel) or "none".
         weight: of the bending energy, mm^2: it multiplies squared second derivatives, 1/mm^2; None
@@ -30,7 +31,7 @@ class Settings:
         seed: of the points that the rigid and affine stages draw.
     """
 
-    loss: str = "segi"
+    loss: str = "segi-mi"
     initial: str = "affine"
     field: str = "bspline"
     weight: float | None = None

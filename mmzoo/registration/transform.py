@@ -56,6 +56,14 @@ def composite(linear: sitk.Transform, displacement: sitk.Image | None) -> sitk.C
     return whole
 
 
+def backward_composite(linear: sitk.Transform, displacement: sitk.Image) -> sitk.CompositeTransform:
+    """Return the way back: a point leaves the linear stage first, then it is displaced."""
+    whole = sitk.CompositeTransform(3)
+    whole.AddTransform(sitk.DisplacementFieldTransform(sitk.Image(displacement)))
+    whole.AddTransform(linear.GetInverse())
+    return whole
+
+
 def total_displacement(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
     """Return a transform's displacement, mm, at each voxel of a grid; float32."""
     return sitk.TransformToDisplacementField(

@@ -64,7 +64,7 @@ def test_the_label_map_is_carried_along(images, registered):
 def test_the_report_says_what_was_done(registered):
     out, printed = registered
     report = json.loads((out / "registration.json").read_text())
-    assert report["settings"]["loss"] == "segi" and report["mmzoo"] == mmzoo.__version__
+    assert report["settings"]["loss"] == "segi-mi" and report["mmzoo"] == mmzoo.__version__
     assert report["files"]["moving"].endswith("moving.nrrd")
     assert report["nmi"]["after"] > report["nmi"]["before"]
     assert report["loss_after"] <= report["loss_before"]
@@ -110,7 +110,9 @@ def test_a_bent_image_is_straightened_without_folding():
     assert found.report["smallest_determinant"] > 0
 
 
-@pytest.mark.parametrize("loss", ["mi", "nmi", "ncc", "local-correlation", "local-gradient"])
+@pytest.mark.parametrize(
+    "loss", ["segi", "mi", "nmi", "ncc", "local-correlation", "local-gradient"]
+)
 def test_every_loss_goes_down(loss):
     grid = empty((24, 24, 24), (4.0, 4.0, 4.0))
     bent = draw(grid, 0, lambda points: points + 4 * np.sin(points[..., [1, 2, 0]] / 14))

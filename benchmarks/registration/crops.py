@@ -1,0 +1,40 @@
+"""A lumbar CT and a T2-weighted MR crop of two people (MMZOO_REAL_DATA), with vertebral parts.
+
+The crops lie elsewhere in space; their middles are put on top of each other, and that is where all
+methods start: the rigid stage by mutual information of a whole crop leads away from it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from mmzoo.data.geometry import read_labels
+from mmzoo.registration.images import read_image
+from registration.brains import middle
+from registration.pair import BenchmarkPair
+
+CT, MR = "sub-ct_{}label-22_{}.nii.gz", "sub-mri_{}label-6_{}.nii.gz"
+
+
+def spine_crops(folder: Path) -> BenchmarkPair:
+    """Return the MR crop to be moved onto the CT crop; the parts that both show are labels."""
+    images = [
+        read_image(folder / name.format("", kind), name)[0]
+        for name, kind in ((CT, "ct"), (MR, "T2w"))
+    ]
+    parts = [read_labels(folder / name.format("seg-subreg_", "msk")) for name in (CT, MR)]
+    first, second = (sitk.GetArrayViewFromImage(part) for part in parts)
+    labels = [_only(part, np.intersect1d(first, second)) for part in parts]
+    shift = middle(images[0]) - middle(images[1])
+    for image in (images[1], labels[1]):
+        image.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
+    name = "T2w to CT, two people"
+    return BenchmarkPair("spine crops", name, *images, *labels, None, None, initial="none")
+
+
+def _only(labels: sitk.Image, kept: np.ndarray) -> sitk.Image:
+    values = sitk.GetArrayFromImage(labels)
+    found = sitk.GetImageFromArray((values * np.isin(values, kept)).astype(np.uint8))
+    found.CopyInformation(labels)
+    return found
