@@ -27,11 +27,11 @@ WEIGHTS = {
 SIGMAS, EPS, ORDER = (1.0, 1.5, 3.0), 0.1, "smooth-then-normalise"
 
 # Of mutual information beside SEGI in "segi-mi": edges say where a border is, mutual information
-# which border it is. Of 0, 0.3 and 1 on the same pairs, after one affine stage each: Dice of an
-# abdomen 0.691, 0.839, 0.541 (mutual information alone: 0.532). With 0 and with 0.3: Dice of a
-# heart 0.875, 0.918, of brains of two people 0.678, 0.688; TRE of a brain phantom 1.47, 0.80 mm, of
-# a spine 1.07, 0.62, of one person's brain 0.84, 0.58. Control points 6 mm apart with half the
-# bending: abdomen 0.528, heart 0.927, two people 0.696, spine 0.81 mm.
+# which border it is. Without and with it, on pairs of the same seed, after one affine stage each:
+# Dice of three abdomens 0.691, 0.548, 0.786 and 0.839, 0.597, 0.822, of a heart 0.875 and 0.918, of
+# brains of two people 0.678 and 0.688; TRE of a brain phantom 1.47 and 0.80 mm, of a spine 1.07 and
+# 0.62, of one person's brain 0.84 and 0.58. More is too much: with 0.5 the first abdomen has 0.532,
+# as it has with control points 6 mm apart and half the bending (0.528).
 MI_SHARE = 0.3
 
 Compare = Callable[[Any, Any], Any]
