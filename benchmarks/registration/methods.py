@@ -6,9 +6,9 @@ is the field.
 """
 
 import os
-import resource
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -163,7 +163,9 @@ def _processor() -> float:
 
 
 def _megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Return the most that this process has held; `ru_maxrss` begins with its parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def settings() -> dict:

@@ -28,9 +28,12 @@ TITLES = {
 }
 
 
-def write_page(out: Path, results: list[dict]) -> Path:
-    """Write README.md from what was measured; returns its path."""
+def write_page(out: Path, results: list[dict], failed: list[dict]) -> Path:
+    """Write README.md from what was measured, and what gave up; returns its path."""
     parts = [_head(results)]
+    if failed:
+        lines = [f"* {row['method']}, {row['pair']}: {row['failed']}" for row in failed]
+        parts.append("## Given up\n\nCounted nowhere.\n\n" + "\n".join(lines) + "\n")
     for group, title in TITLES.items():
         rows = [row for row in results if row["group"] == group]
         if rows:
