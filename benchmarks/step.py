@@ -13,7 +13,8 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
+
+from memory import resident_mb
 
 STEPS = 5  # measured, after one that compiles
 
@@ -63,23 +64,12 @@ def measure(options: argparse.Namespace) -> None:
         run().numpy()
         measured.append((time.perf_counter() - start[0], time.process_time() - start[1]))
     seconds, work = (sorted(each[1:])[steps // 2] for each in zip(*measured, strict=True))
-    peak = highest_resident_gb()
+    peak = resident_mb()
     if options.json:
-        print(json.dumps({"gradient_s": seconds, "memory_mb": 1024 * peak}))
+        print(json.dumps({"gradient_s": seconds, "memory_mb": peak}))
         return
     name = "x".join(map(str, size))
-    print(f"| {name} | {batch} | {seconds:.2f} | {work:.2f} | {peak:.1f} |")
-
-
-def highest_resident_gb() -> float:
-    """Return the most that this process has held in memory.
-
-    Not `ru_maxrss`, which on Linux begins with what the process that started this one held.
-    """
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 2**20
-    raise OSError("/proc/self/status does not say VmHWM; this needs Linux.")
+    print(f"| {name} | {batch} | {seconds:.2f} | {work:.2f} | {peak / 1024:.1f} |")
 
 
 def boxes(batch: int, size: tuple[int, ...]):

@@ -8,10 +8,10 @@ is the field.
 import os
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from memory import resident_mb
 
 from mmzoo.metrics import folding_fraction, jacobian_determinant
 from registration.pair import BenchmarkPair
@@ -126,11 +126,11 @@ def measure(method: str, pair: BenchmarkPair) -> dict:
     Seconds and processor seconds are from before the method's library is imported until there is a
     transform; memory is the most that the process has held, less what it held before.
     """
-    before = _megabytes()
-    wall, processor = time.perf_counter(), _processor()
+    before = resident_mb()
+    wall, processor = time.perf_counter(), time.process_time()
     transform = METHODS[method](pair)
-    seconds, processor = time.perf_counter() - wall, _processor() - processor
-    memory = _megabytes() - before
+    seconds, processor = time.perf_counter() - wall, time.process_time() - processor
+    memory = resident_mb() - before
     dice, tre = pair.score(transform)
     return {
         "dice": dice,
@@ -156,16 +156,6 @@ def folding(transform: sitk.Transform, grid: sitk.Image) -> float:
     direction = np.array(grid.GetDirection()).reshape(3, 3)
     vectors = sitk.GetArrayFromImage(field).transpose(2, 1, 0, 3) @ direction
     return folding_fraction(jacobian_determinant(vectors / np.array(grid.GetSpacing())))
-
-
-def _processor() -> float:
-    return time.process_time()
-
-
-def _megabytes() -> float:
-    """Return the most that this process has held; `ru_maxrss` begins with its parent's."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def settings() -> dict:

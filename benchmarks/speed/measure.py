@@ -16,6 +16,9 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from memory import resident_mb  # noqa: E402
+
 CALLS = range(3, 16)  # fewest and most that the median is of
 SMALL = (16, 16, 16)
 SECONDS = 4.0  # that are enough for one figure
@@ -90,14 +93,9 @@ def seconds(function) -> float:
 def extra_memory(function) -> float:
     """Return the megabytes that a first call takes at its highest above what the process holds."""
     Path("/proc/self/clear_refs").write_text("5")  # sets the highest resident size to today's
-    before = _status("VmRSS")
+    before = resident_mb("VmRSS")
     function()
-    return (_status("VmHWM") - before) / 1024
-
-
-def _status(key: str) -> int:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(key + ":"))
+    return resident_mb() - before
 
 
 def main() -> None:
