@@ -67,8 +67,7 @@ def apply_to_image(
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     found = read_transform(transform)
     image, _ = images.read_image(moving, "moving")
-    found = inverse_transform(found, image) if inverse else found
-    grid, own = images.read_grid(reference, "reference")
+    found, grid, own = _way(found, image, reference, inverse)
     smallest = float(sitk.GetArrayViewFromImage(image).min())
     warped = sitk.Resample(image, grid, found, INTERPOLATIONS[interpolation], smallest)
     write_image(images.turned_back(warped, own), Path(out))
@@ -99,13 +98,18 @@ def apply_to_labels(
     check_choice("labels", interpolation, LABELS)
     found = read_transform(transform)
     labels, _ = images.read_labels(moving, "moving")
-    found = inverse_transform(found, labels) if inverse else found
-    grid, own = images.read_grid(reference, "reference")
+    found, grid, own = _way(found, labels, reference, inverse)
     if interpolation == "nearest":
         warped = sitk.Resample(labels, grid, found, sitk.sitkNearestNeighbor, 0)
     else:
         warped = _largest_share(labels, grid, found)
     write_image(images.turned_back(warped, own), Path(out))
+
+
+def _way(transform: sitk.Transform, moving: sitk.Image, reference: images.Source, inverse: bool):
+    """Return the transform from the reference to the moving image, the grid to fill and its own."""
+    grid, own = images.read_grid(reference, "reference")
+    return inverse_transform(transform, moving) if inverse else transform, grid, own
 
 
 def _largest_share(labels: sitk.Image, grid: sitk.Image, transform) -> sitk.Image:
