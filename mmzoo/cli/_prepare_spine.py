@@ -5,23 +5,29 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._pair_options import (
+    FixedLabels,
+    Folds,
+    LabelNames,
+    MovingLabels,
+    Out,
+    Overwrite,
+    Valid,
+)
+
 ALIGN = ("labels", "images", "none")
 
 
 def spine(
     moving: Annotated[list[Path], typer.Option(help="Moving image of each pair, as CT.")],
     fixed: Annotated[list[Path], typer.Option(help="Fixed image of each pair, same order, as MR.")],
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
-    moving_labels: Annotated[
-        list[Path] | None, typer.Option(help="Label maps of the moving images.")
-    ] = None,
-    fixed_labels: Annotated[
-        list[Path] | None, typer.Option(help="Label maps of the fixed images.")
-    ] = None,
+    out: Out,
+    moving_labels: MovingLabels = None,
+    fixed_labels: FixedLabels = None,
     label_values: Annotated[
         list[int] | None, typer.Option(help="Values of the bones in the label maps [default: all].")
     ] = None,
-    label_names: Annotated[list[str] | None, typer.Option(help="Names of those values.")] = None,
+    label_names: LabelNames = None,
     align: Annotated[
         str,
         typer.Option(
@@ -45,14 +51,12 @@ def spine(
     percentiles: Annotated[
         tuple[float, float], typer.Option(help="Intensities that become 0 and 1.")
     ] = (1.0, 99.0),
-    folds: Annotated[int, typer.Option(help="Folds; at most one per pair.")] = 3,
-    valid: Annotated[int, typer.Option(help="Pairs in each validation split.")] = 0,
+    folds: Folds = 3,
+    valid: Valid = 0,
     test: Annotated[
         int, typer.Option(help="Pairs tested in every fold (0: each in one fold).")
     ] = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the data set in the folder.")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """CT and MR of one spine: aligned on one vertebra, 1 mm, cropped, intensities in [0, 1]."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.

@@ -7,6 +7,15 @@ import typer
 
 from mmzoo.cli._box import parse_box
 from mmzoo.cli._many import ManyValues
+from mmzoo.cli._pair_options import (
+    FixedLabels,
+    Folds,
+    LabelNames,
+    MovingLabels,
+    Out,
+    Overwrite,
+    Valid,
+)
 from mmzoo.cli._prepare_own import add_command
 from mmzoo.cli._prepare_set import add_commands
 from mmzoo.cli._prepare_spine import spine
@@ -23,13 +32,9 @@ def prepare() -> None:
 def pairs(
     moving: Annotated[list[Path], typer.Option(help="Moving image of each pair.")],
     fixed: Annotated[list[Path], typer.Option(help="Fixed image of each pair, same order.")],
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
-    moving_labels: Annotated[
-        list[Path] | None, typer.Option(help="Label maps of the moving images.")
-    ] = None,
-    fixed_labels: Annotated[
-        list[Path] | None, typer.Option(help="Label maps of the fixed images.")
-    ] = None,
+    out: Out,
+    moving_labels: MovingLabels = None,
+    fixed_labels: FixedLabels = None,
     size: Annotated[
         tuple[int, int, int] | None,
         typer.Option(help="Voxels along each axis, multiples of 16 [default: 64 64 64]."),
@@ -48,9 +53,9 @@ def pairs(
     label_values: Annotated[
         list[int] | None, typer.Option(help="Values in the label maps [default: all].")
     ] = None,
-    label_names: Annotated[list[str] | None, typer.Option(help="Names of those values.")] = None,
-    folds: Annotated[int, typer.Option(help="Folds; at most one per pair.")] = 4,
-    valid: Annotated[int, typer.Option(help="Pairs in each validation split.")] = 0,
+    label_names: LabelNames = None,
+    folds: Folds = 4,
+    valid: Valid = 0,
     deform: Annotated[
         float | None,
         typer.Option(
@@ -62,9 +67,7 @@ def pairs(
     test_same: Annotated[
         bool, typer.Option("--test-same", help="Train and test on the same pairs, all of them.")
     ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the data set in the folder.")
-    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Resample pairs of images of one person or two onto a common grid, pair by pair."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.

@@ -1,0 +1,14 @@
+"""Options that the commands of `mmzoo prepare` share which take pairs of images by name."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Out = Annotated[Path, typer.Option(help="Folder to write.")]
+MovingLabels = Annotated[list[Path] | None, typer.Option(help="Label maps of the moving images.")]
+FixedLabels = Annotated[list[Path] | None, typer.Option(help="Label maps of the fixed images.")]
+LabelNames = Annotated[list[str] | None, typer.Option(help="Names of those values.")]
+Folds = Annotated[int, typer.Option(help="Folds; at most one per pair.")]
+Valid = Annotated[int, typer.Option(help="Pairs in each validation split.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the data set in the folder.")]
