@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import tensorflow as tf
-from deepreg.registry import REGISTRY
+from helpers_methods import build_method, random_pair
 
 from mmzoo.losses import bending_energy, cycle_consistency, segi
 from mmzoo.ops.warp import warp
@@ -25,18 +25,9 @@ CONFIG = {
 }
 
 
-def build(labeled=False, batch_size=2, config=CONFIG, **kwargs):
-    sizes = {"moving_image_size": SIZE, "fixed_image_size": SIZE, **kwargs}
-    return REGISTRY.build_model(
-        {
-            "name": "bidirectional-ddf",
-            "index_size": 2,
-            "labeled": labeled,
-            "batch_size": batch_size,
-            "config": copy.deepcopy(config),
-            **sizes,
-        }
-    )
+def build(labeled=False, batch_size=2, config=CONFIG, **sizes):
+    given = {"labeled": labeled, "batch_size": batch_size, **sizes}
+    return build_method("bidirectional-ddf", config, SIZE, **given)
 
 
 def changed(section, **settings):
@@ -46,12 +37,7 @@ def changed(section, **settings):
 
 
 def random_inputs(labeled=False, batch=2):
-    names = ["moving_image", "fixed_image"] + ["moving_label", "fixed_label"] * labeled
-    inputs = {
-        name: tf.random.stateless_uniform((batch, *SIZE), (seed, 7))
-        for seed, name in enumerate(names)
-    }
-    return {**inputs, "indices": tf.zeros((batch, 2))}
+    return random_pair(SIZE, labeled=labeled, batch=batch)
 
 
 def losses_of(model, inputs):

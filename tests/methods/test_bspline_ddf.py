@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import tensorflow as tf
-from deepreg.registry import REGISTRY
+from helpers_methods import build_method, random_pair
 
 from mmzoo.losses import bending_energy, nmi
 from mmzoo.ops.bspline import bspline_field
@@ -26,26 +26,12 @@ CONFIG = {
 }
 
 
-def build(labeled=False, config=CONFIG, **kwargs):
-    sizes = {"moving_image_size": SIZE, "fixed_image_size": SIZE, **kwargs}
-    return REGISTRY.build_model(
-        {
-            "name": "bspline-ddf",
-            "index_size": 2,
-            "labeled": labeled,
-            "batch_size": 2,
-            "config": copy.deepcopy(config),
-            **sizes,
-        }
-    )
+def build(labeled=False, config=CONFIG, **sizes):
+    return build_method("bspline-ddf", config, SIZE, labeled=labeled, batch_size=2, **sizes)
 
 
 def random_inputs(labeled=False):
-    names = ["moving_image", "fixed_image"] + ["moving_label", "fixed_label"] * labeled
-    inputs = {
-        name: tf.random.stateless_uniform((2, *SIZE), (seed, 7)) for seed, name in enumerate(names)
-    }
-    return {**inputs, "indices": tf.zeros((2, 2))}
+    return random_pair(SIZE, labeled=labeled)
 
 
 def test_the_field_is_the_b_spline_of_the_network_s_coefficients_and_warps_all():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
-from deepreg.registry import REGISTRY
+from helpers_methods import build_method, random_pair
 
 from mmzoo.losses import diffusion_energy, local_correlation, local_gradient
 from mmzoo.ops.warp import warp
@@ -28,19 +28,10 @@ CONFIG = {
 }
 
 
-def build(labeled=False, config=CONFIG, batch_size=2, **kwargs):
+def build(labeled=False, config=CONFIG, batch_size=2, **sizes):
     keras.utils.set_random_seed(0)
-    sizes = {"moving_image_size": SIZE, "fixed_image_size": SIZE, **kwargs}
-    return REGISTRY.build_model(
-        {
-            "name": "deform-gan",
-            "index_size": 2,
-            "labeled": labeled,
-            "batch_size": batch_size,
-            "config": copy.deepcopy(config),
-            **sizes,
-        }
-    )
+    given = {"labeled": labeled, "batch_size": batch_size, **sizes}
+    return build_method("deform-gan", config, SIZE, **given)
 
 
 def compiled(optimizer=None, run_eagerly=True, **kwargs):
@@ -60,12 +51,7 @@ def changed(section, **settings):
 
 
 def random_inputs(labeled=False, batch=2):
-    names = ["moving_image", "fixed_image"] + ["moving_label", "fixed_label"] * labeled
-    inputs = {
-        name: tf.random.stateless_uniform((batch, *SIZE), (seed, 7))
-        for seed, name in enumerate(names)
-    }
-    return {**inputs, "indices": tf.zeros((batch, 2))}
+    return random_pair(SIZE, labeled=labeled, batch=batch)
 
 
 def networks(model):

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import tensorflow as tf
-from deepreg.registry import REGISTRY
+from helpers_methods import build_method, random_pair
 
 from mmzoo.losses import bending_energy, ncc
 from mmzoo.ops.warp import warp
@@ -25,23 +25,12 @@ CONFIG = {
 
 
 def build(config=CONFIG, batch=3, moving=SIZE, labeled=True):
-    return REGISTRY.build_model(
-        {
-            "name": "direct-ddf",
-            "moving_image_size": moving,
-            "fixed_image_size": SIZE,
-            "index_size": 2,
-            "labeled": labeled,
-            "batch_size": batch,
-            "config": copy.deepcopy(config),
-        }
-    )
+    given = {"labeled": labeled, "batch_size": batch, "moving_image_size": moving}
+    return build_method("direct-ddf", config, SIZE, **given)
 
 
 def random_inputs(batch=3):
-    names = ("moving_image", "fixed_image", "moving_label", "fixed_label")
-    images = {n: tf.random.stateless_uniform((batch, *SIZE), (i, 7)) for i, n in enumerate(names)}
-    return {**images, "indices": tf.zeros((batch, 2))}
+    return random_pair(SIZE, labeled=True, batch=batch)
 
 
 def test_the_field_is_the_network_s_and_warps_all_with_border_values_going_on():

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import tensorflow as tf
-from deepreg.registry import REGISTRY
+from helpers_methods import build_method
 
 from mmzoo.losses import bone_mask, mi, rigidity
 from mmzoo.ops.warp import warp
@@ -28,17 +28,8 @@ CONFIG = {
 
 
 def build(labeled=True, batch=2, config=CONFIG, moving=SIZE):
-    return REGISTRY.build_model(
-        {
-            "name": "rigidity-ddf",
-            "moving_image_size": moving,
-            "fixed_image_size": SIZE,
-            "index_size": 2,
-            "labeled": labeled,
-            "batch_size": batch,
-            "config": copy.deepcopy(config),
-        }
-    )
+    given = {"labeled": labeled, "batch_size": batch, "moving_image_size": moving}
+    return build_method("rigidity-ddf", config, SIZE, **given)
 
 
 def without(*sections):
