@@ -21,9 +21,13 @@ SIZES = ["64", "96", "160x192x160", "320x320x96"]
 
 def main() -> None:
     """Read the options and do it."""
-    options = _parser().parse_args()
-    for name in options.pieces:
-        check_choice("--pieces", name, tuple(PIECES))
+    parser = _parser()
+    options = parser.parse_args()
+    try:
+        for name in options.pieces:
+            check_choice("--pieces", name, tuple(PIECES))
+    except ValueError as error:
+        parser.error(str(error))
     for python in filter(None, (options.monai_python, options.old_python)):
         if not Path(python).is_file():
             raise SystemExit(f"speed: there is no Python at {python}.")
