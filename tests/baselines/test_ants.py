@@ -84,7 +84,7 @@ def test_the_field_warps_as_ants_does(ants, monkeypatch, moving_shape):
     ddf = tool.register(moving, fixed, FEW)
     assert given["transforms"] == ["1Warp.nii.gz", "0GenericAffine.mat"]
     np.testing.assert_allclose(warp(moving, ddf)[INSIDE], given["warped"][INSIDE], atol=0.05)
-    assert np.ptp(given["warped"][INSIDE]) > 100
+    assert np.ptp(given["warped"][INSIDE]) > 50  # of a picture, not of nothing
 
 
 def test_a_known_affine_map_is_found(ants):
