@@ -21,34 +21,10 @@ STEPS = 5  # measured, after one that compiles
 
 def measure(options: argparse.Namespace) -> None:
     """Train or predict some times at one size; print seconds each and the peak memory in GB."""
-    import mmzoo.host
-
-    mmzoo.host.activate()
-    import tensorflow as tf
-    from deepreg.registry import REGISTRY
-
-    from mmzoo.layering import merge_files
-
-    merged = merge_files(options.configs)
     size, batch, steps = dims(options.size[0]), options.batch, options.steps
-    method, loss = merged["train"]["method"], merged["train"]["loss"]
-    needs = getattr(REGISTRY.get("model_class", method), "needs_labels", ())
-    labeled = not options.predict and any(section in loss for section in needs)
-    settings = {
-        "name": method,
-        "moving_image_size": size,
-        "fixed_image_size": size,
-        "index_size": 2,
-        "labeled": labeled,
-        "batch_size": batch,
-        "config": merged["train"],
-    }
-    model = REGISTRY.build_model(settings)
-    model.compile(tf.keras.optimizers.Adam(1e-3))
-    images = tf.random.stateless_uniform((2, batch, *size), (1, 2))
-    pair = {"moving_image": images[0], "fixed_image": images[1], "indices": tf.zeros((batch, 2))}
-    if labeled:
-        pair |= dict.fromkeys(("moving_label", "fixed_label"), boxes(batch, size))
+    model, pair = build(options.configs, size, batch, options.predict)
+    import tensorflow as tf
+
     if options.predict:
         run = tf.function(lambda: model(pair, training=False)["ddf"])
     else:
@@ -70,6 +46,44 @@ def measure(options: argparse.Namespace) -> None:
         return
     name = "x".join(map(str, size))
     print(f"| {name} | {batch} | {seconds:.2f} | {work:.2f} | {peak / 1024:.1f} |")
+
+
+def build(configs: list[str], size: tuple[int, ...], batch: int, predict: bool = False):
+    """Return a compiled model of configuration files and a pair of random images for it.
+
+    Args:
+        configs: later ones win.
+        size: (dim1, dim2, dim3) of both images.
+        batch: pairs a step.
+        predict: leave labels out that only a training needs.
+    """
+    import mmzoo.host
+
+    mmzoo.host.activate()
+    import tensorflow as tf
+    from deepreg.registry import REGISTRY
+
+    from mmzoo.layering import merge_files
+
+    train = merge_files(configs)["train"]
+    needs = getattr(REGISTRY.get("model_class", train["method"]), "needs_labels", ())
+    labeled = not predict and any(section in train["loss"] for section in needs)
+    settings = {
+        "name": train["method"],
+        "moving_image_size": size,
+        "fixed_image_size": size,
+        "index_size": 2,
+        "labeled": labeled,
+        "batch_size": batch,
+        "config": train,
+    }
+    model = REGISTRY.build_model(settings)
+    model.compile(tf.keras.optimizers.Adam(1e-3))
+    images = tf.random.stateless_uniform((2, batch, *size), (1, 2))
+    pair = {"moving_image": images[0], "fixed_image": images[1], "indices": tf.zeros((batch, 2))}
+    if labeled:
+        pair |= dict.fromkeys(("moving_label", "fixed_label"), boxes(batch, size))
+    return model, pair
 
 
 def boxes(batch: int, size: tuple[int, ...]):

@@ -26,16 +26,17 @@ PEERS = {
 }
 
 
-def prepare(name: str, arrays: dict):
+def prepare(name: str, arrays: dict, device: str = "cpu"):
     """Return the value, and the value with its gradient, of a piece as functions of nothing.
 
     Args:
         name: of the piece.
         arrays: its tensors by name, as `measure.inputs` makes them, the last is differentiated.
+        device: of PyTorch.
     """
-    tensors = [_channels_first(key, array) for key, array in arrays.items()]
+    tensors = [_channels_first(key, array).to(device) for key, array in arrays.items()]
     tensors[-1].requires_grad_(True)
-    form = PEERS[name]()
+    form = PEERS[name]().to(device)
 
     def value():
         with torch.no_grad():

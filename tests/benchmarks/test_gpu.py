@@ -1,0 +1,70 @@
+import json
+
+import numpy as np
+import pytest
+from gpu import jobs, lower, page, run
+
+SMALL = (16, 16, 16)
+
+
+@pytest.fixture(autouse=True)
+def _acceleration(monkeypatch):
+    monkeypatch.setenv("MMZOO_ACCELERATE", "1")  # lower sets it
+
+
+def measured(title, form, milliseconds, subject="warp", **more):
+    told = {"title": title, "subject": subject, "size": SMALL, "batch": 2, "form": form}
+    told |= {"device": "G", "versions": "J 1", "values": [1.0], "measured": [1.5], "compile_s": 3}
+    return told | {"gradient_s": milliseconds / 1e3, "memory_mb": 512} | more
+
+
+def test_every_job_has_files_of_its_own():
+    assert len(jobs.JOBS) == 9 + len(jobs.PIECES)
+
+
+def test_tensors_are_drawn_anew_the_same_for_each_of_a_batch():
+    names = ["moving_image", "fixed_image", "moving_label", "indices"]
+    first, again = jobs.draw(names, SMALL, 2), jobs.draw(names, SMALL, 2)
+    assert [each.shape for each in first] == [(2, *SMALL), (2, *SMALL), (2, *SMALL, 3), (2, 2)]
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_a_piece_is_lowered_with_its_value(tmp_path):
+    job = jobs.Job("ncc", "ncc", SMALL)
+    lower.lower(job, tmp_path)
+    told = json.loads((tmp_path / f"{job.name}.json").read_text())
+    fixed, warped = jobs.draw(told["tensors"], SMALL, 1)
+    expected = np.corrcoef(fixed.ravel(), warped.ravel())[0, 1]
+    assert np.abs(told["values"]) == pytest.approx([abs(expected)] * 2, abs=1e-4)
+    assert (tmp_path / f"{job.name}.mlirbc").stat().st_size > 1000
+
+
+def test_a_training_step_is_lowered_with_weights_that_its_first_loss_is_of(tmp_path):
+    job = jobs.Job("U-Net", str(jobs.UNET), SMALL)
+    lower.lower(job, tmp_path)
+    told = json.loads((tmp_path / f"{job.name}.json").read_text())
+    assert told["tensors"] == ["moving_image", "fixed_image", "indices"]
+    assert told["values"][0] != told["values"][1]  # the step has learnt
+    with np.load(tmp_path / f"{job.name}.npz") as file:
+        state = [file[key] for key in file.files]
+    # As Adam has not begun, its moments, which are as many as the weights twice, are 0.
+    nothing = sum(each.size for each in state if not each.any())
+    assert 0.6 < nothing / sum(each.size for each in state) < 0.7
+    pytest.importorskip("jax")
+    found = run.run(job.name, tmp_path)
+    np.testing.assert_allclose(found["measured"], told["values"], atol=1e-3)
+
+
+def test_the_page_has_ratios_differences_and_what_failed(tmp_path):
+    figures = {
+        "XLA warp": measured("warp", "mmzoo", 2),
+        "MONAI warp": measured("warp", "MONAI", 5),
+        "XLA net": measured("net", "mmzoo", 40, subject="net.yaml"),
+        "XLA big": {"failed": "a line\nout of memory"},
+    }
+    text = page.write_page(tmp_path, figures).read_text()
+    assert "|  |  | MONAI | 5.00 | 512 | 2.5x |" in text
+    assert "| net | 2 x 16x16x16 | mmzoo | 40.0 | 0.50 | 3 | 5.0e-01 |" in text
+    assert "* XLA big: out of memory" in text
