@@ -4,9 +4,11 @@ from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 UNET = Path(__file__).with_name("unet.yaml")
+ALONE = "the same, ssd alone"  # next to no loss: the network's own time
 
 STEPS = {  # title -> configuration; DeepReg's pieces are in those that have two forms
     "DeepReg's U-Net, lncc": UNET,
+    ALONE: UNET.with_name("unet_alone.yaml"),
     "MMRegNet": CONFIGS / "mmregnet/mmregnet.yaml",
     "VM-NCC": CONFIGS / "mmregnet/vm_ncc.yaml",
     "de Vos, U-Net": CONFIGS / "devos_mi/unet_nmi.yaml",
