@@ -51,7 +51,7 @@ def _steps() -> list[Job]:
         ("VM-NCC", "mmregnet/vm_ncc.yaml", (96, 96, 96), 1),
         ("de Vos, U-Net", "devos_mi/unet_nmi.yaml", (64, 64, 64), 8),
         ("de Vos, PoolNet", "devos_mi/poolnet_nmi.yaml", (64, 64, 64), 8),
-        ("WS-RP", "rigid_bones/ws_rp.yaml", (320, 320, 96), 1),
+        ("US", "rigid_bones/us.yaml", (320, 320, 96), 1),  # WS-RP has sizes known only as it runs
         ("Deform-GAN-2", "deform_gan/deform_gan_2.yaml", (112, 128, 96), 2),
     ]
     jobs = [Job("DeepReg's U-Net, lncc", str(UNET), (64, 64, 64))]
