@@ -27,6 +27,7 @@ def measure(options: argparse.Namespace) -> None:
     import tensorflow as tf
     from deepreg.registry import REGISTRY
 
+    from mmzoo.host.training import build_model
     from mmzoo.layering import merge_files
 
     merged = merge_files(options.configs)
@@ -43,7 +44,7 @@ def measure(options: argparse.Namespace) -> None:
         "batch_size": batch,
         "config": merged["train"],
     }
-    model = REGISTRY.build_model(settings)
+    model = (REGISTRY.build_model if options.predict else build_model)(settings)
     model.compile(tf.keras.optimizers.Adam(1e-3))
     images = tf.random.stateless_uniform((2, batch, *size), (1, 2))
     pair = {"moving_image": images[0], "fixed_image": images[1], "indices": tf.zeros((batch, 2))}

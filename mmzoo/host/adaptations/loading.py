@@ -1,4 +1,4 @@
-"""Adaptations of how DeepReg reads: each file once, while they fit into memory; ahead of the step."""
+"""How DeepReg reads: each file once, while they fit into memory; ahead of the step if seeded."""
 
 import collections
 import functools
