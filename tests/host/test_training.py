@@ -34,6 +34,7 @@ OWN = {  # a configuration of DeepReg's own
 }
 CONFIGS = {"ddf": OWN, **METHODS}
 STEPS = 3
+SLOW = ("bidirectional-ddf", "rigidity-ddf")  # to compile
 
 
 def trained(method: str, **options):
@@ -150,7 +151,13 @@ def test_a_run_in_mixed_precision_predicts_in_float32(config, write_config, run_
 # === Compiling the step ===
 
 
-@pytest.mark.parametrize("method", CONFIGS)
+@pytest.mark.parametrize(
+    "method",
+    [
+        *("ddf", "direct-ddf", "bspline-ddf", "deform-gan"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
+    ],
+)
 def test_a_compiled_step_gives_the_same_training(method, plain):
     """Losses to 1e-3 and weights to a tenth of what Adam may move them; most are at 1e-6."""
     expected, losses = plain(method)

@@ -76,8 +76,9 @@ def one_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Return a data set of the same elements in the same order, the next one read in a thread."""
 
     def elements() -> Iterator:
-        with ThreadPoolExecutor(1) as reader, tf.device("CPU"):
+        with tf.device("CPU"):
             source = iter(dataset)
+        with ThreadPoolExecutor(1) as reader:
             coming = reader.submit(next, source, None)
             while (element := coming.result()) is not None:
                 coming = reader.submit(next, source, None)
