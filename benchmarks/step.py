@@ -63,6 +63,7 @@ def build(configs: list[str], size: tuple[int, ...], batch: int, predict: bool =
     import tensorflow as tf
     from deepreg.registry import REGISTRY
 
+    from mmzoo.host.training import build_model
     from mmzoo.layering import merge_files
 
     train = merge_files(configs)["train"]
@@ -77,7 +78,7 @@ def build(configs: list[str], size: tuple[int, ...], batch: int, predict: bool =
         "batch_size": batch,
         "config": train,
     }
-    model = REGISTRY.build_model(settings)
+    model = (REGISTRY.build_model if predict else build_model)(settings)
     model.compile(tf.keras.optimizers.Adam(1e-3))
     images = tf.random.stateless_uniform((2, batch, *size), (1, 2))
     pair = {"moving_image": images[0], "fixed_image": images[1], "indices": tf.zeros((batch, 2))}

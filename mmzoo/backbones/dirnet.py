@@ -14,6 +14,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_rank
+from mmzoo.layers.precision import precision_of_weights
 from mmzoo.ops.bspline import control_shape
 
 LEVELS = 5  # convolutions of 3^3; as many times an axis can be halved
@@ -77,7 +78,11 @@ class DIRNet(keras.Model):
         windows = [tuple(1 + (level < n) for n in halvings) for level in range(LEVELS)]
         self.pools = [keras.layers.AveragePooling3D(window, padding="same") for window in windows]
         self.coefficients = keras.layers.Conv3D(
-            out_channels, 1, kernel_initializer=out_kernel_initializer, activation=out_activation
+            out_channels,
+            1,
+            kernel_initializer=out_kernel_initializer,
+            activation=out_activation,
+            dtype=precision_of_weights(),
         )
 
     @property

@@ -17,6 +17,7 @@ import tf_keras as keras
 from mmzoo.checks import check_halvings, check_rank
 from mmzoo.layers import AdditiveUpsampling, ConvBlock, Resize
 from mmzoo.layers.flow import flow_layer
+from mmzoo.layers.precision import precision_of_weights
 from mmzoo.ops.pad import check_can_be_halved
 
 LEVELS = 4  # times the volume is halved
@@ -83,7 +84,7 @@ class MMRegNet(keras.Model):
             )
             for level in range(LEVELS + 1)
         ]
-        self.resize = Resize()
+        self.resize = Resize(dtype=precision_of_weights())
 
     # === Forward ===
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmzoo.host import training
 from mmzoo.host.errors import PreflightError
 from mmzoo.host.graph_cost import Cost, cost_of
 from mmzoo.host.preflight import check_model, registered
@@ -80,14 +81,15 @@ def plan(
     size = tuple(size or _size_of(config))
     batch = batch or int(train.get("preprocess", {}).get("batch_size", 1))
     model, graph, results = trace_step(train, size, batch, _labels(config))
-    cost = cost_of(graph, results)
+    compiled, mixed = training.compiles_step(train), train.get("mixed_precision", False)
+    cost = cost_of(graph, results, compiled=compiled)
     variables = [*model.variables, *model.optimizer.variables()]
     return Plan(
         size,
         batch,
         sum(_numbers(v) for v in model.trainable_variables),
         memory(cost, 4 * sum(map(_numbers, variables))),
-        seconds(cost, rates or measure_rates()),
+        seconds(cost, rates or measure_rates(compiled, mixed)),
         cost.multiply_adds,
         _steps(train),
     )
@@ -114,11 +116,10 @@ def trace_step(train: dict, size: tuple[int, ...], batch: int, labels: int):
         labels: channels of the labels, 0 for none.
     """
     import tensorflow as tf
-    from deepreg.registry import REGISTRY
 
     settings = {"moving_image_size": size, "fixed_image_size": size, "index_size": 2}
     settings |= {"labeled": labels > 0, "batch_size": batch, "config": copy.deepcopy(train)}
-    model = REGISTRY.build_model({"name": train["method"], **settings})
+    model = training.build_model({"name": train["method"], **settings})
     model.compile(tf.keras.optimizers.Adam(1e-3))
     shapes = dict.fromkeys(("moving_image", "fixed_image"), size) | {"indices": (2,)}
     if labels:
@@ -128,14 +129,21 @@ def trace_step(train: dict, size: tuple[int, ...], batch: int, labels: int):
     return model, step.graph, tuple(step.outputs)
 
 
-def measure_rates() -> Rates:
-    """Measure a convolution as networks have them, and a sum of two volumes, on this machine."""
+def measure_rates(compiled: bool = False, mixed: bool = False) -> Rates:
+    """Measure a convolution as networks have them, and a sum of two volumes, on this machine.
+
+    Args:
+        compiled: the convolution under XLA.
+        mixed: the convolution in bfloat16.
+    """
     import tensorflow as tf
 
     volume = tf.random.stateless_uniform((1, 48, 48, 48, 16), (1, 2))
     kernel = tf.random.stateless_uniform((3, 3, 3, 16, 16), (3, 4))
+    if mixed:
+        volume, kernel = tf.cast(volume, tf.bfloat16), tf.cast(kernel, tf.bfloat16)
 
-    @tf.function
+    @tf.function(jit_compile=compiled)
     def convolve():
         with tf.GradientTape() as tape:
             tape.watch([volume, kernel])
@@ -146,7 +154,7 @@ def measure_rates() -> Rates:
         return volume + volume
 
     products = 3 * int(np.prod(volume.shape[1:4])) * int(np.prod(kernel.shape))
-    moved = 3 * 4 * int(np.prod(volume.shape))
+    moved = 3 * volume.dtype.size * int(np.prod(volume.shape))
     return Rates(products / _median(convolve), moved / _median(add))
 
 
@@ -169,6 +177,7 @@ def _checked(config: dict) -> dict:
             "Give the method's file, the data's and the scale's; later ones win."
         )
     check_model(train)
+    training.check_options(train)
     return train
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tf_keras as keras
 
+from mmzoo.layers.precision import precision_of_weights
+
 
 def flow_layer(
     out_channels: int, kernel_initializer, activation: str | None, name: str = "flow"
 ) -> keras.layers.Conv3D:
-    """Return the convolution of 3^3 voxels from features to a field.
+    """Return the convolution of 3^3 voxels from features to a field, precise in any Keras policy.
 
     Args:
         out_channels: of the field.
@@ -22,5 +24,6 @@ def flow_layer(
         padding="same",
         kernel_initializer=kernel_initializer,
         activation=activation,
+        dtype=precision_of_weights(),
         name=name,
     )

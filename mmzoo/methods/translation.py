@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from deepreg.registry import LOSS_CLASS, REGISTRY
 
 from mmzoo.checks import check_choice
+from mmzoo.layers.precision import policy_of_networks
 from mmzoo.methods.terms import build_loss
 from mmzoo.translators import DISCRIMINATORS, GENERATORS, OBJECTIVES, Translator
 from mmzoo.translators.table import build_network
@@ -75,10 +76,12 @@ def build_translator(settings: dict, image_size) -> Translator:
     """
     mu, constraint = build_loss("constraint", settings["constraint"])
     adversarial = settings["adversarial"]
-    networks = {
-        section: build_network(table, f"train.translator.{section}", settings[section])
-        for section, table in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS))
-    }
+    tables = (("generator", GENERATORS), ("discriminator", DISCRIMINATORS))
+    with policy_of_networks():
+        networks = {
+            section: build_network(table, f"train.translator.{section}", settings[section])
+            for section, table in tables
+        }
     translator = Translator(
         **networks,
         objective=adversarial["name"],

@@ -16,6 +16,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_rank
+from mmzoo.layers.precision import precision_of_weights
 
 CHANNELS = (32, 64, 128, 256, 256)
 SLOPE = 0.2  # of the leaky ReLU below zero
@@ -49,7 +50,7 @@ class StridedDiscriminator(keras.Model):
         ]
         self.norms = [keras.layers.BatchNormalization(momentum=MOMENTUM) for _ in channels[1:]]
         self.mean = keras.layers.GlobalAveragePooling3D()
-        self.judgement = keras.layers.Dense(1, name="judgement")
+        self.judgement = keras.layers.Dense(1, dtype=precision_of_weights(), name="judgement")
 
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
         """Return the logit of each image."""

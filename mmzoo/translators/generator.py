@@ -10,6 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_rank
+from mmzoo.layers.precision import precision_of_weights
 from mmzoo.layers.unet import WEIGHT_DECAY, UNet
 from mmzoo.ops.pad import check_can_be_halved
 
@@ -41,7 +42,8 @@ class UNetGenerator(keras.Model):
         """
         super().__init__(name=name, **kwargs)
         self.unet = UNet(num_channel_initial, depth, weight_decay)
-        self.image = keras.layers.Conv3D(1, 1, activation="tanh", name="image")
+        precise = precision_of_weights()
+        self.image = keras.layers.Conv3D(1, 1, activation="tanh", dtype=precise, name="image")
 
     def call(self, inputs: tf.Tensor, training=None, mask=None) -> tf.Tensor:
         """Return the translated image."""

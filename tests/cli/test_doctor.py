@@ -55,6 +55,12 @@ def test_plugins_and_keras_are_found():
     assert diagnosis.check_keras().status == "ok"
 
 
+@pytest.mark.parametrize(("switch", "says"), [("1", "run on fast pieces"), ("0", "off: MMZOO_")])
+def test_acceleration_is_said_to_be_on_or_off(switch, says, monkeypatch):
+    monkeypatch.setenv("MMZOO_ACCELERATE", switch)
+    assert says in diagnosis.check_acceleration().detail
+
+
 def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
     assert diagnosis.check_writable(str(tmp_path)).status == "ok"
     finding = diagnosis.check_writable(str(tmp_path / "absent"))

@@ -52,6 +52,17 @@ def test_more_voxels_and_pairs_cost_in_proportion(planned):
     assert double.seconds == pytest.approx(2 * planned.seconds, rel=0.2)
 
 
+def test_the_options_of_a_training_are_followed(planned, monkeypatch):
+    config, asked = config_of(US), []
+    config["train"] |= {"mixed_precision": True, "jit_compile": True}
+    monkeypatch.setattr(planning, "measure_rates", lambda *kind: asked.append(kind) or RATES)
+    other = planning.plan(config, (32, 32, 32), 1)
+    assert asked == [(True, True)]
+    assert (other.parameters, other.multiply_adds) == (planned.parameters, planned.multiply_adds)
+    assert other.memory_bytes < planned.memory_bytes
+    assert other.seconds < planned.seconds  # fewer bytes at the same rates
+
+
 def test_seconds_are_products_and_bytes_over_their_rates():
     cost = Cost(multiply_adds=20_000_000_000, moved_bytes=5_000_000_000)
     assert planning.seconds(cost, RATES) == 3

@@ -7,7 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from mmzoo.checks import check_positive
-from mmzoo.host import preflight, preflight_data, preflight_sampling
+from mmzoo.host import preflight, preflight_data, preflight_sampling, training
 from mmzoo.host.adaptations import checkpoint, seeding
 from mmzoo.host.catalogue import zoo_file
 from mmzoo.host.errors import PreflightError, is_message
@@ -38,6 +38,7 @@ def check_before_training(train_module) -> None:
             folder = Path(given["log_root"]).expanduser() / given["log_dir"]
             preflight.check_log_dir(folder, config)
         _check_checkpoint(given["ckpt_path"], config)
+        training.warn_of_options(config["train"])
         result = original(*args, **kwargs)
         seeding.seed_run(config["train"].get("seed"))
         return result
@@ -162,6 +163,7 @@ def _read(parser, paths) -> dict:
     config = parser.config_sanity_check(deepcopy(merged))
     preflight.check_names(config)
     preflight_sampling.check_sampling(config)
+    training.check_options(config["train"])
     return config
 
 

@@ -1,9 +1,15 @@
-"""Adaptation of how DeepReg reads images: each file once, while they fit into memory."""
+"""How DeepReg reads: each file once, while they fit into memory; ahead of the step if seeded."""
 
 import collections
 import functools
 import os
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import tensorflow as tf
+
+from mmzoo.host.adaptations import seeding
 
 GIBIBYTE = 2**30
 
@@ -45,3 +51,37 @@ def keep_in_memory(nifti_loader) -> None:
         return array
 
     nifti_loader.load_nifti_file = load_nifti_file
+
+
+def read_ahead_when_seeded(train_module) -> None:
+    """Let a seeded training read and augment the next batch while it computes a step.
+
+    A seed asks for deterministic operations, and with them TensorFlow takes out of a data set all
+    that runs ahead: every step then waits until its batch is read and augmented. What
+    `one_ahead` runs ahead keeps its order, so the training is the same, bit for bit.
+    """
+    original = train_module.build_dataset
+
+    @functools.wraps(original)
+    def build_dataset(*args, **kwargs):
+        loader, dataset, steps = original(*args, **kwargs)
+        if loader is not None and seeding.is_seeded():
+            dataset = one_ahead(dataset)
+        return loader, dataset, steps
+
+    train_module.build_dataset = build_dataset
+
+
+def one_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Return a data set of the same elements in the same order, the next one read in a thread."""
+
+    def elements() -> Iterator:
+        with tf.device("CPU"):
+            source = iter(dataset)
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(next, source, None)
+            while (element := coming.result()) is not None:
+                coming = reader.submit(next, source, None)
+                yield element
+
+    return tf.data.Dataset.from_generator(elements, output_signature=dataset.element_spec)

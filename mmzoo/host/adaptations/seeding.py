@@ -26,6 +26,11 @@ def seed_run(seed: int | None) -> None:
     tf.config.experimental.enable_op_determinism()
 
 
+def is_seeded() -> bool:
+    """Say whether the run that was read last has a seed."""
+    return _run_seed is not None
+
+
 def go_on_with_data(model, epoch: int) -> None:
     """Let a seeded run that goes on see the data that it would have seen without a stop.
 

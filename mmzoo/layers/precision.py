@@ -1,0 +1,52 @@
+"""Half precision for networks alone: what they hold inside, not what they return.
+
+Keras's policy `mixed_bfloat16` keeps weights in float32 and computes in bfloat16, which has the
+range of float32 and three significant digits. A displacement of 10 voxels would be known to 1/16,
+and its second differences would be noise: so the last layer of every network, and all that comes
+after it (fields, warps, losses), computes in `precision_of_weights`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
+import tf_keras as keras
+
+MIXED = "mixed_bfloat16"
+
+_mixed = contextvars.ContextVar("mixed", default=False)
+
+
+@contextlib.contextmanager
+def mixed_networks(wanted: bool = True) -> Iterator[None]:
+    """Let the networks that are built meanwhile compute in bfloat16; other layers do not."""
+    token = _mixed.set(wanted)
+    try:
+        yield
+    finally:
+        _mixed.reset(token)
+
+
+@contextlib.contextmanager
+def policy(name: str) -> Iterator[None]:
+    """Make Keras's layers in a dtype policy meanwhile."""
+    before = keras.mixed_precision.global_policy()
+    if before.name != name:  # a policy that is set once no longer follows `floatx`
+        keras.mixed_precision.set_global_policy(name)
+    try:
+        yield
+    finally:
+        if before.name != name:
+            keras.mixed_precision.set_global_policy(before)
+
+
+def policy_of_networks() -> contextlib.AbstractContextManager[None]:
+    """Return the context that a network is to be made in: see `mixed_networks`."""
+    return policy(MIXED) if _mixed.get() else contextlib.nullcontext()
+
+
+def precision_of_weights() -> str:
+    """Return the dtype that layers keep their weights in, for layers that compute in it too."""
+    return keras.mixed_precision.global_policy().variable_dtype
