@@ -26,6 +26,9 @@ def lower(job: Job, out: Path) -> None:
     names, function = _step(job) if job.is_step else _piece(job)
     import tensorflow as tf
 
+    from mmzoo.ops import histogram
+
+    histogram.on_gpu = lambda: True  # there will be one where it is run
     tensors = [tf.constant(each) for each in draw(names, job.size, job.batch)]
     program = tf.function(function, jit_compile=True, autograph=False)
     traced = program.get_concrete_function(*tensors)

@@ -29,8 +29,8 @@ def run(name: str, folder: Path) -> dict:
     """Compile and call one job.
 
     Returns:
-        What `gpu.lower` told of it, "device", "compile_s", "gradient_s", "memory_mb" and "measured",
-        the first values.
+        What `gpu.lower` told of it; "device", "versions", "compile_s", "gradient_s", "memory_mb";
+        and "measured", the first values.
     """
     import jax
 
@@ -53,9 +53,7 @@ def run(name: str, folder: Path) -> dict:
 
     measured = [float(call()) for _ in told["values"]]
     memory = program.get_compiled_memory_stats()
-    taken = (
-        memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
-    )
+    taken = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
     return told | {
         "device": device.device_kind,
         "versions": f"JAX {jax.__version__}",
@@ -76,7 +74,9 @@ def _compiled(path: Path, device):
     with context:
         text = str(deserialize_portable_artifact(path.read_bytes(), context))
         head, body = text.split("\n", 1)
-        found = re.findall(r"parameter_number = (\d+) : i64\}, output_index = array<i64: (\d+)>", head)
+        found = re.findall(
+            r"parameter_number = (\d+) : i64\}, output_index = array<i64: (\d+)>", head
+        )
         # JAX takes neither the module's own attributes nor copies, which are but their operand.
         name = re.search(r"@[\w.]+", head).group()
         body = body.replace("mhlo.copy", "stablehlo.optimization_barrier")

@@ -42,7 +42,7 @@ def main() -> None:
     measure(runs, kept, turns, options.memory)
     results = collect(runs, kept, machine)
     draw(options.out, results)
-    print(write_page(options.out, results, _versions(options), turns))
+    print(write_page(options.out, results, _versions(options)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -17,10 +17,10 @@ OTHERS = ("DeepReg", "plain", "MONAI")
 UNITS = {"gradient_s": "time", "memory_mb": "memory"}
 
 
-def write_page(out: Path, results: Results, versions: str, turns: int) -> Path:
+def write_page(out: Path, results: Results, versions: str) -> Path:
     """Write README.md; returns its path."""
     parts = [
-        _head(results, versions, turns),
+        _head(results, versions),
         "## Targets\n\n" + _targets(results),
         "## Pieces: how many times as long the other forms take\n\n"
         "Value and gradient, and how near ours is to what the machine allows.\n\n"
@@ -34,17 +34,17 @@ def write_page(out: Path, results: Results, versions: str, turns: int) -> Path:
     return path
 
 
-def _head(results: Results, versions: str, turns: int) -> str:
+def _head(results: Results, versions: str) -> str:
     bandwidth = results.machine["copied_bytes_s"] / 1e9
     rate = results.machine["multiply_adds_s"] / 1e9
     return (
         "# Speed and memory beside DeepReg, the plain forms and MONAI\n\n"
         "By `make benchmark-speed`, which goes on where it was stopped. float32, batch 1, random "
         "volumes. Every figure is from a process of its own, the forms of a piece in turn: the "
-        f"median of several calls, the quickest of {turns} turns. Memory is what a first value and "
-        "gradient, compilation included, takes at its highest above the inputs. DeepReg is 0.1.2 "
-        "as it is, on the same TensorFlow unless said; plain is the authors' formulation in whole "
-        "tensors and convolutions (`benchmarks/speed/plain.py`).\n\n"
+        "median of several calls, and of several turns the quickest. Memory is what a first value "
+        "and gradient, compilation included, takes at its highest above the inputs. DeepReg is "
+        "0.1.2 as it is, on the same TensorFlow unless said; plain is the authors' formulation in "
+        "whole tensors and convolutions (`benchmarks/speed/plain.py`).\n\n"
         f"* {os.cpu_count()} cores, {_processor()}, {versions}.\n"
         f"* The machine copies {bandwidth:.1f} GB a second (read and written) and does "
         f"{rate:.0f} thousand million multiply-adds a second in a product of matrices. A piece's "

@@ -16,8 +16,8 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
-from mmzoo.ops.compiled import compiled
-from mmzoo.ops.filters import box_sum, weighted_mean
+from mmzoo.ops.filters import box_sum
+from mmzoo.ops.slabs import slab_mean
 
 WINDOW = 7
 EPS = 1e-5
@@ -38,7 +38,8 @@ def local_correlation(
 
     Symmetric in its two volumes; unchanged by shifting either, and by scaling either with a number
     of any sign as long as the variances stay well above eps. Its cost grows with the logarithm of
-    the window; nothing is kept between value and gradient.
+    the window; nothing is kept between value and gradient, and
+    what it takes beside the volumes is of a slab of about a million voxels.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
@@ -65,7 +66,7 @@ def local_correlation(
         ]
         return tf.add_n(channels) / len(channels)
     mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
-    return _compiled(window, eps)(fixed, warped, mask)
+    return -_compiled(window, eps)(fixed, warped, mask)
 
 
 def check_settings(window: int, eps: float) -> None:
@@ -78,18 +79,28 @@ def check_settings(window: int, eps: float) -> None:
 
 @functools.lru_cache
 def _compiled(window: int, eps: float):
-    return compiled(lambda a, b, mask: _local_correlation(a, b, mask, window, eps))
+    margin = window // 2
 
+    def centred(volume, inside):
+        # Nothing but a shift, yet sums of squares of far numbers would leave float32 no digits.
+        centre = tf.stop_gradient(tf.reduce_mean(volume[:, margin], axis=(1, 2)))
+        return (volume - centre[:, None, None, None]) * inside
 
-def _local_correlation(fixed, warped, mask, window: int, eps: float):
-    # Without their means first: sums of squares of far numbers would leave float32 no digits.
-    fixed, warped = (v - tf.reduce_mean(v, axis=(1, 2, 3), keepdims=True) for v in (fixed, warped))
-    count = tf.constant(window_sizes(fixed.shape[1:], window), fixed.dtype)
-    sum_a, sum_b = box_sum(fixed, window), box_sum(warped, window)
-    cov = box_sum(fixed * warped, window) - sum_a * sum_b / count
-    var_a = tf.maximum(box_sum(fixed**2, window) - sum_a**2 / count, 0)
-    var_b = tf.maximum(box_sum(warped**2, window) - sum_b**2 / count, 0)
-    return -weighted_mean(cov**2 / (var_a * var_b + eps), mask)
+    def squared_correlation(fixed, warped, inside):
+        inside = inside[:, None, None]
+        fixed, warped = centred(fixed, inside), centred(warped, inside)
+        planes = tf.constant(window_sizes((1, *fixed.shape[2:]), window), fixed.dtype)
+        count = tf.maximum(box_sum(inside, window, padded=(-2, -1)), 1) * planes
+        sum_a, sum_b, sum_aa, sum_bb, sum_ab = (
+            box_sum(v, window, padded=(-2, -1))
+            for v in (fixed, warped, fixed**2, warped**2, fixed * warped)
+        )
+        cov = sum_ab - sum_a * sum_b / count
+        var_a = tf.maximum(sum_aa - sum_a**2 / count, 0)
+        var_b = tf.maximum(sum_bb - sum_b**2 / count, 0)
+        return cov**2 / (var_a * var_b + eps)
+
+    return slab_mean(squared_correlation, margin)
 
 
 def window_sizes(shape, window: int) -> np.ndarray:

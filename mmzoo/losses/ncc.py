@@ -10,7 +10,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape
-from mmzoo.ops.compiled import compiled
+from mmzoo.ops.compiled import recomputed
 
 EPS = 1e-8
 
@@ -46,9 +46,9 @@ def ncc(
     return _ncc(fixed, warped, mask, tf.constant(eps, fixed.dtype))
 
 
-@compiled
+@recomputed
 def _ncc(fixed, warped, mask, eps):
-    axes = range(1, len(fixed.shape))
+    axes = tuple(range(1, len(fixed.shape)))
     total = tf.reduce_sum(mask, axis=axes, keepdims=True)
     total = tf.where(total > 0, total, tf.ones_like(total))
 

@@ -101,7 +101,7 @@ def gaussian_smooth(volume: tf.Tensor, sigmas) -> tf.Tensor:
     return apply_along_axes(volume, matrices)
 
 
-def box_sum(volume: tf.Tensor, window: int) -> tf.Tensor:
+def box_sum(volume: tf.Tensor, window: int, padded=(-3, -2, -1)) -> tf.Tensor:
     """Sum a volume over the cube of `window` voxels around each voxel, zeros outside.
 
     An even window has its further voxel after the middle, as convolutions with padding "SAME".
@@ -112,11 +112,15 @@ def box_sum(volume: tf.Tensor, window: int) -> tf.Tensor:
     Args:
         volume: (..., dim1, dim2, dim3).
         window: number of voxels, at least 1.
+        padded: axes that keep their length; the others lose window - 1, where a window would
+            reach beyond the volume.
     """
     for axis in (-3, -2, -1):
-        padding = [[0, 0] for _ in volume.shape]
-        padding[axis] = [(window - 1) // 2, window // 2]
-        volume = _row_sum(tf.pad(volume, padding), window, axis)
+        if axis in padded:
+            padding = [[0, 0] for _ in volume.shape]
+            padding[axis] = [(window - 1) // 2, window // 2]
+            volume = tf.pad(volume, padding)
+        volume = _row_sum(volume, window, axis)
     return volume
 
 

@@ -1,9 +1,9 @@
 """Joint histograms of two volumes by Parzen windows, and the entropies they give.
 
 A joint histogram of N voxels and B bins is a product of matrices, (N, B) by (N, B). Both are far
-larger than the volumes, so they are made and used up a few thousand voxels at a time, for the
-gradient once more: memory grows with the voxels and with the square of the bins, not with their
-product.
+larger than the volumes, so they are made and used up a few thousand voxels at a time (on a GPU some
+hundred thousand), for the gradient once more: memory grows with the voxels and with the square of
+the bins, not with their product.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tensorflow as tf
 from mmzoo.ops.compiled import symbolic
 
 VOXELS_AT_ONCE = 4096  # with 64 bins two windows of 1 MB, which stay in the processor's cache
+VOXELS_AT_ONCE_ON_GPU = 2**18  # 64 MB: enough for every core it has at each turn of the loop
 MOST_CORES = 8
 
 
@@ -76,21 +77,27 @@ def entropies(joint: tf.Tensor, eps: float = 1e-10) -> tuple[tf.Tensor, tf.Tenso
 
 
 def _in_rows(volume: tf.Tensor) -> tf.Tensor:
-    """Lay out (batch, ...) as (rows, batch, VOXELS_AT_ONCE), zeros after the last voxel.
+    """Lay out (batch, ...) as (rows, batch, voxels at once), zeros after the last voxel.
 
     The rows can be dealt out evenly to `_cores`.
     """
     voxels = int(np.prod(volume.shape[1:]))
-    rows = -(-voxels // VOXELS_AT_ONCE)
+    at_once = min(voxels, VOXELS_AT_ONCE_ON_GPU) if on_gpu() else VOXELS_AT_ONCE
+    rows = -(-voxels // at_once)
     rows = -(-rows // _cores(rows)) * _cores(rows)
     flat = tf.reshape(volume, [-1, voxels])
-    flat = tf.pad(flat, [[0, 0], [0, rows * VOXELS_AT_ONCE - voxels]])
-    return tf.transpose(tf.reshape(flat, [-1, rows, VOXELS_AT_ONCE]), [1, 0, 2])
+    flat = tf.pad(flat, [[0, 0], [0, rows * at_once - voxels]])
+    return tf.transpose(tf.reshape(flat, [-1, rows, at_once]), [1, 0, 2])
+
+
+def on_gpu() -> bool:
+    """Return whether TensorFlow has a GPU to work on."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _cores(rows: int) -> int:
     """Return over how many cores rows are spread."""
-    return min(rows, MOST_CORES, os.cpu_count() or 1)
+    return 1 if on_gpu() else min(rows, MOST_CORES, os.cpu_count() or 1)
 
 
 def _spread(function, *rows: tf.Tensor) -> list:

@@ -84,7 +84,7 @@ def test_a_machine_copies_and_multiplies_at_some_rate(monkeypatch):
 
 
 def test_the_page_has_ratios_failures_and_what_it_was_run_on(results, tmp_path):
-    text = page.write_page(tmp_path, results, "Python 9.9", 2).read_text()
+    text = page.write_page(tmp_path, results, "Python 9.9").read_text()
     assert "Python 9.9" in text
     assert "copies 10.0 GB a second" in text
     assert "| 96x96x96 | trilinear warp | 10.0x | - | - |" in text

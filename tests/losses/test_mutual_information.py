@@ -80,6 +80,14 @@ def test_more_voxels_than_are_taken_at_once_agree_with_loops(loss, settings, mon
     np.testing.assert_allclose(value_of(loss, settings, a, b), expected, rtol=1e-9)
 
 
+def test_as_many_voxels_as_a_gpu_takes_at_once_give_the_same(monkeypatch):
+    a, b = map(tf.constant, volumes((2, 9, 8, 7)))
+    expected = value_of(nmi, {"num_bins": 9, "sigma": 0.1}, a, b)
+    monkeypatch.setattr("mmzoo.ops.histogram.on_gpu", lambda: True)
+    found = value_of(nmi, {"num_bins": 9, "sigma": 0.1}, a, b)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize(("loss", "settings"), LOSSES)
 @pytest.mark.parametrize("which", [0, 1])
 def test_gradient_agrees_with_finite_differences(loss, settings, which):

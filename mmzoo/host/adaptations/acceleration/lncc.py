@@ -8,6 +8,7 @@ import tensorflow as tf
 from mmzoo.host.adaptations.acceleration import is_on
 from mmzoo.ops.compiled import compiled, symbolic
 from mmzoo.ops.filters import apply_along_axes, box_sum, convolution_matrix
+from mmzoo.ops.slabs import slab_mean
 
 Taps = tuple[tuple[float, ...], ...]  # of three axes, then of the channels
 
@@ -47,11 +48,18 @@ def _correlation(taps: Taps, volume: float, eps: float):
         cross -= sum_a * sum_b / volume
         var_a -= sum_a * sum_a / volume
         var_b -= sum_b * sum_b / volume
-        return tf.reduce_mean((cross * cross + eps) / (var_a * var_b + eps), axis=(1, 2, 3))
+        return (cross * cross + eps) / (var_a * var_b + eps)
 
     if len(weights) == 1:
         weight, window = weights.pop() ** 3, len(axes[0])
-        return compiled(lambda a, b: correlation(weight * box_sum(products(a, b), window)))
+        margin = window // 2
+
+        def of_rows(a, b, _):  # zeros beyond the border are DeepReg's own
+            sums = weight * box_sum(products(a, b), window, padded=(-2, -1))
+            return correlation(sums[:, :, 1 - window % 2 :])  # an even window has a row more
+
+        mean = slab_mean(of_rows, margin)
+        return symbolic(lambda a, b: mean(a, b, tf.ones([1, *a.shape[1:4]], a.dtype)))
 
     def along_axes(volumes):
         # A convolution reads the kernel as it stands, a product with a matrix too.
@@ -61,7 +69,8 @@ def _correlation(taps: Taps, volume: float, eps: float):
         ]
         return apply_along_axes(volumes, matrices)
 
-    multiply, divide = compiled(products), compiled(correlation)
+    multiply = compiled(products)
+    divide = compiled(lambda sums: tf.reduce_mean(correlation(sums), axis=(1, 2, 3)))
     return symbolic(lambda a, b: divide(along_axes(multiply(a, b))))
 
 
