@@ -1,7 +1,9 @@
 """A lumbar CT and a T2-weighted MR crop of two people (MMZOO_REAL_DATA), with vertebral parts.
 
-The crops lie elsewhere in space; their middles are put on top of each other, and that is where all
-methods start: the rigid stage by mutual information of a whole crop leads away from it.
+The CT's label map names the border and the inside of a vertebral body apart, the MR's does not:
+they count as one. The crops lie elsewhere in space; their middles are put on top of each other, and
+that is where all methods start: the rigid stage by mutual information of a whole crop leads away
+from it.
 """
 
 from pathlib import Path
@@ -14,6 +16,7 @@ from mmzoo.registration.images import read_image
 from registration.brains import middle
 from registration.pair import BenchmarkPair
 
+BORDER, INSIDE = 49, 50  # of a vertebral body
 CT, MR = "sub-ct_{}label-22_{}.nii.gz", "sub-mri_{}label-6_{}.nii.gz"
 
 
@@ -23,7 +26,7 @@ def spine_crops(folder: Path) -> BenchmarkPair:
         read_image(folder / name.format("", kind), name)[0]
         for name, kind in ((CT, "ct"), (MR, "T2w"))
     ]
-    parts = [read_labels(folder / name.format("seg-subreg_", "msk")) for name in (CT, MR)]
+    parts = [_whole_bodies(folder / name.format("seg-subreg_", "msk")) for name in (CT, MR)]
     first, second = (sitk.GetArrayViewFromImage(part) for part in parts)
     labels = [_only(part, np.intersect1d(first, second)) for part in parts]
     shift = middle(images[0]) - middle(images[1])
@@ -31,6 +34,10 @@ def spine_crops(folder: Path) -> BenchmarkPair:
         image.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
     name = "T2w to CT, two people"
     return BenchmarkPair("spine crops", name, *images, *labels, None, None, initial="none")
+
+
+def _whole_bodies(path: Path) -> sitk.Image:
+    return sitk.ChangeLabel(read_labels(path), {INSIDE: BORDER})
 
 
 def _only(labels: sitk.Image, kept: np.ndarray) -> sitk.Image:

@@ -13,6 +13,7 @@ from mmzoo.metrics import normalised_mutual_information
 from mmzoo.registration import images
 from mmzoo.registration.deform import Report
 from mmzoo.registration.direct import Method, direct
+from mmzoo.registration.doubts import doubts
 from mmzoo.registration.frame import Pair
 from mmzoo.registration.linear import overlaps, register_linear
 from mmzoo.registration.settings import Settings
@@ -111,6 +112,8 @@ def register(
     warped = warp(moving_image, fixed_image, transform, sitk.sitkLinear)
     carried = None if labels is None else warp(labels, fixed_image, transform, None)
     watch.lap("warping")
+    nmi, known = _similarities(pair, linear, transform)
+    notes = [*notes, *found.notes, *doubts(_overlap(pair, linear, known["linear"]), nmi, known)]
     report = {
         "mmzoo": mmzoo.__version__,
         "SimpleITK": sitk.Version_VersionString(),
@@ -118,8 +121,9 @@ def register(
         "overlap_by_headers": overlaps(pair),
         "linear": _matrix(linear).round(6).tolist(),
         **found.report,
-        "nmi": _similarities(pair, linear, transform),
-        "notes": [*notes, *found.notes],
+        "nmi": nmi,
+        "share_known": known,
+        "notes": notes,
         "seconds": watch.seconds,
     }
     return Registration(
@@ -175,18 +179,31 @@ def _matrix(linear: sitk.Transform) -> np.ndarray:
     return matrix
 
 
-def _similarities(pair: Pair, linear: sitk.Transform, transform: sitk.Transform) -> dict:
-    """Return normalised mutual information at three stages, where both images are known."""
+def _overlap(pair: Pair, linear: sitk.Transform, known: float) -> float:
+    """Return the share of the smaller image that lies in the other, both in the fixed space."""
+    both = (pair.fixed, pair.moving)
+    volumes = [float(np.prod(each.GetSize()) * np.prod(each.GetSpacing())) for each in both]
+    volumes[1] /= abs(np.linalg.det(_matrix(linear)[:3, :3]))
+    return min(1.0, known * volumes[0] / min(volumes))
+
+
+def _similarities(pair: Pair, linear: sitk.Transform, transform: sitk.Transform):
+    """Return normalised mutual information at three stages, where both images are known.
+
+    Returns:
+        Its values, None where nothing is known, and the share of the fixed image that is; by stage.
+    """
     small = pair.reduced(3.0)
     ones = sitk.Image(small.moving.GetSize(), sitk.sitkUInt8) + 1
     ones.CopyInformation(small.moving)
     stages = {"before": sitk.Transform(3, sitk.sitkIdentity), "linear": linear, "after": transform}
     fixed = sitk.GetArrayViewFromImage(small.fixed)
     values: dict[str, float | None] = {}
+    shares: dict[str, float] = {}
     for name, stage in stages.items():
         known = sitk.GetArrayFromImage(warp(ones, small.fixed, stage, None)) > 0
         warped = sitk.GetArrayFromImage(warp(small.moving, small.fixed, stage, sitk.sitkLinear))
-        share = known.mean()
-        value = normalised_mutual_information(fixed[known], warped[known]) if share else None
+        shares[name] = round(float(known.mean()), 4)
+        value = normalised_mutual_information(fixed[known], warped[known]) if known.any() else None
         values[name] = None if value is None else round(value, 4)
-    return values
+    return values, shares
