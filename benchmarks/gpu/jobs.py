@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,13 @@ from step import boxes
 
 PIECE_SIZE = (160, 192, 160)
 PIECES = ("warp", "lncc", "bending", "gradient", "mi24", "mi64", "segi", "local-gradient")
+OTHER_FORMS = {
+    "DeepReg's U-Net, lncc": ("DeepReg", "bfloat16"),
+    "VM-NCC": ("DeepReg",),
+    "MMRegNet": ("bfloat16",),
+    "US": ("bfloat16",),
+}
+MIXED = Path(__file__).with_name("mixed_precision.yaml")
 LABELS = ("moving_label", "fixed_label")
 
 
@@ -24,7 +31,8 @@ class Job:
         subject: path of a configuration, or name of a piece.
         size: (dim1, dim2, dim3).
         batch: pairs a step.
-        form: "mmzoo", or "DeepReg" for its pieces as they are.
+        form: "mmzoo", "bfloat16" for that with mixed precision, or "DeepReg" for its pieces as they
+            are.
     """
 
     title: str
@@ -56,8 +64,8 @@ def _steps() -> list[Job]:
     ]
     jobs = [Job("DeepReg's U-Net, lncc", str(UNET), (64, 64, 64))]
     jobs += [Job(title, str(CONFIGS / file), size, batch) for title, file, size, batch in paper]
-    twice = [job for job in jobs if job.title in ("DeepReg's U-Net, lncc", "VM-NCC")]
-    return jobs + [Job(j.title, j.subject, j.size, j.batch, "DeepReg") for j in twice]
+    others = [replace(job, form=form) for job in jobs for form in OTHER_FORMS.get(job.title, ())]
+    return jobs + others
 
 
 JOBS = {job.name: job for job in [*_steps(), *(Job(p, p, PIECE_SIZE) for p in PIECES)]}

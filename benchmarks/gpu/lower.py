@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gpu.jobs import JOBS, Job, draw
+from gpu.jobs import JOBS, MIXED, Job, draw
 
 CALLS = 2  # whose values are computed here
 
 
 def lower(job: Job, out: Path) -> None:
     """Write the three files of a job into a folder."""
-    os.environ["MMZOO_ACCELERATE"] = str(int(job.form == "mmzoo"))
+    os.environ["MMZOO_ACCELERATE"] = str(int(job.form != "DeepReg"))
     names, function = _step(job) if job.is_step else _piece(job)
     import tensorflow as tf
 
@@ -47,7 +47,8 @@ def _step(job: Job):
     """Return the names of the tensors of a training step, and the step: tensors -> [loss]."""
     from step import build
 
-    model, pair = build([job.subject], job.size, job.batch)
+    files = [job.subject, *[str(MIXED)] * (job.form == "bfloat16")]
+    model, pair = build(files, job.size, job.batch)
     build_optimizers = getattr(model, "build_optimizers", None)
     if build_optimizers:
         build_optimizers()
