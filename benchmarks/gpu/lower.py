@@ -23,12 +23,15 @@ CALLS = 2  # whose values are computed here
 def lower(job: Job, out: Path) -> None:
     """Write the three files of a job into a folder."""
     os.environ["MMZOO_ACCELERATE"] = str(int(job.form != "DeepReg"))
-    names, function = _step(job) if job.is_step else _piece(job)
+    import mmzoo.host
+
+    mmzoo.host.activate()
     import tensorflow as tf
 
     from mmzoo.ops import histogram
 
     histogram.on_gpu = lambda: True  # there will be one where it is run
+    names, function = _step(job) if job.is_step else _piece(job)
     tensors = [tf.constant(each) for each in draw(names, job.size, job.batch)]
     program = tf.function(function, jit_compile=True, autograph=False)
     traced = program.get_concrete_function(*tensors)
@@ -64,9 +67,6 @@ def _step(job: Job):
 
 def _piece(job: Job):
     """Return the names of a piece's tensors, and the piece: tensors -> [value, gradient]."""
-    import mmzoo.host
-
-    mmzoo.host.activate()
     import tensorflow as tf
     from speed.pieces import PIECES
 
