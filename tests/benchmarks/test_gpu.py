@@ -22,7 +22,7 @@ def measured(title, form, milliseconds, subject="warp", **more):
 
 
 def test_every_job_has_files_of_its_own():
-    assert len(jobs.JOBS) == 11 + len(jobs.PIECES)
+    assert len(jobs.JOBS) == 12 + len(jobs.PIECES)
 
 
 def test_tensors_are_drawn_anew_the_same_for_each_of_a_batch():
