@@ -5,13 +5,15 @@ and centres of mass on top of each other, each also turned by 20 degrees about e
 three are followed at 6 mm, the best of these at 3 mm. Four more are followed too, as far as the
 affine stage at 6 mm: one of the seven is taken instead if it tells clearly more of the fixed image,
 by the information times the share of it that the moving image shows. What the headers say is kept
-where nothing tells more. One thread, seeded points: a pair gives the same transform each time,
-whatever was registered before.
+where nothing tells more. Starts are followed side by side, each by one thread with seeded points: a
+pair gives the same transform each time, whatever was registered before.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import SimpleITK as sitk
@@ -57,23 +59,28 @@ def register_linear(pair: Pair, kind: str, seed: int = 1) -> tuple[sitk.Transfor
         return sitk.AffineTransform(3), []
     notes = [] if overlap else ["headers do not overlap: started from the images' centres"]
     coarse, fine = pair.reduced(COARSE_MM), pair.reduced(FINE_MM)
-    with one_thread():
-        starts = sorted(_starts(coarse, overlap), key=lambda start: _cost(coarse, start, seed))
+    # SimpleITK lets other threads run, so starts are followed on all cores.
+    with one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+
+        def each_of(transforms, function) -> list:
+            return list(pool.map(lambda transform: function(coarse, transform, seed), transforms))
+
+        starts = list(_starts(coarse, overlap))
+        starts = _sorted(starts, each_of(starts, _cost))
         first, rest = starts[:FIRST], starts[FIRST:]
-        rest.sort(key=lambda start: -told(coarse, start, seed))
-        followed = first + rest[: FOLLOWED - FIRST]
-        rigid = [_optimised(coarse, start, COARSE_MM, seed) for start in followed]
+        rest = _sorted(rest, [-each for each in each_of(rest, told)])
+        rigid = each_of([*first, *rest[: FOLLOWED - FIRST]], _optimised_coarsely)
         best = min(rigid[:FIRST], key=lambda transform: _cost(fine, transform, seed))
         if _cost(fine, best, seed) >= WORST:
             raise ValueError(
                 "the images do not overlap in space, or within their masks; check that the two "
                 "belong together and that each mask lies on its image."
             )
-        best = _optimised(fine, best, FINE_MM, seed)
+        refined = pool.submit(_refined, fine, best, kind, seed)
         others = rigid
         if kind == "affine":
-            best = _optimised(fine, as_affine(best), FINE_MM, seed)
-            others = [_optimised(coarse, as_affine(each), COARSE_MM, seed) for each in rigid]
+            others = each_of([as_affine(each) for each in rigid], _optimised_coarsely)
+        best = refined.result()
         other = max(others, key=lambda transform: told(coarse, transform, seed))
         if told(coarse, other, seed) > CLEARLY * told(coarse, best, seed):
             best = _optimised(fine, other, FINE_MM, seed)
@@ -173,6 +180,20 @@ def _cost(pair: Pair, transform: sitk.Transform, seed: int) -> float:
         return method.MetricEvaluate(pair.fixed, pair.moving)
     except RuntimeError:  # no overlap
         return float("inf")
+
+
+def _sorted(transforms: list, by: list[float]) -> list:
+    return [transforms[i] for i in np.argsort(by, kind="stable")]
+
+
+def _refined(pair: Pair, rigid, kind: str, seed: int):
+    """Return a rigid transform's own optimum, and from there the affine one."""
+    best = _optimised(pair, rigid, FINE_MM, seed)
+    return _optimised(pair, as_affine(best), FINE_MM, seed) if kind == "affine" else best
+
+
+def _optimised_coarsely(pair: Pair, start, seed: int):
+    return _optimised(pair, start, COARSE_MM, seed)
 
 
 def _optimised(pair: Pair, start, resolution_mm: float, seed: int):
