@@ -24,7 +24,8 @@ from mmzoo.host.preflight_sampling import SHAPES
 # Fitted once on two cores: docs/plan.md has what was measured beside it.
 PROCESS_BYTES = 1.05e9  # Python, TensorFlow, the traced and compiled step
 SLACK = 2.0  # of tensors: what convolutions work in, and what the allocator holds back
-COMPILED = 0.15  # of the bytes in compiled loops reaches memory
+CONVOLVED = 1.45  # times the measured convolution's time: layers of networks have fewer channels
+MOVED, COMPILED = 4.5, 0.55  # times the measured sum's: of plain operations, of compiled loops
 LABELS = 3  # channels that a label has where the configuration does not say
 
 
@@ -102,8 +103,8 @@ def memory(cost: Cost, held: int) -> float:
 
 def seconds(cost: Cost, rates: Rates) -> float:
     """Return how long a step takes."""
-    moved = cost.moved_bytes + COMPILED * cost.compiled_bytes
-    return cost.multiply_adds / rates.multiply_adds + moved / rates.moved_bytes
+    moved = MOVED * cost.moved_bytes + COMPILED * cost.compiled_bytes
+    return CONVOLVED * cost.multiply_adds / rates.multiply_adds + moved / rates.moved_bytes
 
 
 def trace_step(train: dict, size: tuple[int, ...], batch: int, labels: int):
