@@ -64,8 +64,11 @@ def test_the_options_of_a_training_are_followed(planned, monkeypatch):
 
 
 def test_seconds_are_products_and_bytes_over_their_rates():
-    cost = Cost(multiply_adds=20_000_000_000, moved_bytes=5_000_000_000)
-    assert planning.seconds(cost, RATES) == 3
+    cost = Cost(
+        multiply_adds=20_000_000_000, moved_bytes=5_000_000_000, compiled_bytes=10_000_000_000
+    )
+    expected = 2 * planning.CONVOLVED + planning.MOVED + 2 * planning.COMPILED
+    assert planning.seconds(cost, RATES) == pytest.approx(expected)
 
 
 def test_a_machine_convolves_and_moves_at_some_rate():
