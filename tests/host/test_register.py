@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers_registration import pair
@@ -29,6 +30,27 @@ def test_a_run_registers_two_files_of_other_grids(runs, tmp_path):
     again = sitk.Resample(moving, fixed, transform, sitk.sitkLinear)
     error = sitk.GetArrayFromImage(again - sitk.Cast(warped, again.GetPixelID()))
     assert abs(error[:, 10:-10, 10:-10]).mean() < 0.01
+
+
+def test_the_way_back_of_a_trained_two_way_network_undoes_most_of_the_way_there(runs, tmp_path):
+    fixed, moving, _ = pair()
+    for name, image in {"fixed": fixed, "moving": moving}.items():
+        sitk.WriteImage(image, tmp_path / f"{name}.nii.gz")
+    register_commands()
+    arguments = ["register", "--initial", "none", "--out", tmp_path / "out", "--refine", 60]
+    arguments += ["--fixed", tmp_path / "fixed.nii.gz", "--moving", tmp_path / "moving.nii.gz"]
+    arguments += ["--model", runs["bidirectional-ddf"]]  # of random weights, trained on this pair
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    there, back = (
+        sitk.ReadTransform(tmp_path / "out" / f"{name}.h5") for name in ("transform", "inverse")
+    )
+    middle = fixed.TransformContinuousIndexToPhysicalPoint([n / 2 for n in fixed.GetSize()])
+    points = middle + np.random.default_rng(0).uniform(-15, 15, (100, 3))
+    moved = np.array([there.TransformPoint(point) for point in points])
+    returned = np.array([back.TransformPoint(point) for point in moved])
+    motion = np.linalg.norm(moved - points, axis=1).mean()
+    assert np.linalg.norm(returned - points, axis=1).mean() < 0.5 * motion
 
 
 def test_a_pair_does_not_depend_on_the_pair_before(runs):
