@@ -50,13 +50,11 @@ def _step(job: Job):
     """Return the names of the tensors of a training step, and the step: tensors -> [loss]."""
     from step import build
 
+    from mmzoo.host.adaptations.checkpoint import build_optimizer_variables
+
     files = [job.subject, *[str(MIXED)] * (job.form == "bfloat16")]
     model, pair = build(files, job.size, job.batch)
-    build_optimizers = getattr(model, "build_optimizers", None)
-    if build_optimizers:
-        build_optimizers()
-    else:
-        model.optimizer.build(model.trainable_variables)
+    build_optimizer_variables(model)
     names = list(pair)
 
     def step(*tensors):

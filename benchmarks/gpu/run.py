@@ -148,8 +148,10 @@ def main() -> None:
 
 
 def _waiting(options: argparse.Namespace, figures: dict) -> list[tuple[str, str]]:
-    """Return form and name of what has no figures yet."""
+    """Return form and name of what has no figures yet, or failed."""
     names = [path.stem for path in sorted(options.folder.glob("*.json"))]
+    if not names:
+        raise SystemExit(f"gpu.run: there are no jobs in {options.folder}; gpu.lower writes them.")
     wanted = [("XLA", name) for name in names]
     if options.monai:
         from speed.peers import PEERS
@@ -159,7 +161,9 @@ def _waiting(options: argparse.Namespace, figures: dict) -> list[tuple[str, str]
             for name in names
         }
         wanted += [("MONAI", name) for name in names if subjects[name] in PEERS]
-    return [each for each in wanted if " ".join(each) not in figures]
+    return [
+        each for each in wanted if "failed" in figures.get(" ".join(each), {"failed": "not run"})
+    ]
 
 
 def _in_a_process(form: str, name: str, options: argparse.Namespace) -> dict:

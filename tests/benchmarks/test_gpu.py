@@ -1,3 +1,4 @@
+import argparse
 import json
 
 import numpy as np
@@ -71,3 +72,16 @@ def test_the_page_has_ratios_differences_and_what_failed(tmp_path):
     assert "|  |  | MONAI | 5.00 | 512 | 2.5x |" in text
     assert "| net | 2 x 16x16x16 | mmzoo | 40.0 | 0.50 | 3 | 5.0e-01 |" in text
     assert "* XLA big: out of memory" in text
+
+
+def test_what_is_done_is_not_run_again_what_failed_is(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.json").write_text("{}")
+    options = argparse.Namespace(folder=tmp_path, monai=False)
+    figures = {"XLA a": {"gradient_s": 1.0}, "XLA b": {"failed": "no jax"}}
+    assert run._waiting(options, figures) == [("XLA", "b"), ("XLA", "c")]
+
+
+def test_a_folder_without_jobs_is_said_to_be_one(tmp_path):
+    with pytest.raises(SystemExit, match="no jobs in .*gpu.lower writes them"):
+        run._waiting(argparse.Namespace(folder=tmp_path / "none", monai=False), {})

@@ -76,7 +76,7 @@ def networks(build):
     """Return a network in float32 and one in mixed precision, with the same weights."""
     pair = tf.stack([random_pair(SIZE, labeled=False, batch=1)[f"{s}_image"] for s in SIDES], -1)
     outputs, made = [], []
-    keras.utils.set_random_seed(1)
+    keras.utils.set_random_seed(0)
     for mixed in (False, True):
         with mixed_networks(mixed):
             network = build()

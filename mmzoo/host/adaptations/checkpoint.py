@@ -28,7 +28,7 @@ def restore_in_train(train_module) -> None:
     def build_checkpoint_callback(model, dataset, log_dir, save_period, ckpt_path):
         if not _has_weights(model):  # a model of the user's that is built by its first batch
             return original(model, dataset, log_dir, save_period, ckpt_path)
-        _build_optimizer(model)
+        build_optimizer_variables(model)
         callback_class = original.__globals__["CheckpointManagerCallback"]
         callback = callback_class(model, log_dir + "/save", period=save_period)
         path = ckpt_path or callback._manager.latest_checkpoint
@@ -156,7 +156,7 @@ def _has_weights(model) -> bool:
         return False
 
 
-def _build_optimizer(model) -> None:
+def build_optimizer_variables(model) -> None:
     """Create the optimizer's variables where the model's are; a model of several does it itself."""
     with model.distribute_strategy.scope():
         if hasattr(model, "build_optimizers"):
