@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from scipy.interpolate import BSpline
 
+from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import apply_along_axes
 
 BASIS = BSpline.basis_element([-2, -1, 0, 1, 2], extrapolate=False)
@@ -51,6 +52,39 @@ def lattice_field(coefficients: tf.Tensor, matrices: Sequence[np.ndarray]) -> tf
     """
     dense = apply_along_axes(tf.transpose(coefficients, [0, 4, 1, 2, 3]), matrices)
     return tf.transpose(dense, [0, 2, 3, 4, 1])
+
+
+def lattice_determinant(
+    coefficients: tf.Tensor, positions: Sequence[np.ndarray], spacing: Sequence[float]
+) -> tf.Tensor:
+    """Return the Jacobian determinant of x + u(x), by the exact derivatives of the spline.
+
+    Args:
+        coefficients: (batch, n1, n2, n3, 3), a length.
+        positions: as in `lattice_matrix`, one an axis.
+        spacing: of the control points along each axis, in the same unit.
+
+    Returns:
+        (batch, dim1, dim2, dim3): 0 or less where the field folds.
+    """
+    components = tf.transpose(coefficients, [0, 4, 1, 2, 3])
+    lines = list(zip(positions, components.shape[2:], spacing, strict=True))
+    plain = [lattice_matrix(position, count) for position, count, _ in lines]
+    slopes = [lattice_matrix(position, count, 1) / step for position, count, step in lines]
+    # columns[j][:, i] = d (x + u)_i / d x_j
+    columns = []
+    for axis in range(3):
+        matrices = [slopes[k] if k == axis else plain[k] for k in range(3)]
+        unit = tf.reshape(tf.one_hot(axis, 3, dtype=coefficients.dtype), [1, 3, 1, 1, 1])
+        columns.append(unit + apply_along_axes(components, matrices))
+    return _determinant(*columns)
+
+
+@compiled
+def _determinant(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
+    """Return a . (b x c) of vectors (batch, 3, ...)."""
+    (a1, a2, a3), (b1, b2, b3), (c1, c2, c3) = (tf.unstack(each, axis=1) for each in (a, b, c))
+    return a1 * (b2 * c3 - b3 * c2) + a2 * (b3 * c1 - b1 * c3) + a3 * (b1 * c2 - b2 * c1)
 
 
 def lattice_bending(

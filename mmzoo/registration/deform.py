@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +15,13 @@ from mmzoo.registration.settings import Settings
 from mmzoo.registration.similarity import WEIGHTS
 
 FEWEST = 3  # voxels between control points: with fewer, noise is followed
-STEP = 0.4  # Adam's first step, in voxels of the level; it ends at a tenth
+# Of the weight, for a field that bends much, and the energy, 1/mm^2, at which it bends much. Chosen
+# on the pairs named in mmzoo.registration.similarity, where one weight for all leaves one
+# person's pairs at 2e-5 to 7e-5 and two people's at 1e-4 to 3e-4.
+LEAST, MUCH = 0.15, 1.5e-4
+STEP = 0.4  # Adam's first step, in voxels of the level
 Report = Callable[[str, int, int], None]
+Slope = Callable[[Any], tuple[float, Any]]
 
 
 @dataclass(frozen=True)
@@ -54,38 +61,159 @@ def centres(shape: Sequence[int], edges_mm: np.ndarray) -> list[np.ndarray]:
     return [(np.arange(n) + 0.5) * edge / n for n, edge in zip(shape, edges_mm, strict=True)]
 
 
+@dataclass(frozen=True)
+class Objective:
+    """What is made smallest at one level, as a function of the control points.
+
+    Attributes:
+        level: two images.
+        edges_mm: (3,), of the box.
+        at: from control points (1, n1, n2, n3, 3), mm, to similarity, what bending costs (see
+            `bending_cost`), and the gradient of both together, likewise shaped.
+    """
+
+    level: Level
+    edges_mm: np.ndarray
+    at: Callable
+
+    def similarity(self, lattice: Lattice) -> float:
+        """Return the similarity alone at some control points, the smaller the more alike."""
+        return float(self.at(_batch_of(lattice.coefficients))[0])
+
+    def slope(self, coefficients):
+        """Return similarity and what bending costs together, a number, and its gradient."""
+        similarity, bending, gradient = self.at(coefficients)
+        return float(similarity) + float(bending), gradient
+
+
+def make_objective(
+    level: Level,
+    counts: Sequence[int],
+    edges_mm: np.ndarray,
+    settings: Settings,
+    lenient: bool = True,
+) -> Objective:
+    """Return the objective of a level, traced and compiled.
+
+    Args:
+        level: two images.
+        counts: control points along each axis.
+        edges_mm: (3,), of the box.
+        settings: of the loss.
+        lenient: charge bending by `bending_cost`, else by its energy times the weight.
+    """
+    import tensorflow as tf
+
+    from mmzoo.ops.lattice import lattice_bending, lattice_field, lattice_matrix
+    from mmzoo.ops.slope import warp_for_field
+    from mmzoo.registration.similarity import similarity_to
+
+    spacing = edges_mm / np.array(counts)
+    lines = zip(centres(level.fixed.shape, edges_mm), spacing, strict=True)
+    positions = [points / step - 0.5 for points, step in lines]
+    matrices = [lattice_matrix(*line) for line in zip(positions, counts, strict=True)]
+    moving, mask = tf.constant(level.moving[None]), tf.constant(level.mask[None])
+    compare = similarity_to(settings.loss, tf.constant(level.fixed[None]), level.spacing_mm)
+    offset = tf.constant(level.margin, tf.float32)
+    voxel = tf.constant(level.spacing_mm, tf.float32)
+
+    weight = WEIGHTS[settings.loss] if settings.weight is None else settings.weight
+
+    @tf.function
+    def at(coefficients):
+        with tf.GradientTape() as tape:
+            tape.watch(coefficients)
+            ddf = lattice_field(coefficients, matrices) / voxel
+            warped = warp_for_field(moving, ddf, offset)
+            known = mask * tf.stop_gradient(warped[..., 1])
+            similarity = compare(warped[..., 0], known)
+            energy = lattice_bending(coefficients, positions, spacing)[0]
+            bending = bending_cost(energy, weight) if lenient else weight * energy
+            loss = similarity + bending
+        return similarity, bending, tape.gradient(loss, coefficients)
+
+    at(tf.zeros((1, *counts, 3)))
+    return Objective(level, edges_mm, at)
+
+
+def bending_cost(energy, weight: float):
+    """Return weight (LEAST E + (1 - LEAST) MUCH atan(E / MUCH)): weight E at first, then less.
+
+    How far two images have to be bent is not known: one person's before and after lie near each
+    other, two people's brains do not. With one weight for all either noise bends the former or the
+    latter stay apart; here the slope falls from the weight, where little is bent, to LEAST of it,
+    half way where the energy is MUCH.
+
+    Args:
+        energy: bending energy E, scalar tensor, 1 / mm^2.
+        weight: mm^2.
+    """
+    import tensorflow as tf
+
+    return weight * (LEAST * energy + (1 - LEAST) * MUCH * tf.atan(energy / MUCH))
+
+
 def fit_lattice(
     levels: Sequence[Level], settings: Settings, report: Report = lambda *_: None
-) -> Lattice:
+) -> tuple[Lattice, Objective]:
     """Return the control points whose field makes two images most alike.
+
+    Coarse levels charge bending in full, the finest one by `bending_cost`. Each level starts from
+    the field of the one before, or from rest where that is better: so similarity and bending
+    together are never worse than without a field.
 
     Args:
         levels: coarse to fine.
         settings: of the loss and the field.
         report: called with a stage's name, steps done and steps in all.
+
+    Returns:
+        The control points, and what was made smallest at the finest level.
+
+    Raises:
+        ValueError: no level.
     """
-    edges = levels[0].spacing_mm * levels[0].fixed.shape
-    lattice: Lattice | None = None
-    for index, level in enumerate(levels):
-        spacing = settings.control_mm * 2 ** (len(levels) - 1 - index)
-        if settings.field == "dense":
-            spacing = float(level.spacing_mm.min())
-        else:
-            spacing = max(spacing, FEWEST * float(level.spacing_mm.min()))
-        spacing = np.maximum(spacing, level.spacing_mm)
-        counts = np.maximum(np.ceil(edges / spacing - 1e-3), 2).astype(int)
-        start = np.zeros((*counts, 3)) if lattice is None else _refitted(lattice, counts)
-        steps = settings.steps[min(index, len(settings.steps) - 1)]
-        name = f"field, {level.spacing_mm.min():.1f} mm"
-        told = partial(_tell, report, name, steps)
-        lattice = Lattice(descend(level, start, edges, settings, steps, told), edges)
-    if lattice is None:
+    if not levels:
         raise ValueError("`levels` must hold at least one level, got none.")
-    return lattice
+    edges = levels[0].spacing_mm * levels[0].fixed.shape
+    coarser = range(len(levels) - 1, -1, -1)
+    counts = [_counts(*each, edges, settings) for each in zip(levels, coarser, strict=True)]
+    # A level takes seconds to compile, on one core: all do at once, and while coarser ones descend.
+    with ThreadPoolExecutor(len(levels)) as ahead:
+        made = [
+            ahead.submit(make_objective, level, number, edges, settings, level is levels[-1])
+            for level, number in zip(levels, counts, strict=True)
+        ]
+        lattice = Lattice(np.zeros((*counts[0], 3), np.float32), edges)
+        for index, (level, number) in enumerate(zip(levels, counts, strict=True)):
+            objective = made[index].result()
+            start = _better(objective, _refitted(lattice, number), np.zeros((*number, 3)))
+            steps = settings.steps[min(index, len(settings.steps) - 1)]
+            name = f"field, {level.spacing_mm.min():.1f} mm"
+            report(name, 0, steps)
+            told = partial(_tell, report, name, steps)
+            largest = STEP * float(level.spacing_mm.min())
+            lattice = Lattice(descend(objective.slope, start, largest, steps, told), edges)
+    return lattice, objective
+
+
+def _counts(level: Level, coarser: int, edges: np.ndarray, settings: Settings) -> np.ndarray:
+    """Return how many control points a level has along each axis; twice as far apart if coarser."""
+    spacing = settings.control_mm * 2**coarser
+    if settings.field == "dense":
+        spacing = float(level.spacing_mm.min())
+    else:
+        spacing = max(spacing, FEWEST * float(level.spacing_mm.min()))
+    apart = np.maximum(spacing, level.spacing_mm)
+    return np.maximum(np.ceil(edges / apart - 1e-3), 2).astype(int)
 
 
 def _tell(report: Report, name: str, steps: int, done: int) -> None:
     report(name, done, steps)
+
+
+def _better(objective: Objective, *starts: np.ndarray) -> np.ndarray:
+    return min(starts, key=lambda start: objective.slope(_batch_of(start))[0])
 
 
 def _refitted(lattice: Lattice, counts: np.ndarray) -> np.ndarray:
@@ -103,85 +231,42 @@ def _refitted(lattice: Lattice, counts: np.ndarray) -> np.ndarray:
 
 
 def descend(
-    level: Level,
+    slope: Slope,
     start: np.ndarray,
-    edges_mm: np.ndarray,
-    settings: Settings,
+    largest: float,
     steps: int,
     report: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
     """Return the best control points, (n1, n2, n3, 3), met in some steps of Adam from a start.
 
-    From rest instead, where that is better than the start; so similarity and bending together are
-    never worse than without a field.
+    Args:
+        slope: from control points (1, n1, n2, n3, 3) to what is made smallest and its gradient.
+        start: (n1, n2, n3, 3), mm.
+        largest: mm, Adam's first step; it ends at a tenth.
+        steps: how many.
+        report: called with the steps done.
     """
     import tensorflow as tf
 
-    coefficients = tf.Variable(start[None], dtype=tf.float32)
-    objective = _objective(level, coefficients.shape[1:4], edges_mm, settings)
-
-    @tf.function
-    def slope():
-        with tf.GradientTape() as tape:
-            loss = sum(objective(coefficients))
-        return loss, tape.gradient(loss, coefficients)
-
-    loss, gradient = slope()
-    best = float(loss), coefficients.numpy()
-    if start.any():
-        coefficients.assign(tf.zeros_like(coefficients))
-        loss, at_rest = slope()
-        if float(loss) < best[0]:
-            best, gradient = (float(loss), coefficients.numpy()), at_rest
-        else:
-            coefficients.assign(best[1])
-    first, second = tf.zeros_like(coefficients), tf.zeros_like(coefficients)
-    largest = STEP * float(level.spacing_mm.min())
+    now = _batch_of(start)
+    loss, gradient = slope(now)
+    best = loss, now
+    first, second = tf.zeros_like(now), tf.zeros_like(now)
     for step in range(steps):
         first = 0.9 * first + 0.1 * gradient
         second = 0.99 * second + 0.01 * gradient**2
         root = tf.sqrt(second / (1 - 0.99 ** (step + 1))) + 1e-10
         rate = largest * (0.1 + 0.9 * 0.5 * (1 + np.cos(np.pi * step / steps)))
-        coefficients.assign_sub(rate / (1 - 0.9 ** (step + 1)) * first / root)
-        loss, gradient = slope()
-        if float(loss) < best[0]:
-            best = float(loss), coefficients.numpy()
+        now = now - rate / (1 - 0.9 ** (step + 1)) * first / root
+        loss, gradient = slope(now)
+        if loss < best[0]:
+            best = loss, now
         report(step + 1)
-    return best[1][0]
+    return best[1].numpy()[0]
 
 
-def loss_of(lattice: Lattice, level: Level, settings: Settings) -> float:
-    """Return the similarity alone at some control points, the smaller the more alike."""
+def _batch_of(coefficients: np.ndarray):
+    """Return control points as a batch of one, float32."""
     import tensorflow as tf
 
-    objective = _objective(level, lattice.coefficients.shape[:3], lattice.edges_mm, settings)
-    return float(objective(tf.constant(lattice.coefficients[None], tf.float32))[0])
-
-
-def _objective(level: Level, counts, edges_mm: np.ndarray, settings: Settings):
-    """Return a function from control points, (1, n1, n2, n3, 3), to similarity and bending."""
-    import tensorflow as tf
-
-    from mmzoo.ops.lattice import lattice_bending, lattice_field, lattice_matrix
-    from mmzoo.ops.slope import warp_for_field
-    from mmzoo.registration.similarity import similarity_to
-
-    shape = level.fixed.shape
-    spacing = edges_mm / np.array(counts)
-    lines = zip(centres(shape, edges_mm), spacing, strict=True)
-    positions = [points / step - 0.5 for points, step in lines]
-    matrices = [lattice_matrix(*line) for line in zip(positions, counts, strict=True)]
-    moving, mask = tf.constant(level.moving[None]), tf.constant(level.mask[None])
-    compare = similarity_to(settings.loss, tf.constant(level.fixed[None]), level.spacing_mm)
-    offset = tf.constant(level.margin, tf.float32)
-    voxel = tf.constant(level.spacing_mm, tf.float32)
-    weight = WEIGHTS[settings.loss] if settings.weight is None else settings.weight
-
-    def objective(coefficients):
-        ddf = lattice_field(coefficients, matrices) / voxel
-        warped = warp_for_field(moving, ddf, offset)
-        known = mask * tf.stop_gradient(warped[..., 1])
-        bending = weight * lattice_bending(coefficients, positions, spacing)[0]
-        return compare(warped[..., 0], known), bending
-
-    return objective
+    return tf.constant(coefficients[None], tf.float32)

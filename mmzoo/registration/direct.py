@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
+from threading import Thread
 
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.registration.deform import Lattice, Report, fit_lattice
+from mmzoo.registration.deform import Lattice, Objective, Report, fit_lattice
 from mmzoo.registration.folding import unfolded
 from mmzoo.registration.frame import Box, Pair, choose_box, level_shapes
-from mmzoo.registration.level import Level, make_level
+from mmzoo.registration.level import make_level
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.transform import lattice_displacement
 
@@ -42,35 +44,38 @@ Method = Callable[[Pair, sitk.Transform, Report], Deformation]
 
 def direct(settings: Settings) -> Method:
     """Return the method that moves control points down the slope of a loss."""
+    if settings.field == "none":
+        return lambda pair, linear, report: Deformation(None)
+    # TensorFlow takes seconds to import: meanwhile the linear stage goes on.
+    ahead = Thread(target=import_module, args=("mmzoo.losses",))
+    ahead.start()
 
     def method(pair: Pair, linear: sitk.Transform, report: Report) -> Deformation:
-        if settings.field == "none":
-            return Deformation(None)
+        ahead.join()
         box = choose_box(pair, settings.resolution_mm, settings.max_voxels)
         shapes = level_shapes(box)
         levels = []
         for done, shape in enumerate(shapes):
             report("images", done, len(shapes))
             levels.append(make_level(pair, linear, box, shape))
-        lattice, guard = unfolded(fit_lattice(levels, settings, report), levels[-1], settings)
+        fitted, objective = fit_lattice(levels, settings, report)
+        lattice, guard = unfolded(fitted, objective)
         displacement = lattice_displacement(lattice, pair.fixed, box, box.spacing_mm)
-        found = _report(box, levels, lattice, settings) | guard
+        found = _report(box, lattice, objective) | guard
         return Deformation(displacement, found, _notes(guard))
 
     return method
 
 
-def _report(box: Box, levels: list[Level], lattice: Lattice, settings: Settings) -> dict:
+def _report(box: Box, lattice: Lattice, objective: Objective) -> dict:
     still = Lattice(np.zeros_like(lattice.coefficients), lattice.edges_mm)
-    from mmzoo.registration.deform import loss_of
-
     return {
         "voxels": list(box.shape),
         "resolution_mm": [round(float(step), 3) for step in box.spacing_mm],
         "control_points": list(lattice.coefficients.shape[:3]),
         "control_mm": [round(float(step), 3) for step in lattice.spacing_mm],
-        "loss_before": loss_of(still, levels[-1], settings),
-        "loss_after": loss_of(lattice, levels[-1], settings),
+        "loss_before": objective.similarity(still),
+        "loss_after": objective.similarity(lattice),
     }
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from mmzoo.metrics import jacobian_determinant
-from mmzoo.registration.deform import WEIGHTS, Lattice, centres, descend
-from mmzoo.registration.level import Level
-from mmzoo.registration.settings import Settings
+from mmzoo.registration.deform import Lattice, Objective, centres, descend
 
 SMALLEST = 0.05  # determinant, at any voxel of the finest level
-ROUNDS, STEPS = 2, 20  # of bending raised fourfold each time
+WANTED = 0.2  # below it a determinant is charged for, so that few come to lie near SMALLEST
+CHARGES = (1e2, 1e3, 1e4)  # for its square, averaged over voxels, one round after the other
+STEPS, STEP = 15, 0.1  # of a round; the first in voxels
 SHRINK = 0.9
 
 
@@ -28,31 +30,30 @@ def smallest_determinant(lattice: Lattice, shape) -> float:
     return float(jacobian_determinant(ddf).min())
 
 
-def unfolded(lattice: Lattice, level: Level, settings: Settings) -> tuple[Lattice, dict]:
+def unfolded(lattice: Lattice, objective: Objective) -> tuple[Lattice, dict]:
     """Return control points whose field does not fold, and what was done for it.
 
-    Where the smallest determinant is below `SMALLEST`, some steps are made with bending charged
-    four times as much, then sixteen times; a field that still folds is shrunk as a whole by tenths,
-    which ends at the latest where nothing moves.
+    Where the smallest determinant is below `SMALLEST`, some steps are made in which every voxel is
+    charged for what its determinant lacks of `WANTED`, squared, more in each round; a field that
+    still folds is shrunk as a whole by tenths, which ends at the latest where nothing moves.
 
     Returns:
         The control points, and `smallest_before`, `smallest_determinant` and `mended` (a sentence,
         empty where nothing was to do).
     """
-    shape = level.fixed.shape
+    shape = objective.level.fixed.shape
     before = now = smallest_determinant(lattice, shape)
+    largest = STEP * float(objective.level.spacing_mm.min())
     done: list[str] = []
-    times = 1
-    while now < SMALLEST and len(done) < ROUNDS:
-        times *= 4
-        weight = WEIGHTS[settings.loss] if settings.weight is None else settings.weight
-        stiffer = replace(settings, weight=times * max(weight, 1.0))
-        start = lattice.coefficients
-        lattice = replace(
-            lattice, coefficients=descend(level, start, lattice.edges_mm, stiffer, STEPS)
-        )
+    lack = _lack(objective, lattice.coefficients.shape[:3]) if now < SMALLEST else None
+    for rounds, charge in enumerate(CHARGES, start=1):
+        if now >= SMALLEST:
+            break
+        slope = partial(_charged, objective, lack, charge)
+        found = descend(slope, lattice.coefficients, largest, STEPS)
+        lattice = replace(lattice, coefficients=found)
         now = smallest_determinant(lattice, shape)
-        done.append(f"bending charged {times} times as much")
+        done = [f"charged for it in {STEPS * rounds} more steps"]
     shrunk = 1.0
     while now < SMALLEST:
         shrunk *= SHRINK
@@ -60,5 +61,32 @@ def unfolded(lattice: Lattice, level: Level, settings: Settings) -> tuple[Lattic
         now = smallest_determinant(lattice, shape)
     if shrunk < 1:
         done.append(f"displacements shrunk to {100 * shrunk:.0f} %")
-    found = {"smallest_before": before, "smallest_determinant": now, "mended": ", ".join(done)}
-    return lattice, found
+    said = {"smallest_before": before, "smallest_determinant": now, "mended": ", ".join(done)}
+    return lattice, said
+
+
+def _charged(objective: Objective, lack: Callable, charge: float, coefficients):
+    """Return the objective with charge x lack, and the gradient, at some control points."""
+    (loss, gradient), (lacking, along) = objective.slope(coefficients), lack(coefficients)
+    return loss + charge * float(lacking), gradient + charge * along
+
+
+def _lack(objective: Objective, counts: Sequence[int]) -> Callable:
+    """Return mean(max(0, WANTED - determinant)^2) and its gradient, as a function."""
+    import tensorflow as tf
+
+    from mmzoo.ops.lattice import lattice_determinant
+
+    spacing = objective.edges_mm / np.array(counts)
+    lines = zip(centres(objective.level.fixed.shape, objective.edges_mm), spacing, strict=True)
+    positions = [points / step - 0.5 for points, step in lines]
+
+    @tf.function
+    def lack(coefficients):
+        with tf.GradientTape() as tape:
+            tape.watch(coefficients)
+            determinant = lattice_determinant(coefficients, positions, spacing)
+            lacking = tf.reduce_mean(tf.nn.relu(WANTED - determinant) ** 2)
+        return lacking, tape.gradient(lacking, coefficients)
+
+    return lack

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,15 +54,21 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
     from mmzoo.registration.drawing import draw_registration
 
     report = {**(extra or {}), **found.report}
+    images = {WARPED: found.warped, FIELD: found.ddf_mm, LABEL: found.label}
+    transforms = {TRANSFORM: found.transform, INVERSE: found.inverse}
     with _whole_files(out) as partial:
-        write_image(found.warped, partial / WARPED)
-        write_image(found.ddf_mm, partial / FIELD)
-        if found.label is not None:
-            write_image(found.label, partial / LABEL)
-        sitk.WriteTransform(found.transform, str(partial / TRANSFORM))
-        if found.inverse is not None:
-            sitk.WriteTransform(found.inverse, str(partial / INVERSE))
-        draw_registration(partial / PICTURE, found)
+        with ThreadPoolExecutor(1) as beside:  # compressing takes about as long as drawing
+            written = [
+                beside.submit(write_image, image, partial / name)
+                for name, image in images.items()
+                if image is not None
+            ]
+            draw_registration(partial / PICTURE, found)
+        for each in written:
+            each.result()
+        for name, transform in transforms.items():
+            if transform is not None:
+                sitk.WriteTransform(transform, str(partial / name))
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
 
 

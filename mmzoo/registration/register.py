@@ -93,6 +93,7 @@ def register(
     """
     settings = Settings(**options)
     watch = _Watch()
+    method = method or direct(settings)
     fixed_image, own = images.read_image(fixed, "fixed")
     moving_image, _ = images.read_image(moving, "moving")
     pair = Pair(
@@ -106,7 +107,7 @@ def register(
     progress("rigid and affine", 0, 1)
     linear, notes = register_linear(pair, settings.initial, settings.seed)
     watch.lap("linear")
-    found = (method or direct(settings))(pair, linear, progress)
+    found = method(pair, linear, progress)
     watch.lap("field")
     transform = composite(linear, found.displacement)
     warped = warp(moving_image, fixed_image, transform, sitk.sitkLinear)

@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from mmzoo.losses import bending_energy
+from mmzoo.metrics import jacobian_determinant
 from mmzoo.ops.bspline import bspline_field, control_shape
-from mmzoo.ops.lattice import lattice_bending, lattice_field, lattice_matrix
+from mmzoo.ops.lattice import lattice_bending, lattice_determinant, lattice_field, lattice_matrix
 
 SHAPE, SPACING = (17, 24, 13), (4.0, 5.0, 3.5)
 
@@ -64,3 +65,31 @@ def test_bending_of_a_constant_is_nothing_and_its_gradient_agrees_with_differenc
     change[0, 1, 2, 1, 0] = 1e-4
     ends = [lattice_bending(given + s * change, positions(), SPACING) for s in (1, -1)]
     np.testing.assert_allclose((ends[0] - ends[1]) / 2e-4, slope[0, 1, 2, 1, 0], rtol=1e-6)
+
+
+def test_determinant_is_that_of_the_field_by_differences_and_its_gradient_too():
+    given, length = coefficients(), np.array([2.0, 1.5, 3.0])
+    fine = [np.linspace(p[0], p[-1], 5 * len(p)) for p in positions()]
+    matrices = [lattice_matrix(p, n) for p, n in zip(fine, given.shape[1:4], strict=True)]
+    control_mm = np.array(SPACING) * length
+    step = np.array([p[1] - p[0] for p in fine]) * control_mm
+    wanted = jacobian_determinant(lattice_field(given, matrices)[0].numpy() / step)
+    found = lattice_determinant(given, fine, control_mm)[0]
+    inner = (slice(1, -1),) * 3  # one-sided differences at the border are less exact
+    np.testing.assert_allclose(found[inner], wanted[inner], atol=0.05)
+
+    def value(at):
+        return tf.reduce_sum(lattice_determinant(at, positions(), SPACING) ** 2)
+
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        total = value(given)
+    direction = tf.constant(np.random.default_rng(1).normal(size=given.shape))
+    ahead, behind = (value(given + s * direction) for s in (1e-5, -1e-5))
+    slope = tf.reduce_sum(tape.gradient(total, given) * direction)
+    np.testing.assert_allclose(slope, (ahead - behind) / 2e-5, rtol=1e-6)
+
+
+def test_determinant_of_a_constant_field_is_one():
+    constant = 5 * tf.ones_like(coefficients())
+    np.testing.assert_allclose(lattice_determinant(constant, positions(), SPACING), 1, atol=1e-12)

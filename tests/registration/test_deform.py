@@ -1,0 +1,46 @@
+"""What bending costs, and what is made smallest at a level."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from helpers_lattice import COUNTS, EDGES, lattice, level
+
+from mmzoo.registration.deform import LEAST, MUCH, bending_cost, make_objective
+from mmzoo.registration.settings import Settings
+
+
+def cost_and_slope(energy: float, weight: float = 200.0):
+    given = tf.constant(energy, tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        cost = bending_cost(given, weight)
+    return float(cost), float(tape.gradient(cost, given))
+
+
+def test_bending_costs_the_weight_at_first():
+    cost, slope = cost_and_slope(1e-3 * MUCH)
+    np.testing.assert_allclose([cost, slope], [0.2 * MUCH, 200.0], rtol=1e-5)
+
+
+def test_much_bending_costs_the_least_of_it():
+    assert cost_and_slope(1e3 * MUCH)[1] == pytest.approx(LEAST * 200, rel=1e-4)
+
+
+def test_half_way_is_where_the_energy_is_much():
+    assert cost_and_slope(MUCH)[1] == pytest.approx((1 + LEAST) / 2 * 200)
+
+
+def test_the_objective_s_gradient_agrees_with_differences_and_coarse_levels_charge_in_full():
+    settings = Settings(loss="ncc", weight=50.0)
+    given = tf.constant(lattice(folds=False).coefficients[None])
+    costs = []
+    for lenient in (True, False):
+        objective = make_objective(level(), COUNTS, EDGES, settings, lenient)
+        costs.append(float(objective.at(given)[1]))
+        loss, gradient = objective.slope(given)
+        step = 0.02 * np.random.default_rng(2).normal(size=given.shape).astype(np.float32)
+        ahead, behind = (objective.slope(given + s * step)[0] for s in (1, -1))
+        wanted = float(tf.reduce_sum(gradient * step))
+        assert loss == pytest.approx((ahead + behind) / 2, abs=1e-2)
+        assert (ahead - behind) / 2 == pytest.approx(wanted, rel=0.03)
+    assert costs[0] == pytest.approx(float(bending_cost(costs[1] / 50.0, 50.0)), rel=1e-5)
