@@ -16,6 +16,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive
+from mmzoo.ops.compiled import traced
 from mmzoo.ops.grid import reference_grid
 from mmzoo.ops.warp import sample
 
@@ -80,7 +81,7 @@ class RandomAffine(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-@tf.function(jit_compile=True)
+@traced(jit_compile=True)
 def _deform(volume: tf.Tensor, theta: tf.Tensor) -> tf.Tensor:
     """Sample a volume with or without channels where an affine map says.
 

@@ -17,7 +17,7 @@ import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_ddf
 from mmzoo.losses.spacing import Spacing, per_axis
-from mmzoo.ops.compiled import symbolic
+from mmzoo.ops.compiled import symbolic, traced
 from mmzoo.ops.finite_difference import COMPONENTS, in_rows
 
 REACH = {"compact": 1, "nested": 2}  # voxels from the centre of a stencil to its end
@@ -75,13 +75,13 @@ def _compiled(reach: int, spacing):
     return energy
 
 
-@tf.function(jit_compile=True)
+@traced(jit_compile=True)
 def _energy(ddf: tf.Tensor, reach: int, spacing) -> tf.Tensor:
     second = _second_derivatives(in_rows(ddf), reach, spacing)
     return tf.add_n([tf.reduce_mean(u**2, axis=(1, 2, 3)) for u in second])
 
 
-@tf.function(jit_compile=True)
+@traced(jit_compile=True)
 def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int, spacing) -> tf.Tensor:
     """Return dE/dddf times upstream: 2/n sum_k S_k^T S_k u.
 

@@ -11,6 +11,9 @@ import tensorflow as tf
 import tf_keras as keras
 
 KerasTensor = keras.__internal__.KerasTensor
+# AutoGraph would rewrite Python's `if` and `for` on tensors, of which the zoo's pieces have none.
+# Its search for them took most of the time until a first value.
+traced = functools.partial(tf.function, autograph=False)
 _uncompiled = contextvars.ContextVar("uncompiled", default=False)
 
 
@@ -60,10 +63,10 @@ def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     Returns:
         The compiled function, to be called with the same tensors by position.
     """
-    value = tf.function(function, jit_compile=True)
+    value = traced(function, jit_compile=True)
 
     def gradient_of(index: int):
-        @tf.function(jit_compile=True)
+        @traced(jit_compile=True)
         def gradient(tensors, upstream):
             with tf.GradientTape() as tape:
                 tape.watch(tensors[index])

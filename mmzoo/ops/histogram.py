@@ -14,7 +14,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from mmzoo.ops.compiled import symbolic
+from mmzoo.ops.compiled import symbolic, traced
 
 VOXELS_AT_ONCE = 4096  # with 64 bins two windows of 1 MB, which stay in the processor's cache
 VOXELS_AT_ONCE_ON_GPU = 2**18  # 64 MB: enough for every core it has at each turn of the loop
@@ -121,7 +121,7 @@ def _windows(num_bins: int, sigma: float, share: bool):
         total = tf.reduce_sum(weights, axis=1, keepdims=True)
         return weights, pull, 1 / total if share else tf.ones_like(total)
 
-    @tf.function(jit_compile=True)
+    @traced(jit_compile=True)
     def value(first, second, weight):
         def add(row, total):
             (a, _, scale_a), (b, _, scale_b) = window(first[row]), window(second[row])
@@ -132,7 +132,7 @@ def _windows(num_bins: int, sigma: float, share: bool):
         start = (0, tf.zeros([batch, num_bins, num_bins], first.dtype))
         return tf.while_loop(lambda row, _: row < rows, add, start, maximum_iterations=rows)[1]
 
-    @tf.function(jit_compile=True)
+    @traced(jit_compile=True)
     def gradient(own, other, weight, upstream):
         """Return the gradient with respect to `own`, along axis 1 of upstream."""
 

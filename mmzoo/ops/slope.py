@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from mmzoo.ops.compiled import traced
 from mmzoo.ops.grid import reference_grid
 
 
@@ -37,7 +38,7 @@ def warp_for_field(volume: tf.Tensor, ddf: tf.Tensor, offset: tf.Tensor):
     return value, gradient
 
 
-@tf.function(jit_compile=True)
+@traced(jit_compile=True)
 def _value_and_slope(volume: tf.Tensor, ddf: tf.Tensor, offset: tf.Tensor):
     points = ddf + reference_grid(ddf.shape[1:4], ddf.dtype) + offset
     size = volume.shape[1:4]

@@ -104,6 +104,7 @@ def make_objective(
     """
     import tensorflow as tf
 
+    from mmzoo.ops.compiled import traced
     from mmzoo.ops.lattice import lattice_bending, lattice_field, lattice_matrix
     from mmzoo.ops.slope import warp_for_field
     from mmzoo.registration.similarity import similarity_to
@@ -119,7 +120,7 @@ def make_objective(
 
     weight = WEIGHTS[settings.loss] if settings.weight is None else settings.weight
 
-    @tf.function
+    @traced
     def at(coefficients):
         with tf.GradientTape() as tape:
             tape.watch(coefficients)

@@ -75,13 +75,14 @@ def _lack(objective: Objective, counts: Sequence[int]) -> Callable:
     """Return mean(max(0, WANTED - determinant)^2) and its gradient, as a function."""
     import tensorflow as tf
 
+    from mmzoo.ops.compiled import traced
     from mmzoo.ops.lattice import lattice_determinant
 
     spacing = objective.edges_mm / np.array(counts)
     lines = zip(centres(objective.level.fixed.shape, objective.edges_mm), spacing, strict=True)
     positions = [points / step - 0.5 for points, step in lines]
 
-    @tf.function
+    @traced
     def lack(coefficients):
         with tf.GradientTape() as tape:
             tape.watch(coefficients)

@@ -5,7 +5,7 @@ import functools
 import tensorflow as tf
 
 from mmzoo.host.adaptations.acceleration import is_on
-from mmzoo.ops.compiled import symbolic
+from mmzoo.ops.compiled import symbolic, traced
 from mmzoo.ops.finite_difference import COMPONENTS, in_rows
 
 
@@ -26,12 +26,12 @@ def gradient_norm(ddf: tf.Tensor, l1: bool = False) -> tf.Tensor:
 
 @functools.lru_cache
 def _compiled(l1: bool):
-    @tf.function(jit_compile=True)
+    @traced(jit_compile=True)
     def value(ddf):
         size = tf.abs if l1 else tf.square
         return tf.reduce_mean(tf.add_n([size(slope) for slope in _slopes(in_rows(ddf))]))
 
-    @tf.function(jit_compile=True)
+    @traced(jit_compile=True)
     def gradient(ddf, upstream):
         # The transpose of a central difference is minus the same over the zero-padded interior;
         # the automatic gradient pads each of six slices for itself.
