@@ -198,7 +198,7 @@ def fit_lattice(
     return lattice, objective
 
 
-def _counts(level: Level, coarser: int, edges: np.ndarray, settings: Settings) -> np.ndarray:
+def _counts(level: Level, coarser: int, edges: np.ndarray, settings: Settings) -> list[int]:
     """Return how many control points a level has along each axis; twice as far apart if coarser."""
     spacing = settings.control_mm * 2**coarser
     if settings.field == "dense":
@@ -206,7 +206,7 @@ def _counts(level: Level, coarser: int, edges: np.ndarray, settings: Settings) -
     else:
         spacing = max(spacing, FEWEST * float(level.spacing_mm.min()))
     apart = np.maximum(spacing, level.spacing_mm)
-    return np.maximum(np.ceil(edges / apart - 1e-3), 2).astype(int)
+    return np.maximum(np.ceil(edges / apart - 1e-3), 2).astype(int).tolist()
 
 
 def _tell(report: Report, name: str, steps: int, done: int) -> None:
@@ -217,7 +217,7 @@ def _better(objective: Objective, *starts: np.ndarray) -> np.ndarray:
     return min(starts, key=lambda start: objective.slope(_batch_of(start))[0])
 
 
-def _refitted(lattice: Lattice, counts: np.ndarray) -> np.ndarray:
+def _refitted(lattice: Lattice, counts: Sequence[int]) -> np.ndarray:
     """Return control points of another number whose field is nearest, by least squares."""
     from mmzoo.ops.lattice import lattice_matrix
 

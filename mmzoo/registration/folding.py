@@ -45,15 +45,16 @@ def unfolded(lattice: Lattice, objective: Objective) -> tuple[Lattice, dict]:
     before = now = smallest_determinant(lattice, shape)
     largest = STEP * float(objective.level.spacing_mm.min())
     done: list[str] = []
-    lack = _lack(objective, lattice.coefficients.shape[:3]) if now < SMALLEST else None
-    for rounds, charge in enumerate(CHARGES, start=1):
-        if now >= SMALLEST:
-            break
-        slope = partial(_charged, objective, lack, charge)
-        found = descend(slope, lattice.coefficients, largest, STEPS)
-        lattice = replace(lattice, coefficients=found)
-        now = smallest_determinant(lattice, shape)
-        done = [f"charged for it in {STEPS * rounds} more steps"]
+    if now < SMALLEST:
+        lack = _lack(objective, lattice.coefficients.shape[:3])
+        for rounds, charge in enumerate(CHARGES, start=1):
+            slope = partial(_charged, objective, lack, charge)
+            found = descend(slope, lattice.coefficients, largest, STEPS)
+            lattice = replace(lattice, coefficients=found)
+            now = smallest_determinant(lattice, shape)
+            done = [f"charged for it in {STEPS * rounds} more steps"]
+            if now >= SMALLEST:
+                break
     shrunk = 1.0
     while now < SMALLEST:
         shrunk *= SHRINK
