@@ -2,12 +2,14 @@
 
     python benchmarks/step.py configs/mmregnet/mmregnet.yaml [--size 48 64x64x6] [--batch 1]
     python benchmarks/step.py configs/devos_mi/unet_nmi.yaml --size 256x256x128 --predict
+    python benchmarks/step.py configs/rigid_bones/us.yaml --plain    see speed/plainly.py
 
 Each size runs in a process of its own, on random images; prints a Markdown table. Seconds of
 processors are of all cores together: they say what a machine that is busy otherwise would need.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -46,6 +48,18 @@ def measure(options: argparse.Namespace) -> None:
         return
     name = "x".join(map(str, size))
     print(f"| {name} | {batch} | {seconds:.2f} | {work:.2f} | {peak / 1024:.1f} |")
+
+
+def form(plain: bool):
+    """Return the context in which a model is built and run: with the fast pieces or plain ones."""
+    if not plain:
+        return contextlib.nullcontext()
+    import mmzoo.host
+
+    mmzoo.host.activate()
+    from speed.plainly import plainly
+
+    return plainly()
 
 
 def build(configs: list[str], size: tuple[int, ...], batch: int, predict: bool = False):
@@ -113,11 +127,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--steps", type=int, default=STEPS, help="to take the median of")
     parser.add_argument("--predict", action="store_true", help="instead of training")
+    parser.add_argument("--plain", action="store_true", help="losses and warps written plainly")
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        measure(options)
+        with form(options.plain):
+            measure(options)
         return
     unit = "prediction" if options.predict else "step"
     print(
@@ -129,6 +145,7 @@ def main() -> None:
     for size in options.size:
         arguments = ["--one", "--size", size, "--batch", str(options.batch)]
         arguments += ["--steps", str(options.steps), *["--predict"] * options.predict]
+        arguments += ["--plain"] * options.plain
         command = [sys.executable, __file__, *options.configs, *arguments]
         run = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True)
         if run.returncode:

@@ -13,7 +13,7 @@ from speed.page import write_page
 from speed.pieces import PIECES
 from speed.plot import draw
 from speed.results import collect
-from speed.runs import measure, pieces, read, steps
+from speed.runs import laptop, measure, pieces, read, steps
 
 OUT = Path(__file__).resolve().parents[1] / "results/speed"
 SIZES = ["64", "96", "160x192x160", "320x320x96"]
@@ -36,6 +36,7 @@ def main() -> None:
     if not options.no_steps:
         small = {"sizes": ((32, 32, 32),)} if options.quick else {}
         runs += steps(options.old_python, **small)
+        runs += laptop("smoke" if options.quick else "laptop")
     kept = options.out / "measured"
     turns = 1 if options.quick else options.turns
     machine = _machine(kept)

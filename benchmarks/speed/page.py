@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 from pathlib import Path
 
+from speed.laptop import Training, trainings
 from speed.limits import least_seconds
 from speed.pieces import PIECES
 from speed.results import Results, Size, voxels
-from speed.runs import name_size
+from speed.runs import PLAIN, name_size
 from speed.steps import FORMS, OLD, STEPS
 from speed.targets import TARGETS, verdict
 
-OTHERS = ("DeepReg", "plain", "MONAI")
+OTHERS = ("DeepReg", PLAIN, "MONAI")
 UNITS = {"gradient_s": "time", "memory_mb": "memory"}
+LAPTOP = (
+    "## Laptop benchmarks: how many times as long with everything written plainly\n\n"
+    "One training step of the demo, and of each trained row of the papers' tables as `make "
+    "benchmark PAPER=... SCALE=laptop` trains it: its configuration, images or patches, batch and "
+    "threads. In the plain form every loss, warp and regulariser is as one writes it down first "
+    "(`benchmarks/speed/plainly.py`), of the same value; networks and optimizers are the same. "
+    "Memory is of the whole process.\n\n"
+)
 
 
 def write_page(out: Path, results: Results, versions: str) -> Path:
@@ -28,6 +38,7 @@ def write_page(out: Path, results: Results, versions: str) -> Path:
         "## Pieces: seconds and memory\n\n" + _figures(results),
         "## One training step\n\nBatch 1, Adam; `python benchmarks/step.py` measures any "
         "configuration. Memory is of the whole process.\n\n" + _steps(results),
+        LAPTOP + _by_paper(results) + "\n\n" + _by_method(results),
     ]
     path = out / "README.md"
     path.write_text("\n\n".join(parts) + "\n")
@@ -139,3 +150,38 @@ def _steps(results: Results) -> str:
 
 def _named(form: str) -> str:
     return f"DeepReg on {form}" if form == OLD else form
+
+
+def _by_paper(results: Results) -> str:
+    """Return the hours of all steps together."""
+    head = ["benchmark", "training steps", "plain, hours", "mmzoo, hours", "plain against mmzoo"]
+    rows = []
+    for of, group in itertools.groupby(_measured(results), lambda training: training.of):
+        each = [(t.steps, *_both(results, t, "gradient_s")) for t in group]
+        plain, ours = (sum(n[0] * n[k] for n in each) / 3600 for k in (1, 2))
+        steps = sum(n[0] for n in each)
+        rows.append([of, str(steps), f"{plain:.2f}", f"{ours:.2f}", _times(plain / ours)])
+    return _table(head, rows)
+
+
+def _by_method(results: Results) -> str:
+    head = ["benchmark", "method", "images", "batch", "plain, s a step", "mmzoo, s a step", "time"]
+    head += ["plain, MB", "mmzoo, MB", "memory"]
+    rows = []
+    for t in _measured(results):
+        row = [t.of, t.method, name_size(t.size), str(t.batch)]
+        for key, digits in (("gradient_s", 3), ("memory_mb", 0)):
+            plain, ours = _both(results, t, key)
+            row += [f"{plain:.{digits}f}", f"{ours:.{digits}f}", _times(plain / ours)]
+        rows.append(row)
+    return _table(head, rows, words=3)
+
+
+def _measured(results: Results) -> list[Training]:
+    return [t for t in trainings() if None not in _both(results, t, "gradient_s")]
+
+
+def _both(results: Results, training: Training, key: str) -> list:
+    """Return a figure of a step, plain and ours."""
+    forms = (PLAIN, "mmzoo")
+    return [results.get(training.subject, form, training.size, key) for form in forms]

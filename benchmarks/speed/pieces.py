@@ -4,6 +4,7 @@ A form is a function that returns a function of the piece's tensors, so that onl
 imports its library. Forms in PyTorch are in `peers`.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -131,6 +132,7 @@ def _loss(name: str, **settings) -> Form:
 
 
 PAIR = ("fixed", "warped")
+AUTHORS = "smooth-then-normalise"  # SEGI's order in their code
 PIECES = {
     "warp": Piece(
         "trilinear warp",
@@ -200,8 +202,8 @@ PIECES = {
         "segi, 3 sigmas",
         PAIR,
         {
-            "mmzoo": _loss("segi", order="smooth-then-normalise"),
-            "plain": lambda: plain.segi,
+            "mmzoo": _loss("segi", order=AUTHORS),
+            "plain": lambda: functools.partial(plain.segi, order=AUTHORS),
         },
         passes=5,
     ),
@@ -227,7 +229,10 @@ PIECES = {
     "rigidity": Piece(
         "rigidity, bones in 2 % of the volume",
         ("bones", "ddf"),
-        {"mmzoo": lambda: plain.swapped(_loss("rigidity")()), "plain": lambda: plain.rigidity},
+        {
+            "mmzoo": lambda: plain.swapped(_loss("rigidity")()),
+            "plain": lambda: plain.swapped(plain.rigidity),
+        },
         passes=4,
     ),
 }

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmzoo.data.files import whole_file
+from speed.laptop import trainings
 from speed.pieces import PIECES
 from speed.steps import FORMS, OLD, SIZES, STEPS
 
 HERE = Path(__file__).resolve().parent
+PLAIN = "plain"
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 LONGEST = 400  # seconds that one measurement may take
 
 
@@ -23,16 +26,18 @@ class Run:
     """One subject in one form at one size.
 
     Attributes:
-        subject: key of `PIECES` or `STEPS`.
+        subject: key of `PIECES` or `STEPS`, or of one of `laptop.trainings`.
         form: "mmzoo", "DeepReg", "plain", "MONAI" or `OLD`.
         size: (dim1, dim2, dim3).
         command: that prints its figures as JSON.
+        threads: of the processor, 0 for all.
     """
 
     subject: str
     form: str
     size: tuple[int, ...]
     command: tuple[str, ...]
+    threads: int = 0
 
     @property
     def file(self) -> str:
@@ -77,6 +82,18 @@ def steps(old: str, sizes=SIZES) -> Iterator[Run]:
                 yield Run(title, OLD, size, (old, script, str(config), name_size(size)))
 
 
+def laptop(scale: str = "laptop") -> Iterator[Run]:
+    """Yield the runs of one step of each training of the demo and of the papers at a scale."""
+    script = str(HERE.parent / "step.py")
+    for training in trainings(scale):
+        arguments = ["--one", "--json", "--size", name_size(training.size)]
+        arguments += ["--batch", str(training.batch)]
+        command = (sys.executable, script, *map(str, training.files), *arguments)
+        for form, more in {"mmzoo": (), PLAIN: ("--plain",)}.items():
+            run = training.subject, form, training.size
+            yield Run(*run, (*command, *more), training.threads)
+
+
 def measure(runs: list[Run], out: Path, turns: int, most_gb: float) -> None:
     """Run what is not in the folder yet, all of one turn before the next; tells of each."""
     out.mkdir(parents=True, exist_ok=True)
@@ -108,6 +125,8 @@ def call(run: Run, most_gb: float) -> dict:
     accelerate = "0" if run.form == "DeepReg" else "1"
     environment = {**os.environ, "MMZOO_ACCELERATE": accelerate, "CUDA_VISIBLE_DEVICES": ""}
     environment |= {"TF_CPP_MIN_LOG_LEVEL": "3"}
+    if run.threads:
+        environment |= dict.fromkeys(THREADS, str(run.threads))
     if run.form == OLD:  # the autoload of this Python's mmzoo is none of its business
         environment.pop("PYTHONPATH", None)
     with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as errors:

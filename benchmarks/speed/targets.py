@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from speed.laptop import trainings
 from speed.limits import least_seconds
 from speed.pieces import PIECES
 from speed.results import Results, voxels
@@ -47,6 +48,7 @@ TARGETS = (
     Target("mi64", "DeepReg", 20, LARGE, "memory_mb", "mi24"),
     Target(UNET, "DeepReg", 2.5, (64, 64, 64)),
     Target(UNET, OLD, 10, (64, 64, 64)),
+    *(Target(training.subject, "plain", 1, training.size) for training in trainings()),
 )
 
 

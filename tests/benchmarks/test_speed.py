@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.ndimage import gaussian_filter
-from speed import limits, measure, page, plot, runs, targets
+from speed import laptop, limits, measure, page, plot, runs, targets
 from speed.pieces import PIECES
 from speed.results import Results, collect
 from speed.steps import ALONE, OLD
 
 MACHINE = {"copied_bytes_s": 10e9, "multiply_adds_s": 100e9}
 BIG = (96, 96, 96)
+NMI = next(t for t in laptop.trainings() if t.subject == "devos_mi, U-Net NMI")
 
 
 def figures(seconds, megabytes=10.0):
@@ -31,6 +32,8 @@ def results():
         (targets.UNET, "DeepReg", (64, 64, 64)): figures(0.4, 900),
         (ALONE, "mmzoo", (64, 64, 64)): figures(0.18, 800),
         (targets.UNET, OLD, (64, 64, 64)): figures(3.0, 1500),
+        (NMI.subject, "mmzoo", NMI.size): figures(0.36, 1000),
+        (NMI.subject, "plain", NMI.size): figures(0.72, 1500),
     }
     return Results(measured, MACHINE)
 
@@ -68,6 +71,9 @@ def test_a_target_is_met_missed_or_not_measured(results):
     least = limits.least_seconds(PIECES["gmi"], 96**3, MACHINE)
     expected = f"**not met**; the machine's limit allows {0.2 / least:.0f}x"
     assert by["gmi", "DeepReg", "gradient_s"] == expected
+    assert by[NMI.subject, "plain", "gradient_s"] == "not measured"  # at the heart's size
+    at_size = {(t.subject, t.size): targets.verdict(t, results) for t in targets.TARGETS}
+    assert at_size[NMI.subject, NMI.size] == "met"
 
 
 def test_the_limit_is_the_longer_of_moving_and_multiplying():
@@ -91,6 +97,29 @@ def test_the_page_has_ratios_failures_and_what_it_was_run_on(results, tmp_path):
     assert "| 96x96x96 | mi, 64 bins | more than 12 GB | - | - |" in text
     assert f"| 64x64x64 | {targets.UNET} | DeepReg on {OLD} | 3.000 | 1500 | 15.0x |" in text
     assert plot.draw(tmp_path, results).stat().st_size > 10_000
+
+
+def test_the_page_has_laptop_benchmarks_step_by_step_and_whole(results, tmp_path):
+    text = page.write_page(tmp_path, results, "Python 9.9").read_text()
+    step = "| 48x48x48 | 2 | 0.720 | 0.360 | 2.0x | 1500 | 1000 | 1.5x |"
+    assert f"| devos_mi | U-Net NMI {step}" in text
+    assert f"| devos_mi | {NMI.steps} | 0.20 | 0.10 | 2.0x |" in text
+    assert "demo" not in text[text.index("## Laptop benchmarks") :].split("|", 1)[1]
+
+
+def test_laptop_steps_run_in_both_forms_with_the_papers_batch_and_threads():
+    by = {(run.subject, run.form, run.size): run for run in runs.laptop()}
+    assert len(by) == 2 * len(laptop.trainings())
+    ours, plain = (by[NMI.subject, form, NMI.size] for form in ("mmzoo", "plain"))
+    assert plain.command == (*ours.command, "--plain")
+    assert ours.command[-2:] == ("--batch", "2")
+    assert ours.threads == plain.threads == 1
+
+
+def test_a_run_has_its_threads(tmp_path):
+    code = "import json, os; print(json.dumps({'n': os.environ.get('OMP_NUM_THREADS')}))"
+    run = runs.Run("a", "mmzoo", (8, 8, 8), (sys.executable, "-c", code), threads=3)
+    assert runs.call(run, 12) == {"n": "3"}
 
 
 def run_of(tmp_path, code, subject="warp", form="mmzoo"):
