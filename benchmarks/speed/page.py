@@ -23,7 +23,8 @@ LAPTOP = (
     "benchmark PAPER=... SCALE=laptop` trains it: its configuration, images or patches, batch and "
     "threads. In the plain form every loss, warp and regulariser is as one writes it down first "
     "(`benchmarks/speed/plainly.py`), of the same value; networks and optimizers are the same. "
-    "Memory is of the whole process.\n\n"
+    "Memory is of the whole process. All steps of a benchmark together count each row's folds and "
+    "data sets, not the ablations, and neither reading nor predicting.\n\n"
 )
 
 

@@ -185,10 +185,10 @@ def _smooth(gradient, sigmas):
     for component in tf.split(gradient, 3, axis=-1):
         for axis, sigma in enumerate(sigmas):
             if sigma:
-                kernel = tf.constant(gaussian_kernel(sigma), tf.float32)
                 shape = [1] * 5
-                shape[axis] = len(kernel)
-                component = tf.nn.conv3d(component, tf.reshape(kernel, shape), [1] * 5, "SAME")
+                shape[axis] = -1
+                kernel = tf.constant(gaussian_kernel(sigma).reshape(shape), tf.float32)
+                component = tf.nn.conv3d(component, kernel, [1] * 5, "SAME")
         components.append(component)
     return tf.concat(components, axis=-1)
 
