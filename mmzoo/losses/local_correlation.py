@@ -100,7 +100,7 @@ def _compiled(window: int, eps: float):
         var_b = tf.maximum(sum_bb - sum_b**2 / count, 0)
         return cov**2 / (var_a * var_b + eps)
 
-    return slab_mean(squared_correlation, margin)
+    return slab_mean(compiled(squared_correlation), margin=margin)
 
 
 def window_sizes(shape, window: int) -> np.ndarray:

@@ -16,6 +16,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
+from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.finite_difference import backward_gradient
 from mmzoo.ops.slabs import slab_mean
@@ -93,7 +94,7 @@ def _compiled(window: int, absolute: bool, eps: float):
         product = tf.reduce_sum(a * b, axis=1) * scale
         return tf.abs(product) if absolute else product
 
-    return slab_mean(cosine, window // 2 + 1)  # a difference reaches one voxel further
+    return slab_mean(compiled(cosine), margin=window // 2 + 1)  # a difference reaches one voxel further
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

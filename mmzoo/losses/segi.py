@@ -22,9 +22,11 @@ import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_positive, check_rank, check_same_shape
 from mmzoo.losses.spacing import Spacing, per_axis
-from mmzoo.ops.compiled import compiled, recomputed
-from mmzoo.ops.filters import gaussian_smooth, weighted_mean
+from mmzoo.ops.compiled import compiled
+from mmzoo.ops.filters import gaussian_kernel, gaussian_smooth, weighted_mean
 from mmzoo.ops.finite_difference import backward_gradient
+from mmzoo.ops.slabs import slab_mean
+from mmzoo.ops.smooth_gradient import smooth_gradient, smoothed_line
 
 SIGMAS = (1.0, 1.5, 3.0)  # Sigma, section 3 of the paper, in voxels
 ORDERS = ("normalise-then-smooth", "smooth-then-normalise")
@@ -92,41 +94,30 @@ def segi(
     if min(fixed.shape[1:]) < 2:
         raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
     mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
-    distances = [
-        _of_neighbourhood(sigma, order, absolute, eps, spacing)(fixed, warped, mask)
-        for sigma in sigmas
-    ]
-    return tf.add_n(distances) / len(distances)  # Eq. 7
+    first_planes = [[0, 0], [1, 0], [0, 0], [0, 0]]
+    mask = tf.pad(mask[:, 1:, 1:, 1:], first_planes)  # rows stay: the first ones count nothing
+    mean = _mean_cosine(tuple(map(float, sigmas)), order, absolute, float(eps), spacing)
+    return -mean(fixed, warped, mask) / len(sigmas)  # Eq. 7, 8
 
 
 @functools.lru_cache
-def _of_neighbourhood(sigma: float, order: str, absolute: bool, eps: float, spacing):
-    """Return the distance of one sigma as a function of two volumes and a mask.
+def _mean_cosine(sigmas: tuple[float, ...], order: str, absolute: bool, eps: float, spacing):
+    """Return the sum over sigmas of the mean cosine, as a function of two volumes and a mask.
 
     Only the loops over voxels are compiled: TensorFlow's own products of matrices, which smooth,
-    use all cores where XLA's do not, and take half the time.
+    use all cores where XLA's do not.
     """
-    edges, compare = _compiled_edges(order, eps, spacing), _compiled_distance(absolute, eps)
-    voxels = _in_voxels(sigma, spacing)
+    # A voxel depends on a Gaussian's tail, on a difference, and on whether that is the first one.
+    margin = max(len(gaussian_kernel(sigma / spacing[0])) // 2 for sigma in sigmas) + 2
+    compare = compiled(lambda a, b: _cosine(_normalise(a, eps), _normalise(b, eps), absolute))
 
-    def distance(fixed, warped, mask):
-        a, b = (gaussian_smooth(edges(volume), voxels) for volume in (fixed, warped))  # Eq. 5
-        return compare(a, b, mask)
+    def of_neighbourhood(sigma, fixed, warped, inside):
+        rows = slice(margin, inside.shape[0] - margin)
+        return compare(
+            *(_smoothed(v, sigma, order, eps, spacing, inside, rows) for v in (fixed, warped))
+        )
 
-    return recomputed(distance)
-
-
-@functools.lru_cache
-def _compiled_edges(order: str, eps: float, spacing):
-    return compiled(lambda volume: _edges(volume, order, eps, spacing))
-
-
-@functools.lru_cache
-def _compiled_distance(absolute: bool, eps: float):
-    def distance(a, b, mask):
-        return segi_distance([_normalise(a, eps)], [_normalise(b, eps)], mask, absolute=absolute)
-
-    return compiled(distance)
+    return slab_mean(*(functools.partial(of_neighbourhood, sigma) for sigma in sigmas), margin=margin)
 
 
 def segi_features(
@@ -154,12 +145,13 @@ def segi_features(
     Returns:
         For each sigma (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1).
     """
-    edges = _edges(volume, order, eps, spacing)
-    voxels = [_in_voxels(sigma, spacing) for sigma in sigmas]
-    smooth = [gaussian_smooth(edges, each) for each in voxels]
-    if relative:
-        return [_normalise(vectors, eps * _mean_length(vectors) ** 2) for vectors in smooth]
-    return [_normalise(vectors, eps) for vectors in smooth]  # Eq. 5
+    whole = tf.ones(volume.shape[1:2], volume.dtype), slice(1, volume.shape[1])
+    features = []
+    for sigma in sigmas:
+        vectors = _smoothed(volume, sigma, order, eps, tuple(spacing), *whole)
+        floor = eps * _mean_length(vectors) ** 2 if relative else tf.constant(eps, volume.dtype)
+        features.append(_compiled_normalise(vectors, floor))
+    return features
 
 
 def segi_distance(
@@ -180,39 +172,74 @@ def segi_distance(
     weight = mask[:, 1:, 1:, 1:]
     total = 0.0
     for a, b in zip(features_a, features_b, strict=True):
-        cosine = tf.reduce_sum(a * b, axis=1)
-        cosine = tf.abs(cosine) if absolute else cosine
-        total -= weighted_mean(cosine, weight)  # Eq. 8
+        total -= weighted_mean(_compiled_cosine(absolute)(a, b), weight)  # Eq. 8
     return total / len(features_a)  # Eq. 7
 
 
-def _edges(volume: tf.Tensor, order: str, eps: float, spacing) -> tf.Tensor:
-    """Return what is smoothed, (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1)."""
-    gradient = _gradient(volume, spacing)
-    return _normalise(gradient, eps) if order == "normalise-then-smooth" else gradient  # Eq. 4
+def _smoothed(
+    volume: tf.Tensor, sigma: float, order: str, eps: float, spacing, inside: tf.Tensor, rows: slice
+) -> tf.Tensor:
+    """Return SG_I of Eq. 5 before its length is made one, (batch, 3, rows, dim2 - 1, dim3 - 1).
+
+    Args:
+        volume: (batch, dim1, dim2, dim3), some rows of a volume.
+        sigma: and what follows as in `segi`.
+        inside: (dim1,), 1 for rows that are of the volume, else 0.
+        rows: that are wanted, the first row of the volume aside.
+    """
+    along = [sigma / length for length in spacing]
+    if order == "normalise-then-smooth":
+        edges = _compiled_edges(eps, spacing)(volume, inside)  # begin at the second row
+        return gaussian_smooth(edges, along, slice(rows.start - 1, rows.stop - 1))
+    others = [tf.ones([length], volume.dtype) for length in volume.shape[2:]]
+    lines = smoothed_line(along[0], inside, rows), *map(smoothed_line, along[1:], others)
+    return _per_length(smooth_gradient(volume, lines), spacing)
 
 
-def _in_voxels(sigma: float, spacing) -> list[float]:
-    return [sigma / length for length in spacing]
+@functools.lru_cache
+def _compiled_edges(eps: float, spacing):
+    def edges(volume, inside):  # Eq. 4; nothing where a difference leaves the volume
+        both = (inside[1:] * inside[:-1])[:, None, None]
+        return _normalise(both * _per_length(backward_gradient(volume), spacing), eps)
+
+    return compiled(edges)
 
 
-def _gradient(volume: tf.Tensor, spacing) -> tf.Tensor:
+@functools.lru_cache
+def _compiled_cosine(absolute: bool):
+    return compiled(lambda a, b: _cosine(a, b, absolute))
+
+
+def _cosine(a: tf.Tensor, b: tf.Tensor, absolute: bool) -> tf.Tensor:
+    """Return the cosine of vectors (batch, 3, ...) of length one, or its absolute value."""
+    cosine = tf.reduce_sum(a * b, axis=1)
+    return tf.abs(cosine) if absolute else cosine
+
+
+def _per_length(differences: tf.Tensor, spacing) -> tf.Tensor:
     """Return differences per length; the unit of length is a voxel's geometric mean edge."""
-    gradient = backward_gradient(volume)
     if len(set(spacing)) == 1:
-        return gradient
+        return differences
     lengths = np.array(spacing) / np.prod(spacing) ** (1 / 3)
-    return gradient / tf.constant(lengths.reshape(3, 1, 1, 1), volume.dtype)
+    return differences / tf.constant(lengths.reshape(3, 1, 1, 1), differences.dtype)
 
 
 def _mean_length(vectors: tf.Tensor) -> tf.Tensor:
     """Return the mean length, (batch, 1, 1, 1, 1), as a number that is given; never 0."""
-    squares = tf.reduce_sum(tf.stop_gradient(vectors) ** 2, axis=1, keepdims=True)
-    return tf.reduce_mean(tf.sqrt(squares), axis=(1, 2, 3, 4), keepdims=True) + 1e-6
+    lengths = _compiled_length(tf.stop_gradient(vectors))
+    return tf.reduce_mean(lengths, axis=(1, 2, 3, 4), keepdims=True) + 1e-6
+
+
+@compiled
+def _compiled_length(vectors: tf.Tensor) -> tf.Tensor:
+    return tf.sqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True))
 
 
 def _normalise(vectors: tf.Tensor, eps) -> tf.Tensor:
     return vectors * tf.math.rsqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True) + eps)
+
+
+_compiled_normalise = compiled(_normalise)
 
 
 def check_settings(sigmas: Sequence[float], order: str, eps: float) -> None:

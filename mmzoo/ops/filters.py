@@ -20,6 +20,8 @@ def gaussian_kernel(sigma: float) -> np.ndarray:
         sigma: standard deviation in voxels. Below 1/3 the kernel is a single one: no smoothing.
     """
     tail = int(3 * sigma)
+    if not tail:
+        return np.ones(1)
     weights = np.exp(-0.5 * (np.arange(-tail, tail + 1) / sigma) ** 2)
     return weights / weights.sum()
 
@@ -68,17 +70,29 @@ def apply_along_axes(volume: tf.Tensor, matrices) -> tf.Tensor:
     Returns:
         (..., new_dim1, new_dim2, new_dim3).
     """
-    m1, m2, m3 = (
+    matrices = [
         tf.cast(m, volume.dtype) if tf.is_tensor(m) else tf.constant(m, volume.dtype)
         for m in matrices
-    )
-    (new1, dim1), (new2, dim2), (new3, dim3) = (_shape_of(m) for m in (m1, m2, m3))
+    ]
     leading = tf.shape(volume)[:-3]
-    # Axis 3 first and axis 1 last: each step is one product of matrices, nothing is transposed.
-    volume = tf.matmul(tf.reshape(volume, [-1, dim3]), m3, transpose_b=True)
-    volume = tf.matmul(m2, tf.reshape(volume, [-1, dim2, new3]))
-    volume = tf.matmul(m1, tf.reshape(volume, [-1, dim1, new2 * new3]))
-    return tf.reshape(volume, tf.concat([leading, [new1, new2, new3]], axis=0))
+    shapes = [_shape_of(matrix) for matrix in matrices]
+    dims = [dim for _, dim in shapes]
+    for axis in _order(shapes):  # each step is one product of matrices, nothing is transposed
+        matrix, dims[axis] = matrices[axis], shapes[axis][0]
+        if axis == 2:
+            volume = tf.matmul(tf.reshape(volume, [-1, shapes[2][1]]), matrix, transpose_b=True)
+        else:
+            line = dims[2] if axis == 1 else dims[1] * dims[2]
+            volume = tf.matmul(matrix, tf.reshape(volume, [-1, shapes[axis][1], line]))
+    return tf.reshape(volume, tf.concat([leading, dims], axis=0))
+
+
+def _order(shapes) -> list[int]:
+    """Return the axis that shrinks most first, for least work; the last one first among equals."""
+    backwards = [2, 1, 0]
+    if not are_known(*(n for shape in shapes for n in shape)):
+        return backwards
+    return sorted(backwards, key=lambda axis: shapes[axis][0] / shapes[axis][1])
 
 
 def _shape_of(matrix: tf.Tensor) -> list:
@@ -87,18 +101,19 @@ def _shape_of(matrix: tf.Tensor) -> list:
     return tf.unstack(tf.shape(matrix)) if None in known else list(known)
 
 
-def gaussian_smooth(volume: tf.Tensor, sigmas) -> tf.Tensor:
+def gaussian_smooth(volume: tf.Tensor, sigmas, rows: slice = slice(None)) -> tf.Tensor:
     """Smooth a volume with a Gaussian, zeros outside.
 
     Args:
         volume: (..., dim1, dim2, dim3) with these three dims known.
         sigmas: three standard deviations in voxels, one an axis; 0 leaves all as it is.
+        rows: of dim1, which to return.
     """
     if not any(sigmas):
-        return volume
+        return volume[..., rows, :, :]
     axes = zip(sigmas, volume.shape[-3:], strict=True)
     matrices = [convolution_matrix(gaussian_kernel(sigma), dim) for sigma, dim in axes]
-    return apply_along_axes(volume, matrices)
+    return apply_along_axes(volume, [matrices[0][rows], *matrices[1:]])
 
 
 def box_sum(volume: tf.Tensor, window: int, padded=(-3, -2, -1)) -> tf.Tensor:

@@ -11,23 +11,26 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mmzoo.ops.compiled import compiled, symbolic
+from mmzoo.ops.compiled import symbolic
 
 VOXELS_AT_ONCE = 2**20
 FEWEST = 4  # margins that a slab's own rows make up, so that most work is not done twice
 
 
-def slab_mean(function: Callable[..., tf.Tensor], margin: int) -> Callable[..., tf.Tensor]:
-    """Return the weighted mean over the voxels of a function of two volumes' windows.
+def slab_mean(
+    *functions: Callable[..., tf.Tensor], margin: int
+) -> Callable[..., tf.Tensor]:
+    """Return the weighted mean over the voxels of the sum of functions of two volumes' windows.
 
-    Its gradient computes the windows anew. Sums are left to TensorFlow, since a compiled sum over
-    a volume, and all that is fused into it, keeps only one core busy.
+    Its gradient computes the windows anew, one function and one slab after the other. Sums are left
+    to TensorFlow, since a compiled sum over a volume, and all that is fused into it, keeps only one
+    core busy.
 
     Args:
-        function: (first, second, inside) -> (batch, rows, dim2', dim3'): of volumes of
+        *functions: each (first, second, inside) -> (batch, rows, dim2', dim3'): of volumes of
             rows + 2 margin rows along dim1 the value of each voxel of the rows in the middle.
             Beyond the volume first and second are 0, and so is inside (rows + 2 margin,), which is
-            1 within. Fit for `compiled`.
+            1 within. Differentiable with respect to both volumes.
         margin: rows on each side that a voxel's value depends on.
 
     Returns:
@@ -35,7 +38,6 @@ def slab_mean(function: Callable[..., tf.Tensor], margin: int) -> Callable[..., 
         weight (batch or 1, dim1, dim2', dim3'), whose gradient is not followed; 0 where all
         weights are.
     """
-    values = compiled(function)
 
     @symbolic
     @tf.custom_gradient
@@ -43,28 +45,38 @@ def slab_mean(function: Callable[..., tf.Tensor], margin: int) -> Callable[..., 
         first, second, weight = (tf.stop_gradient(tensor) for tensor in tensors)
         count, rows = _slabs(first.shape, margin)
         inside = tf.ones([1, first.shape[1]], first.dtype)
-        slabs = [_cut(volume, count, rows, margin) for volume in (first, second, inside)]
-        parts = list(zip(*slabs, _cut(weight, count, rows, 0), strict=True))
         total = tf.reduce_sum(weight, axis=(1, 2, 3))
 
+        def windows(slab):
+            a, b, within = (_cut(v, slab, rows, margin) for v in (first, second, inside))
+            return [a, b], within[0], _cut(weight, slab, rows, 0)
+
         def add(before, part):
-            a, b, inside, share = part
-            return before + tf.reduce_sum(share * values(a, b, inside[0]), axis=(1, 2, 3))
+            slab, function = part
+            pair, within, share = windows(slab)
+            return before + tf.reduce_sum(share * function(*pair, within), axis=(1, 2, 3))
 
         def back(upstream):
             each = tf.math.divide_no_nan(upstream, total)[:, None, None, None]
 
-            def gradient(index, part):
-                a, b, inside, share = part
-                with tf.GradientTape() as tape:
-                    tape.watch(part[index])
-                    value = values(a, b, inside[0])
-                return tape.gradient(value, part[index], each * share)
+            def gradient(index, slab):
+                pair, within, share = windows(slab)
 
-            along = [_in_turn(lambda _, part, i=i: gradient(i, part), parts) for i in (0, 1)]
+                def add(before, function):
+                    with tf.GradientTape() as tape:
+                        tape.watch(pair[index])
+                        value = function(*pair, within)
+                    return before + tape.gradient(value, pair[index], each * share)
+
+                return _in_turn(add, functions, tf.zeros_like(pair[index]))[-1]
+
+            along = [
+                _in_turn(lambda _, slab, i=i: gradient(i, slab), range(count)) for i in (0, 1)
+            ]
             joined = [_join(gradients, first.shape[1], margin) for gradients in along]
             return *joined, tf.zeros_like(weight)
 
+        parts = [(slab, function) for slab in range(count) for function in functions]
         sums = _in_turn(add, parts, tf.zeros_like(total))
         return tf.math.divide_no_nan(sums[-1], total), back
 
@@ -78,16 +90,16 @@ def _slabs(shape, margin: int) -> tuple[int, int]:
     return count, -(-shape[1] // count)
 
 
-def _cut(volume: tf.Tensor, count: int, rows: int, margin: int) -> list[tf.Tensor]:
-    """Return slabs of rows + 2 margin rows along axis 1, zeros beyond the volume."""
-    after = count * rows - volume.shape[1]
+def _cut(volume: tf.Tensor, slab: int, rows: int, margin: int) -> tf.Tensor:
+    """Return a slab of rows + 2 margin rows along axis 1, zeros beyond the volume."""
+    start = slab * rows - margin
+    stop = start + rows + 2 * margin
     padding = [[0, 0] for _ in volume.shape]
-    padding[1] = [margin, margin + after]
-    volume = tf.pad(volume, padding)
-    return [volume[:, k * rows : (k + 1) * rows + 2 * margin] for k in range(count)]
+    padding[1] = [max(-start, 0), max(stop - volume.shape[1], 0)]
+    return tf.pad(volume[:, max(start, 0) : stop], padding)
 
 
-def _in_turn(function, parts: list, state=None) -> list:
+def _in_turn(function, parts, state=None) -> list:
     """Return [function(state, part), ...], each after the one before, whose result is the state."""
     results: list = []
     for part in parts:
