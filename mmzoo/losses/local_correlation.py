@@ -16,6 +16,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
+from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean
 

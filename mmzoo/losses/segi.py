@@ -52,8 +52,10 @@ def segi(
     where |v| is sqrt(|v|^2 + eps). Differences are one-sided without the first planes; smoothing
     counts zeros outside the volume. Symmetric in its two volumes, unchanged when one of them is
     multiplied by -1 (if `absolute`) or shifted by a constant, and by scaling as long as gradients
-    stay well above sqrt(eps). It costs about three
-    copies of the gradient of both volumes, made anew for each sigma.
+    stay well above sqrt(eps). Nothing is kept between value and gradient, which are made a slab and
+    a sigma at a time. A sigma costs three products of matrices a volume if smoothing comes first,
+    where differences are taken of the smoothed volume: their rounding grows with the intensities.
+    The printed order costs nine.
     With `sigmas` [0] nothing is smoothed: plain normalised gradient information (Haber and
     Modersitzki 2006), whose two orders differ by eps alone.
 
@@ -117,7 +119,9 @@ def _mean_cosine(sigmas: tuple[float, ...], order: str, absolute: bool, eps: flo
             *(_smoothed(v, sigma, order, eps, spacing, inside, rows) for v in (fixed, warped))
         )
 
-    return slab_mean(*(functools.partial(of_neighbourhood, sigma) for sigma in sigmas), margin=margin)
+    return slab_mean(
+        *(functools.partial(of_neighbourhood, sigma) for sigma in sigmas), margin=margin
+    )
 
 
 def segi_features(
@@ -183,7 +187,10 @@ def _smoothed(
 
     Args:
         volume: (batch, dim1, dim2, dim3), some rows of a volume.
-        sigma: and what follows as in `segi`.
+        sigma: as in `segi`, likewise order and eps.
+        order: one of `ORDERS`.
+        eps: above 0.
+        spacing: three lengths.
         inside: (dim1,), 1 for rows that are of the volume, else 0.
         rows: that are wanted, the first row of the volume aside.
     """
@@ -192,7 +199,7 @@ def _smoothed(
         edges = _compiled_edges(eps, spacing)(volume, inside)  # begin at the second row
         return gaussian_smooth(edges, along, slice(rows.start - 1, rows.stop - 1))
     others = [tf.ones([length], volume.dtype) for length in volume.shape[2:]]
-    lines = smoothed_line(along[0], inside, rows), *map(smoothed_line, along[1:], others)
+    lines = [smoothed_line(along[0], inside, rows), *map(smoothed_line, along[1:], others)]
     return _per_length(smooth_gradient(volume, lines), spacing)
 
 

@@ -17,9 +17,7 @@ VOXELS_AT_ONCE = 2**20
 FEWEST = 4  # margins that a slab's own rows make up, so that most work is not done twice
 
 
-def slab_mean(
-    *functions: Callable[..., tf.Tensor], margin: int
-) -> Callable[..., tf.Tensor]:
+def slab_mean(*functions: Callable[..., tf.Tensor], margin: int) -> Callable[..., tf.Tensor]:
     """Return the weighted mean over the voxels of the sum of functions of two volumes' windows.
 
     Its gradient computes the windows anew, one function and one slab after the other. Sums are left
@@ -70,9 +68,7 @@ def slab_mean(
 
                 return _in_turn(add, functions, tf.zeros_like(pair[index]))[-1]
 
-            along = [
-                _in_turn(lambda _, slab, i=i: gradient(i, slab), range(count)) for i in (0, 1)
-            ]
+            along = [_in_turn(lambda _, slab, i=i: gradient(i, slab), range(count)) for i in (0, 1)]
             joined = [_join(gradients, first.shape[1], margin) for gradients in along]
             return *joined, tf.zeros_like(weight)
 

@@ -12,6 +12,7 @@ the last plane ride along: v(0) and v(n) of an axis are smoothed along the two o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -49,7 +50,7 @@ def smoothed_line(sigma: float, inside: tf.Tensor, rows: slice = slice(1, None))
     return Line(matrix, tf.matmul(weights[:-1], tf.stack([-first, last], axis=1)))
 
 
-def smooth_gradient(volume: tf.Tensor, lines: tuple[Line, Line, Line]) -> tf.Tensor:
+def smooth_gradient(volume: tf.Tensor, lines: Sequence[Line]) -> tf.Tensor:
     """Return the one-sided differences of a volume, smoothed, zeros outside.
 
     The same as `gaussian_smooth(backward_gradient(volume), sigmas)`.
@@ -93,9 +94,7 @@ def _forward(smoothed: tf.Tensor, *ends: tf.Tensor) -> tf.Tensor:
         def at(place, axis=axis):  # the rows of the two other axes
             return smoothed[(slice(None), *(place if k == axis else here for k in range(3)))]
 
-        first, last = (
-            tf.reshape(ends[axis][:, k], [-1] + [1] * (2 - axis)) for k in range(2)
-        )
+        first, last = (tf.reshape(ends[axis][:, k], [-1] + [1] * (2 - axis)) for k in range(2))
         difference = at(here) - at(before)
         components.append(difference + first * at(slice(-2, -1)) + last * at(slice(-1, None)))
     return tf.stack(components, axis=1)
