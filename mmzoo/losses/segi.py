@@ -22,7 +22,7 @@ import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_positive, check_rank, check_same_shape
 from mmzoo.losses.spacing import Spacing, per_axis
-from mmzoo.ops.compiled import compiled
+from mmzoo.ops.compiled import compiled, recomputed
 from mmzoo.ops.filters import gaussian_kernel, gaussian_smooth, weighted_mean
 from mmzoo.ops.finite_difference import backward_gradient
 from mmzoo.ops.slabs import slab_mean
@@ -52,10 +52,10 @@ def segi(
     where |v| is sqrt(|v|^2 + eps). Differences are one-sided without the first planes; smoothing
     counts zeros outside the volume. Symmetric in its two volumes, unchanged when one of them is
     multiplied by -1 (if `absolute`) or shifted by a constant, and by scaling as long as gradients
-    stay well above sqrt(eps). Nothing is kept between value and gradient, which are made a slab and
-    a sigma at a time. A sigma costs three products of matrices a volume if smoothing comes first,
-    where differences are taken of the smoothed volume: their rounding grows with the intensities.
-    The printed order costs nine.
+    stay well above sqrt(eps). Nothing is kept between value and gradient. A sigma costs three
+    products of matrices a volume and is done a slab at a time if smoothing comes first, where
+    differences are taken of the smoothed volume: their rounding grows with the intensities. The
+    printed order costs nine, and about three copies of the gradient of both volumes.
     With `sigmas` [0] nothing is smoothed: plain normalised gradient information (Haber and
     Modersitzki 2006), whose two orders differ by eps alone.
 
@@ -113,15 +113,24 @@ def _mean_cosine(sigmas: tuple[float, ...], order: str, absolute: bool, eps: flo
     margin = max(len(gaussian_kernel(sigma / spacing[0])) // 2 for sigma in sigmas) + 2
     compare = compiled(lambda a, b: _cosine(_normalise(a, eps), _normalise(b, eps), absolute))
 
-    def of_neighbourhood(sigma, fixed, warped, inside):
-        rows = slice(margin, inside.shape[0] - margin)
-        return compare(
-            *(_smoothed(v, sigma, order, eps, spacing, inside, rows) for v in (fixed, warped))
-        )
+    def cosine(sigma, fixed, warped, inside, rows):
+        a, b = (_smoothed(v, sigma, order, eps, spacing, inside, rows) for v in (fixed, warped))
+        return compare(a, b)
 
-    return slab_mean(
-        *(functools.partial(of_neighbourhood, sigma) for sigma in sigmas), margin=margin
-    )
+    if order == "normalise-then-smooth":  # in slabs, normalising their margins too takes longer
+
+        def of_whole(sigma, fixed, warped, mask):
+            whole = tf.ones(fixed.shape[1:2], fixed.dtype), slice(1, fixed.shape[1])
+            return weighted_mean(cosine(sigma, fixed, warped, *whole), mask[:, 1:])
+
+        means = [recomputed(functools.partial(of_whole, sigma)) for sigma in sigmas]
+        return lambda *tensors: tf.add_n([mean(*tensors) for mean in means])
+
+    def of_slab(sigma, fixed, warped, inside):
+        rows = slice(margin, inside.shape[0] - margin)
+        return cosine(sigma, fixed, warped, inside, rows)
+
+    return slab_mean(*(functools.partial(of_slab, sigma) for sigma in sigmas), margin=margin)
 
 
 def segi_features(
