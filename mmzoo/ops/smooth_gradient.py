@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from mmzoo.ops.compiled import traced
 from mmzoo.ops.filters import apply_along_axes, convolution_matrix, gaussian_kernel
 
 
@@ -85,7 +86,7 @@ def _differences(smoothed: tf.Tensor, *ends: tf.Tensor):
     return _forward(smoothed, *ends), back
 
 
-@tf.function(jit_compile=True)
+@traced(jit_compile=True)
 def _forward(smoothed: tf.Tensor, *ends: tf.Tensor) -> tf.Tensor:
     here, before = slice(1, -2), slice(0, -3)
     components = []
@@ -100,7 +101,7 @@ def _forward(smoothed: tf.Tensor, *ends: tf.Tensor) -> tf.Tensor:
     return tf.stack(components, axis=1)
 
 
-@tf.function(jit_compile=True)
+@traced(jit_compile=True)
 def _transposed(upstream: tf.Tensor, *planes: tf.Tensor) -> tf.Tensor:
     """Return the gradient by s and the planes that ride along, from that by each component."""
     here, before = [1, 2], [0, 3]
