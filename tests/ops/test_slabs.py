@@ -63,6 +63,25 @@ def test_the_gradient_is_that_of_finite_differences(length, monkeypatch):
         assert np.sum(gradient * step) == pytest.approx(expected, rel=1e-6)
 
 
+def test_several_functions_are_added_up_in_value_and_gradient(monkeypatch):
+    monkeypatch.setattr(slabs, "VOXELS_AT_ONCE", 1)
+    first, second, weight = map(tf.constant, volumes(17))
+
+    def difference(first, second, inside):
+        return (first - second)[:, MARGIN:-MARGIN] ** 2
+
+    alone = [slab_mean(each, margin=MARGIN) for each in (product_of_sums, difference)]
+    both = slab_mean(product_of_sums, difference, margin=MARGIN)
+    found = []
+    for mean in (both, lambda *given: tf.add_n([each(*given) for each in alone])):
+        with tf.GradientTape() as tape:
+            tape.watch([first, second])
+            value = mean(first, second, weight)
+        found.append([value, *tape.gradient(value, [first, second])])
+    for ours, wanted in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, wanted, rtol=1e-10)
+
+
 def test_no_weight_gives_zero_and_no_gradient():
     first, second, weight = map(tf.constant, volumes(9))
     with tf.GradientTape() as tape:
