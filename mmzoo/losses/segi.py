@@ -26,7 +26,7 @@ from mmzoo.ops.compiled import compiled, recomputed
 from mmzoo.ops.filters import gaussian_kernel, gaussian_smooth, weighted_mean
 from mmzoo.ops.finite_difference import backward_gradient
 from mmzoo.ops.slabs import slab_mean
-from mmzoo.ops.smooth_gradient import smooth_gradient, smoothed_line
+from mmzoo.ops.smooth_gradient import smooth_gradient, smoothed_line, whole_line
 
 SIGMAS = (1.0, 1.5, 3.0)  # Sigma, section 3 of the paper, in voxels
 ORDERS = ("normalise-then-smooth", "smooth-then-normalise")
@@ -207,8 +207,9 @@ def _smoothed(
     if order == "normalise-then-smooth":
         edges = _compiled_edges(eps, spacing)(volume, inside)  # begin at the second row
         return gaussian_smooth(edges, along, slice(rows.start - 1, rows.stop - 1))
-    others = [tf.ones([length], volume.dtype) for length in volume.shape[2:]]
-    lines = [smoothed_line(along[0], inside, rows), *map(smoothed_line, along[1:], others)]
+    others = zip(along[1:], volume.shape[2:], strict=True)
+    lines = [smoothed_line(along[0], inside, rows)]
+    lines += [whole_line(sigma, length, volume.dtype) for sigma, length in others]
     return _per_length(smooth_gradient(volume, lines), spacing)
 
 

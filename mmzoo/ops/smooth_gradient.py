@@ -12,6 +12,7 @@ the last plane ride along: v(0) and v(n) of an axis are smoothed along the two o
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -51,6 +52,17 @@ def smoothed_line(sigma: float, inside: tf.Tensor, rows: slice = slice(1, None))
     return Line(matrix, tf.matmul(weights[:-1], tf.stack([-first, last], axis=1)))
 
 
+@functools.lru_cache(maxsize=64)
+def whole_line(sigma: float, length: int, dtype: tf.DType) -> Line:
+    """Return how a whole axis is smoothed, made once.
+
+    Made outside of any graph: a graph that holds its matrices as constants, for every slab anew,
+    takes more memory than the slabs.
+    """
+    with tf.init_scope():
+        return smoothed_line(sigma, tf.ones([length], dtype))
+
+
 def smooth_gradient(volume: tf.Tensor, lines: Sequence[Line]) -> tf.Tensor:
     """Return the one-sided differences of a volume, smoothed, zeros outside.
 
@@ -58,7 +70,7 @@ def smooth_gradient(volume: tf.Tensor, lines: Sequence[Line]) -> tf.Tensor:
 
     Args:
         volume: (batch, dim1, dim2, dim3), dims known.
-        lines: of `smoothed_line`, one an axis.
+        lines: of `smoothed_line` or `whole_line`, one an axis.
 
     Returns:
         (batch, 3, rows1, rows2, rows3), per voxel.
