@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from mmzoo.ops.filters import gaussian_smooth
 from mmzoo.ops.finite_difference import backward_gradient
-from mmzoo.ops.smooth_gradient import smooth_gradient, smoothed_line
+from mmzoo.ops.smooth_gradient import smooth_gradient, smoothed_line, whole_line
 
 
 def lines_of(volume, sigmas):
@@ -53,3 +53,14 @@ def test_rows_of_a_part_are_those_of_the_whole_volume(start):
     counted = slice(20 + max(start, 1), 20 + start + rows)  # what lies before is not asked for
     found = smooth_gradient(part, lines)[:, :, rows - (counted.stop - counted.start) :]
     np.testing.assert_allclose(found, whole[:, :, counted], atol=1e-12)
+
+
+def test_a_whole_line_is_made_once_and_serves_any_graph():
+    sigma, length = 1.5, 14
+    line = whole_line(sigma, length, tf.float64)
+    assert whole_line(sigma, length, tf.float64) is line
+    for ours, wanted in zip(line, smoothed_line(sigma, tf.ones([length], tf.float64)), strict=True):
+        np.testing.assert_array_equal(ours, wanted)
+    for _ in range(2):  # graphs of their own
+        found = tf.function(lambda: whole_line(2.5, 9, tf.float64).matrix)()
+        np.testing.assert_array_equal(found, whole_line(2.5, 9, tf.float64).matrix)
