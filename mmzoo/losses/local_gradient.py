@@ -94,9 +94,8 @@ def _compiled(window: int, absolute: bool, eps: float):
         product = tf.reduce_sum(a * b, axis=1) * scale
         return tf.abs(product) if absolute else product
 
-    return slab_mean(
-        compiled(cosine), margin=window // 2 + 1
-    )  # a difference reaches one voxel further
+    margin = window // 2 + 1  # a difference reaches one voxel further
+    return slab_mean(compiled(cosine), margin=margin)
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

@@ -61,6 +61,19 @@ def centres(shape: Sequence[int], edges_mm: np.ndarray) -> list[np.ndarray]:
     return [(np.arange(n) + 0.5) * edge / n for n, edge in zip(shape, edges_mm, strict=True)]
 
 
+def among_controls(
+    shape: Sequence[int], edges_mm: np.ndarray, counts: Sequence[int]
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return where the middles of voxels lie among control points, and the distance of these.
+
+    Returns:
+        Three lines of positions, in distances of control points from the first one, and (3,), mm.
+    """
+    spacing = edges_mm / np.array(counts)
+    lines = zip(centres(shape, edges_mm), spacing, strict=True)
+    return [points / step - 0.5 for points, step in lines], spacing
+
+
 @dataclass(frozen=True)
 class Objective:
     """What is made smallest at one level, as a function of the control points.
@@ -109,15 +122,12 @@ def make_objective(
     from mmzoo.ops.slope import warp_for_field
     from mmzoo.registration.similarity import similarity_to
 
-    spacing = edges_mm / np.array(counts)
-    lines = zip(centres(level.fixed.shape, edges_mm), spacing, strict=True)
-    positions = [points / step - 0.5 for points, step in lines]
+    positions, spacing = among_controls(level.fixed.shape, edges_mm, counts)
     matrices = [lattice_matrix(*line) for line in zip(positions, counts, strict=True)]
     moving, mask = tf.constant(level.moving[None]), tf.constant(level.mask[None])
     compare = similarity_to(settings.loss, tf.constant(level.fixed[None]), level.spacing_mm)
     offset = tf.constant(level.margin, tf.float32)
     voxel = tf.constant(level.spacing_mm, tf.float32)
-
     weight = WEIGHTS[settings.loss] if settings.weight is None else settings.weight
 
     @traced

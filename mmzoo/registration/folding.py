@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from mmzoo.metrics import jacobian_determinant
-from mmzoo.registration.deform import Lattice, Objective, centres, descend
+from mmzoo.registration.deform import Lattice, Objective, among_controls, centres, descend
 
 SMALLEST = 0.05  # determinant, at any voxel of the finest level
 WANTED = 0.2  # below it a determinant is charged for, so that few come to lie near SMALLEST
@@ -79,9 +79,7 @@ def _lack(objective: Objective, counts: Sequence[int]) -> Callable:
     from mmzoo.ops.compiled import traced
     from mmzoo.ops.lattice import lattice_determinant
 
-    spacing = objective.edges_mm / np.array(counts)
-    lines = zip(centres(objective.level.fixed.shape, objective.edges_mm), spacing, strict=True)
-    positions = [points / step - 0.5 for points, step in lines]
+    positions, spacing = among_controls(objective.level.fixed.shape, objective.edges_mm, counts)
 
     @traced
     def lack(coefficients):

@@ -93,7 +93,6 @@ def register(
     """
     settings = Settings(**options)
     watch = _Watch()
-    method = method or direct(settings)
     fixed_image, own = images.read_image(fixed, "fixed")
     moving_image, _ = images.read_image(moving, "moving")
     pair = Pair(
@@ -104,6 +103,7 @@ def register(
     )
     labels = None if label is None else images.read_labels(label, "label")[0]
     watch.lap("reading")
+    method = method or direct(settings)  # after what may be wrong with the files
     progress("rigid and affine", 0, 1)
     linear, notes = register_linear(pair, settings.initial, settings.seed)
     watch.lap("linear")
