@@ -1,8 +1,8 @@
-"""A lattice of cubic B-spline control points over a box: its field, anywhere, and its bending.
+"""A lattice of cubic B-spline control points over a box: its field, anywhere, and its energies.
 
 The field is that of `mmzoo.ops.bspline`, seen from positions instead of voxels, so that one set of
 control points gives the field on every grid that one likes: of a coarse level, a fine one, or of a
-whole image round the box. Bending energy follows from the control points alone.
+whole image round the box. Diffusion and bending energy follow from the control points alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from mmzoo.ops.filters import apply_along_axes
 
 BASIS = BSpline.basis_element([-2, -1, 0, 1, 2], extrapolate=False)
 BASES = (BASIS, BASIS.derivative(1), BASIS.derivative(2))
-# Second derivatives by axis, and how often each stands in the bending energy.
+# First and second derivatives by axis, and how often each stands in the energy made of them.
+FIRST = ((1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1))
 SECOND = ((2, 0, 0, 1), (0, 2, 0, 1), (0, 0, 2, 1), (1, 1, 0, 2), (1, 0, 1, 2), (0, 1, 1, 2))
 
 
@@ -87,6 +88,27 @@ def _determinant(a: tf.Tensor, b: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
     return a1 * (b2 * c3 - b3 * c2) + a2 * (b3 * c1 - b1 * c3) + a3 * (b1 * c2 - b2 * c1)
 
 
+def lattice_diffusion(
+    coefficients: tf.Tensor, positions: Sequence[np.ndarray], spacing: Sequence[float]
+) -> tf.Tensor:
+    """Return the diffusion energy of the field of control points, from these alone.
+
+        E = mean_x,c  u_1^2 + u_2^2 + u_3^2
+
+    the mean over the positions, the sum over the components: `mmzoo.losses.diffusion`'s terms, as
+    `lattice_bending` has those of bending.
+
+    Args:
+        coefficients: (batch, n1, n2, n3, 3), a length.
+        positions: as in `lattice_matrix`, one an axis; the mean is over their grid.
+        spacing: of the control points along each axis, in the same unit.
+
+    Returns:
+        (batch,), at least 0, no unit; 0 for a constant field.
+    """
+    return _quadratic(coefficients, positions, spacing, FIRST)
+
+
 def lattice_bending(
     coefficients: tf.Tensor, positions: Sequence[np.ndarray], spacing: Sequence[float]
 ) -> tf.Tensor:
@@ -106,12 +128,17 @@ def lattice_bending(
     Returns:
         (batch,), at least 0, in 1 / length^2; 0 for a constant field.
     """
+    return _quadratic(coefficients, positions, spacing, SECOND)
+
+
+def _quadratic(coefficients: tf.Tensor, positions, spacing, terms) -> tf.Tensor:
+    """Return the mean over the positions of squared derivatives, times how often each stands."""
     components = tf.transpose(coefficients, [0, 4, 1, 2, 3])
     grams = []  # by axis, then by derivative
     for axis in zip(positions, components.shape[2:], spacing, strict=True):
         grams.append([_gram(*axis, derivative) for derivative in range(3)])
     product = tf.zeros_like(components)
-    for *orders, times in SECOND:
+    for *orders, times in terms:
         matrices = [gram[k] for gram, k in zip(grams, orders, strict=True)]
         product += times * apply_along_axes(components, matrices)
     return tf.reduce_sum(components * product, axis=(1, 2, 3, 4)) / components.shape[1]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from threading import Thread
 
-import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.registration.deform import Lattice, Objective, Report, fit_lattice
@@ -68,13 +67,12 @@ def direct(settings: Settings) -> Method:
 
 
 def _report(box: Box, lattice: Lattice, objective: Objective) -> dict:
-    still = Lattice(np.zeros_like(lattice.coefficients), lattice.edges_mm)
     return {
         "voxels": list(box.shape),
         "resolution_mm": [round(float(step), 3) for step in box.spacing_mm],
         "control_points": list(lattice.coefficients.shape[:3]),
         "control_mm": [round(float(step), 3) for step in lattice.spacing_mm],
-        "loss_before": objective.similarity(still),
+        "loss_before": objective.rest[0],
         "loss_after": objective.similarity(lattice),
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 # Of the bending energy beside each loss, mm^2, for a field that bends little; see
-# `mmzoo.registration.deform.bending_cost` for one that bends much. SEGI's was chosen on pairs that
+# `mmzoo.registration.deform.field_cost` for one that bends much. SEGI's was chosen on pairs that
 # benchmarks/register.py does not show: phantoms of seed 100, brains of people 1 to 3. Beside one
 # weight of 160 and a field that was shrunk as a whole where it folded: mean Dice of four pairs of
 # two people's brains 0.683 and 0.704 now (ANTs SyN 0.693), of two hearts 0.877 and 0.897, of two

@@ -7,7 +7,13 @@ import tensorflow as tf
 from mmzoo.losses import bending_energy
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.ops.bspline import bspline_field, control_shape
-from mmzoo.ops.lattice import lattice_bending, lattice_determinant, lattice_field, lattice_matrix
+from mmzoo.ops.lattice import (
+    lattice_bending,
+    lattice_determinant,
+    lattice_diffusion,
+    lattice_field,
+    lattice_matrix,
+)
 
 SHAPE, SPACING = (17, 24, 13), (4.0, 5.0, 3.5)
 
@@ -41,7 +47,7 @@ def test_beyond_the_ends_values_go_on():
     np.testing.assert_allclose(matrix, [[1, 0, 0, 0], [0, 0, 0, 1]], atol=1e-12)
 
 
-def test_bending_is_that_of_the_field_by_differences():
+def test_energies_are_those_of_the_field_by_differences():
     given, length = coefficients(), np.array([2.0, 1.5, 3.0])
     fine = [np.linspace(p[0], p[-1], 12 * len(p)) for p in positions()]
     matrices = [lattice_matrix(p, n) for p, n in zip(fine, given.shape[1:4], strict=True)]
@@ -49,21 +55,24 @@ def test_bending_is_that_of_the_field_by_differences():
     control_mm = np.array(SPACING) * length
     step = np.array([p[1] - p[0] for p in fine]) * control_mm
     wanted = bending_energy(field / step, spacing=step)
-    found = lattice_bending(given, fine, control_mm)
-    np.testing.assert_allclose(found, wanted, rtol=0.02)
+    np.testing.assert_allclose(lattice_bending(given, fine, control_mm), wanted, rtol=0.02)
+    slopes = np.gradient(field[0].numpy(), *step, axis=(0, 1, 2))
+    wanted = sum((slope**2).mean() for slope in slopes)
+    np.testing.assert_allclose(lattice_diffusion(given, fine, control_mm), [wanted], rtol=0.02)
 
 
-def test_bending_of_a_constant_is_nothing_and_its_gradient_agrees_with_differences():
+@pytest.mark.parametrize("energy", [lattice_diffusion, lattice_bending])
+def test_energy_of_a_constant_is_nothing_and_its_gradient_agrees_with_differences(energy):
     constant = tf.ones_like(coefficients())
-    np.testing.assert_allclose(lattice_bending(constant, positions(), SPACING), [0], atol=1e-15)
+    np.testing.assert_allclose(energy(constant, positions(), SPACING), [0], atol=1e-15)
     given = coefficients()
     with tf.GradientTape() as tape:
         tape.watch(given)
-        value = lattice_bending(given, positions(), SPACING)
+        value = energy(given, positions(), SPACING)
     slope = tape.gradient(value, given).numpy()
     change = np.zeros(given.shape)
     change[0, 1, 2, 1, 0] = 1e-4
-    ends = [lattice_bending(given + s * change, positions(), SPACING) for s in (1, -1)]
+    ends = [energy(given + s * change, positions(), SPACING) for s in (1, -1)]
     np.testing.assert_allclose((ends[0] - ends[1]) / 2e-4, slope[0, 1, 2, 1, 0], rtol=1e-6)
 
 
