@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mmzoo.registration.deform import Lattice
-from mmzoo.registration.level import Level
+from mmzoo.registration.lattice import Lattice
+from mmzoo.registration.level import Level, margin
 
 SHAPE, COUNTS = (24, 20, 22), (6, 5, 6)
 SPACING = np.array([2.0, 2.5, 2.0])
@@ -13,8 +13,9 @@ EDGES = SPACING * SHAPE
 def level() -> Level:
     grid = np.moveaxis(np.indices(SHAPE), 0, -1) * SPACING
     blob = np.exp(-(((grid - EDGES / 2) / 14) ** 2).sum(-1)).astype(np.float32)
-    moving = np.stack([blob, np.ones_like(blob)], axis=-1)
-    return Level(blob, moving, np.ones(SHAPE, np.float32), np.zeros(3, int), SPACING)
+    wide = np.pad(blob, [(n, n) for n in margin(SPACING)])
+    moving = np.stack([wide, np.ones_like(wide)], axis=-1)
+    return Level(blob, moving, np.ones(SHAPE, np.float32), SPACING)
 
 
 def lattice(folds: bool) -> Lattice:

@@ -57,7 +57,11 @@ def register(
 ) -> None:
     """Align two images at once: without a trained model, or with one (--model)."""
     # Late, so that `mmzoo --help` does not wait for SimpleITK and TensorFlow.
+    import os
     import sys
+
+    # Keras 2 is all that is used; TensorFlow would import Keras 3 beside it, for a second or two.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
     from rich.console import Console
     from rich.progress import Progress

@@ -50,7 +50,7 @@ def draw_pair(
         _draw_row(row, plane, scene)
     _decorate(figure, axes, scene, structures, title)
     # The bare canvas needs no display and leaves pyplot's state, which callers may use, alone.
-    FigureCanvasAgg(figure).print_png(str(path))
+    FigureCanvasAgg(figure).print_png(str(path), pil_kwargs={"compress_level": 1})
 
 
 # === Layout ===

@@ -132,16 +132,25 @@ def lattice_bending(
 
 
 def _quadratic(coefficients: tf.Tensor, positions, spacing, terms) -> tf.Tensor:
-    """Return the mean over the positions of squared derivatives, times how often each stands."""
-    components = tf.transpose(coefficients, [0, 4, 1, 2, 3])
+    """Return the mean over the positions of squared derivatives, times how often each stands.
+
+    As a quadratic form c . A c, A symmetric, it has the gradient 2 A c, which is there already.
+    """
     grams = []  # by axis, then by derivative
-    for axis in zip(positions, components.shape[2:], spacing, strict=True):
+    for axis in zip(positions, coefficients.shape[1:4], spacing, strict=True):
         grams.append([_gram(*axis, derivative) for derivative in range(3)])
-    product = tf.zeros_like(components)
-    for *orders, times in terms:
-        matrices = [gram[k] for gram, k in zip(grams, orders, strict=True)]
-        product += times * apply_along_axes(components, matrices)
-    return tf.reduce_sum(components * product, axis=(1, 2, 3, 4)) / components.shape[1]
+
+    @tf.custom_gradient
+    def energy(components):
+        product = tf.zeros_like(components)
+        for *orders, times in terms:
+            matrices = [gram[k] for gram, k in zip(grams, orders, strict=True)]
+            product += times * apply_along_axes(components, matrices)
+        product /= components.shape[1]
+        value = tf.reduce_sum(components * product, axis=(1, 2, 3, 4))
+        return value, lambda upstream: 2 * upstream[:, None, None, None, None] * product
+
+    return energy(tf.transpose(coefficients, [0, 4, 1, 2, 3]))
 
 
 def _gram(position: np.ndarray, num_control: int, spacing: float, derivative: int) -> np.ndarray:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import import_module
-from threading import Thread
 
 import SimpleITK as sitk
 
-from mmzoo.registration.deform import Lattice, Objective, Report, fit_lattice
+from mmzoo.registration.deform import Report, fit_lattice
 from mmzoo.registration.folding import unfolded
 from mmzoo.registration.frame import Box, Pair, choose_box, level_shapes
+from mmzoo.registration.lattice import Lattice
 from mmzoo.registration.level import make_level
+from mmzoo.registration.objective import Objective
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.transform import lattice_displacement
 
@@ -36,28 +36,25 @@ class Deformation:
     backward: sitk.Image | None = None
 
 
-# A method takes the pair, the linear stage's transform and a function to report progress to. One
-# that asks a network has the same shape.
-Method = Callable[[Pair, sitk.Transform, Report], Deformation]
+# A method takes the pair, a function that waits for the linear stage's transform, and one to report
+# progress to. One that asks a network has the same shape.
+Method = Callable[[Pair, Callable[[], sitk.Transform], Report], Deformation]
 
 
 def direct(settings: Settings) -> Method:
     """Return the method that moves control points down the slope of a loss."""
     if settings.field == "none":
         return lambda pair, linear, report: Deformation(None)
-    # TensorFlow takes seconds to import: meanwhile the linear stage goes on.
-    ahead = Thread(target=import_module, args=("mmzoo.losses",))
-    ahead.start()
 
-    def method(pair: Pair, linear: sitk.Transform, report: Report) -> Deformation:
-        ahead.join()
+    def method(pair: Pair, linear: Callable[[], sitk.Transform], report: Report) -> Deformation:
         box = choose_box(pair, settings.resolution_mm, settings.max_voxels)
-        shapes = level_shapes(box)
-        levels = []
-        for done, shape in enumerate(shapes):
-            report("images", done, len(shapes))
-            levels.append(make_level(pair, linear, box, shape))
-        fitted, objective = fit_lattice(levels, settings, report)
+        fitted, objective = fit_lattice(
+            level_shapes(box),
+            box.edges_mm,
+            lambda shape: make_level(pair, linear(), box, shape),
+            settings,
+            report,
+        )
         lattice, guard = unfolded(fitted, objective)
         displacement = lattice_displacement(lattice, pair.fixed, box, box.spacing_mm)
         found = _report(box, lattice, objective) | guard

@@ -9,7 +9,9 @@ from functools import partial
 import numpy as np
 
 from mmzoo.metrics import jacobian_determinant
-from mmzoo.registration.deform import Lattice, Objective, among_controls, centres, descend
+from mmzoo.registration.deform import descend
+from mmzoo.registration.lattice import Lattice, among_controls, centres
+from mmzoo.registration.objective import Objective
 
 SMALLEST = 0.05  # determinant, at any voxel of the finest level
 WANTED = 0.2  # below it a determinant is charged for, so that few come to lie near SMALLEST

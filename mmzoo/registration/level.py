@@ -21,17 +21,23 @@ class Level:
     Attributes:
         fixed: (dim1, dim2, dim3) float32 in [0, 1].
         moving: (m_dim1, m_dim2, m_dim3, 2) float32: the image, carried by the linear stage and
-            known beyond the box, and the weight of each voxel.
+            known beyond the box (see `margin`), and the weight of each voxel.
         mask: (dim1, dim2, dim3) float32, weight of each voxel of the fixed image.
-        margin: (3,), voxels by which `moving` reaches beyond `fixed` on each side.
         spacing_mm: (3,), of both.
     """
 
     fixed: np.ndarray
     moving: np.ndarray
     mask: np.ndarray
-    margin: np.ndarray
     spacing_mm: np.ndarray
+
+
+def blank_level(shape, edges_mm: np.ndarray) -> Level:
+    """Return a level of a box that shows nothing: what is known before the linear stage."""
+    spacing = edges_mm / shape
+    still = np.zeros(shape, np.float32)
+    moving = np.zeros((*(np.asarray(shape) + 2 * margin(spacing)), 2), np.float32)
+    return Level(still, moving, still, spacing)
 
 
 def make_level(pair: Pair, linear: sitk.Transform, box: Box, shape) -> Level:
@@ -48,16 +54,21 @@ def make_level(pair: Pair, linear: sitk.Transform, box: Box, shape) -> Level:
     """
     spacing = box.edges_mm / shape
     small = pair.reduced(float(spacing.min()))
-    margin = np.ceil(REACH_MM / spacing).astype(int)
-    grid, wide = box.grid(pair.fixed, shape), box.grid(pair.fixed, shape, margin)
+    beyond = margin(spacing)
+    grid, wide = box.grid(pair.fixed, shape), box.grid(pair.fixed, shape, beyond)
     still = sitk.Transform(3, sitk.sitkIdentity)
     mask = _weight(small.fixed, small.fixed_mask, grid, still)
     weight = _weight(small.moving, small.moving_mask, wide, linear)
-    inner = tuple(slice(m, m + n) for m, n in zip(margin, shape, strict=True))
+    inner = tuple(slice(m, m + n) for m, n in zip(beyond, shape, strict=True))
     moving = _carry(small.moving, wide, linear)
     moving = _scaled("moving", moving, weight[inner] * mask > 0.5, inner)
     fixed = _scaled("fixed", _carry(small.fixed, grid, still), mask > 0.5)
-    return Level(fixed, np.stack([moving, weight], axis=-1), mask, margin, spacing)
+    return Level(fixed, np.stack([moving, weight], axis=-1), mask, spacing)
+
+
+def margin(spacing_mm: np.ndarray) -> np.ndarray:
+    """Return by how many voxels `Level.moving` reaches beyond `fixed` on each side, (3,)."""
+    return np.ceil(REACH_MM / spacing_mm).astype(int)
 
 
 def _carry(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:

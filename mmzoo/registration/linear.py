@@ -175,6 +175,9 @@ def _method(pair: Pair, resolution_mm: float, seed: int) -> sitk.ImageRegistrati
 
 def _cost(pair: Pair, transform: sitk.Transform, seed: int) -> float:
     method = _method(pair, COARSE_MM, seed)
+    # The gradients of whole images, which the value does not need, are most of the time.
+    method.MetricUseFixedImageGradientFilterOff()
+    method.MetricUseMovingImageGradientFilterOff()
     method.SetInitialTransform(transform)
     try:
         return method.MetricEvaluate(pair.fixed, pair.moving)

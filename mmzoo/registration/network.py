@@ -11,7 +11,6 @@ from scipy.ndimage import map_coordinates
 
 from mmzoo.data import geometry
 from mmzoo.metrics import jacobian_determinant
-from mmzoo.registration.deform import Report
 from mmzoo.registration.direct import Deformation, Method
 from mmzoo.registration.frame import Box, Pair
 from mmzoo.registration.transform import displacement_image, field_grid
@@ -52,7 +51,8 @@ def network(predicts: Predicts, refine: int = 0) -> Method:
         refine: steps of instance optimisation, 0 for none.
     """
 
-    def method(pair: Pair, linear: sitk.Transform, report: Report) -> Deformation:
+    def method(pair: Pair, linear_stage: Callable[[], sitk.Transform], report) -> Deformation:
+        linear = linear_stage()
         box = box_of(pair, linear, predicts.image_size)
         grid = box.grid(pair.fixed, box.shape)
         still = sitk.Transform(3, sitk.sitkIdentity)

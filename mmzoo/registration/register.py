@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -103,11 +104,14 @@ def register(
     )
     labels = None if label is None else images.read_labels(label, "label")[0]
     watch.lap("reading")
-    method = method or direct(settings)  # after what may be wrong with the files
+    method = method or direct(settings)
     progress("rigid and affine", 0, 1)
-    linear, notes = register_linear(pair, settings.initial, settings.seed)
-    watch.lap("linear")
-    found = method(pair, linear, progress)
+    # TensorFlow takes seconds to import and to compile: meanwhile the linear stage goes on.
+    with ThreadPoolExecutor(1) as beside:
+        stage = beside.submit(register_linear, pair, settings.initial, settings.seed)
+        stage.add_done_callback(lambda _: watch.lap("linear"))
+        found = method(pair, lambda: stage.result()[0], progress)
+    linear, notes = stage.result()
     watch.lap("field")
     transform = composite(linear, found.displacement)
     warped = warp(moving_image, fixed_image, transform, sitk.sitkLinear)

@@ -22,7 +22,7 @@ class Settings:
         field: "bspline", "dense" (control points at every voxel) or "none".
         weight: of the bending energy, mm^2: it multiplies squared second derivatives, 1/mm^2, less
             where the field bends much, and with them a share of the diffusion energy
-            (`mmzoo.registration.deform.field_cost`); None for what suits the loss.
+            (`mmzoo.registration.objective.field_cost`); None for what suits the loss.
         control_mm: distance of control points of the B-spline, mm; the finest level's, and at least
             three of its voxels.
         resolution_mm: voxel size at which the images are compared; never finer than the fixed

@@ -6,10 +6,10 @@ TensorFlow is imported when a loss is asked for, so that names can be checked wi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 # Of the bending energy beside each loss, mm^2, for a field that bends little; see
-# `mmzoo.registration.deform.field_cost` for one that bends much. SEGI's was chosen on pairs that
+# `mmzoo.registration.objective.field_cost` for one that bends much. SEGI's was chosen on pairs that
 # benchmarks/register.py does not show: phantoms of seed 100, brains of people 1 to 3. Beside one
 # weight of 160 and a field that was shrunk as a whole where it folded: mean Dice of four pairs of
 # two people's brains 0.683 and 0.704 now (ANTs SyN 0.693), of two hearts 0.877 and 0.897, of two
@@ -40,28 +40,34 @@ SIGMAS, EPS, ORDER = (1.0, 1.5, 3.0), 0.1, "smooth-then-normalise"
 # as it has with control points 6 mm apart and half the bending (0.528).
 MI_SHARE = 0.3
 
-Compare = Callable[[Any, Any], Any]
+
+class Similarity(NamedTuple):
+    """How alike a fixed volume and a warped one are, the smaller the more, in two steps.
+
+    Attributes:
+        prepare: from the fixed volume (1, dim1, dim2, dim3), tensor in [0, 1], to what is to be
+            known of it, worked out once.
+        compare: from that, the warped volume and a mask, of the same shape, to a scalar;
+            differentiable with respect to the warped one.
+    """
+
+    prepare: Callable[[Any], Any]
+    compare: Callable[[Any, Any, Any], Any]
 
 
-def similarity_to(name: str, fixed, spacing) -> Compare:
-    """Return the loss of a fixed volume against a warped one, as a function of (warped, mask).
+def similarity(name: str, spacing) -> Similarity:
+    """Return a loss as a registration minimises it.
 
     Args:
         name: of a loss, a key of `WEIGHTS`.
-        fixed: (1, dim1, dim2, dim3), tensor, in [0, 1].
         spacing: three numbers, the shape of a voxel.
-
-    Returns:
-        A function of two tensors of the same shape, differentiable with respect to the first; its
-        value is a scalar.
     """
     from mmzoo import losses
 
     if name == "segi":
-        return _segi_to(fixed, spacing)
+        return _segi(spacing)
     if name == "segi-mi":
-        edges, values = (similarity_to(part, fixed, spacing) for part in ("segi", "mi"))
-        return lambda warped, mask: edges(warped, mask) + MI_SHARE * values(warped, mask)
+        return _sum_of(_segi(spacing), MI_SHARE, similarity("mi", spacing))
     plain: dict[str, Callable] = {
         "mi": losses.mi,
         "nmi": lambda *volumes: losses.nmi(*volumes, num_bins=32, sigma=0.5 / 31),
@@ -69,18 +75,26 @@ def similarity_to(name: str, fixed, spacing) -> Compare:
         "local-correlation": losses.local_correlation,
         "local-gradient": lambda *volumes: losses.local_gradient(*volumes, eps=0.25),
     }
-    return lambda warped, mask: plain[name](fixed, warped, mask)[0]
+    return Similarity(lambda fixed: fixed, lambda *volumes: plain[name](*volumes)[0])
 
 
-def _segi_to(fixed, spacing) -> Compare:
-    """Work out the fixed image's half of SEGI once."""
+def _segi(spacing) -> Similarity:
     from mmzoo.losses.segi import segi_distance, segi_features
 
     lengths = [step / min(spacing) for step in spacing]
-    settings = (SIGMAS, ORDER, EPS, lengths, True)
-    mine = segi_features(fixed, *settings)
 
-    def compare(warped, mask):
-        return segi_distance(mine, segi_features(warped, *settings), mask)[0]
+    def features(volume):
+        return segi_features(volume, SIGMAS, ORDER, EPS, lengths, relative=True)
 
-    return compare
+    return Similarity(
+        features, lambda mine, warped, mask: segi_distance(mine, features(warped), mask)[0]
+    )
+
+
+def _sum_of(first: Similarity, share: float, second: Similarity) -> Similarity:
+    def compare(prepared, warped, mask):
+        return first.compare(prepared[0], warped, mask) + share * second.compare(
+            prepared[1], warped, mask
+        )
+
+    return Similarity(lambda fixed: (first.prepare(fixed), second.prepare(fixed)), compare)

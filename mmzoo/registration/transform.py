@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.registration.deform import Lattice
 from mmzoo.registration.frame import Box
+from mmzoo.registration.lattice import Lattice
 
 BEYOND = 2  # voxels that the field reaches beyond the fixed image
 

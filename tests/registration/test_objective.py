@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers_lattice import COUNTS, EDGES, lattice, level
+from helpers_lattice import COUNTS, EDGES, SHAPE, lattice, level
 
-from mmzoo.registration.deform import LEAST, LONG_MM, MUCH, field_cost, make_objective
+from mmzoo.registration.objective import LEAST, LONG_MM, MUCH, compiled_objective, field_cost
 from mmzoo.registration.settings import Settings
 
 
@@ -52,7 +52,7 @@ def test_the_objective_s_gradient_agrees_with_differences_and_coarse_levels_char
     given = tf.constant(lattice(folds=False).coefficients[None])
     costs = []
     for lenient in (True, False):
-        objective = make_objective(level(), COUNTS, EDGES, settings, lenient)
+        objective = compiled_objective(SHAPE, EDGES, COUNTS, settings, lenient)(level())
         costs.append(float(objective.at(given)[1]))
         loss, gradient = objective.slope(given)
         step = 0.02 * np.random.default_rng(2).normal(size=given.shape).astype(np.float32)
