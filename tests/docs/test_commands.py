@@ -1,14 +1,17 @@
 """Every command and every program in the documentation runs, at smoke scale.
 
 The `bash` blocks of a page run in order, in one empty folder; what would take long is made small
-by the table below. Blocks of another kind (`sh`, `text`) are for reading.
+by the table below. Pages that begin alike go on from what the first of them has made. Blocks of
+another kind (`sh`, `text`) are for reading.
 """
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
@@ -32,8 +35,15 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path) -> list[str]:
-    lines = "".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+    text = "".join(blocks(page, "bash")).replace("\\\n", " ")
+    for long, short in SMALLER.items():
+        text = text.replace(long, short)
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
+
+
+def beginnings(page: Path) -> list[tuple[str, ...]]:
+    """Return what has been run of a page after each of its commands."""
+    return [tuple(commands(page)[: n + 1]) for n in range(len(commands(page)))]
 
 
 def make_own_images(folder: Path) -> None:
@@ -46,19 +56,30 @@ def make_own_images(folder: Path) -> None:
     )
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> dict[tuple[str, ...], Path]:
+    """Folders as they are after commands with which several pages begin."""
+    begun = Counter(beginning for page in PAGES for beginning in beginnings(page))
+    keep = tmp_path_factory.mktemp("made")
+    return {each: keep / str(n) for n, (each, times) in enumerate(begun.items()) if times > 1}
+
+
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.name)
-def test_commands_of_a_page_run_in_order(page, tmp_path):
+def test_commands_of_a_page_run_in_order(page, tmp_path, made):
     make_own_images(tmp_path)
     if page.name == "evaluate.md":
         make_prediction(tmp_path)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for command in commands(page):
-        for long, short in SMALLER.items():
-            command = command.replace(long, short)
+    for step in beginnings(page):
+        if step in made and made[step].exists():
+            shutil.copytree(made[step], tmp_path, dirs_exist_ok=True)
+            continue
         run = subprocess.run(
-            shlex.split(command), cwd=tmp_path, env=environment, capture_output=True, text=True
+            shlex.split(step[-1]), cwd=tmp_path, env=environment, capture_output=True, text=True
         )
-        assert run.returncode == 0, f"{command}\n{run.stdout[-2000:]}\n{run.stderr[-2000:]}"
+        assert run.returncode == 0, f"{step[-1]}\n{run.stdout[-2000:]}\n{run.stderr[-2000:]}"
+        if step in made:
+            shutil.copytree(tmp_path, made[step])
 
 
 def make_prediction(folder: Path) -> None:
