@@ -169,7 +169,7 @@ def settings() -> dict:
     ours = Ours()
     return {
         "mmzoo register": f"mmzoo {mmzoo.__version__}, all defaults: {ours.loss}, {ours.initial}, "
-        f"{ours.field}, control points {ours.control_mm:g} mm apart, bending {WEIGHTS[ours.loss]:g}"
+        f"{ours.field}, control points {ours.control_mm:g} mm apart, weight {WEIGHTS[ours.loss]:g}"
         f" mm^2, at most {ours.max_voxels:,} voxels, {ours.steps[0]} and {ours.steps[1]} steps",
         "affine": "the rigid and affine stage of mmzoo register alone; the others start from it",
         "ANTs SyN": f"ANTsPy {version('antspyx')}, {SYN}, the rest its defaults",

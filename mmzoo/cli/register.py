@@ -25,7 +25,7 @@ def register(
     field: Annotated[str, typer.Option(help="bspline, dense or none.")] = "bspline",
     weight: Annotated[
         float | None,
-        typer.Option(help="Of the bending energy, mm^2: larger is smoother [default: the loss's]."),
+        typer.Option(help="Of the field's energies, mm^2: more is smoother [default: the loss's]."),
     ] = None,
     control: Annotated[
         float | None, typer.Option(help="Distance of the B-spline's control points, mm.")
