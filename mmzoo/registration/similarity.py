@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 # Of the bending energy beside each loss, mm^2, for a field that bends little; see
 # `mmzoo.registration.objective.field_cost` for one that bends much. SEGI's was chosen on pairs that
-# benchmarks/register.py does not show: phantoms of seed 100, brains of people 1 to 3. Beside one
-# weight of 160 and a field that was shrunk as a whole where it folded: mean Dice of four pairs of
-# two people's brains 0.683 and 0.704 now (ANTs SyN 0.693), of two hearts 0.877 and 0.897, of two
-# abdomens 0.750 and 0.765; TRE of one person's brain 0.54 and 0.52 mm, of two breasts 0.95 and
-# 0.93, of two cine hearts 2.51 and 2.27, of two brain phantoms 0.84 and 0.84, but of two spines
-# 0.77 and 0.89. A lower weight for all, 80, has brains at 0.693 and spines at 1.04. The others have
-# about SEGI's range (NMI half of it) and were not chosen further.
+# benchmarks/register.py does not show: phantoms of seed 100, brains of people 1 to 3. Before
+# diffusion was charged too, beside one weight of 160 and a field that was shrunk as a whole where
+# it folded: mean Dice of four pairs of two people's brains 0.683 and with it 0.704 (ANTs SyN
+# 0.693), of two hearts 0.877 and 0.897, of two abdomens 0.750 and 0.765; TRE of one person's brain
+# 0.54 and 0.52 mm, of two breasts 0.95 and 0.93, of two cine hearts 2.51 and 2.27, of two brain
+# phantoms 0.84 and 0.84, but of two spines 0.77 and 0.89. A lower weight for all, 80, has brains at
+# 0.693 and spines at 1.04. The others have about SEGI's range (NMI half of it) and were not chosen
+# further.
 WEIGHTS = {
     "segi-mi": 200.0,
     "segi": 200.0,
