@@ -8,7 +8,9 @@ import tempfile
 
 @contextlib.contextmanager
 def quiet():
-    """Hold back what is written to the error stream; let it out if the block fails.
+    """Hold back what is written to the error stream; let it out if the block crashes.
+
+    A ValueError or an OSError is a mistake of the user, whose message is to stand alone.
 
     TensorFlow logs its build from C++ before any log level counts, so the file descriptor itself
     is turned away.
@@ -18,6 +20,8 @@ def quiet():
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except (ValueError, OSError):
+            raise
         except BaseException:
             held.seek(0)
             os.write(kept, held.read())

@@ -110,6 +110,8 @@ def register(
     with ThreadPoolExecutor(1) as beside:
         stage = beside.submit(register_linear, pair, settings.initial, settings.seed)
         stage.add_done_callback(lambda _: watch.lap("linear"))
+        if settings.initial == "none":
+            stage.result()  # takes no time, and headers that lie apart are said before the rest
         found = method(pair, lambda: stage.result()[0], progress)
     linear, notes = stage.result()
     watch.lap("field")
