@@ -64,6 +64,21 @@ class Box:
         )
 
 
+def shown(image: sitk.Image, mask: sitk.Image | None, grid: sitk.Image, transform) -> sitk.Image:
+    """Return 1 where an image, or its mask, shows something of a grid, else 0.
+
+    Args:
+        image: on its own grid; only where it lies counts.
+        mask: on the same grid, or None for all of it.
+        grid: image whose voxels are asked for.
+        transform: takes points of the grid to the image.
+    """
+    if mask is None:
+        mask = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
+        mask.CopyInformation(image)
+    return sitk.Resample(mask, grid, transform, sitk.sitkNearestNeighbor, 0.0)
+
+
 def reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:
     """Return an image whose voxels are means of blocks, none longer than a spacing."""
     factors = np.maximum(1, np.floor(spacing_mm / np.array(image.GetSpacing()) + 1e-6))

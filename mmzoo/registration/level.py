@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.data import geometry
-from mmzoo.registration.frame import Box, Pair
+from mmzoo.registration.frame import Box, Pair, shown
 
 REACH_MM = 16.0  # by which the moving image is known beyond the box
 PERCENTILES = (0.5, 99.5)
@@ -57,8 +57,8 @@ def make_level(pair: Pair, linear: sitk.Transform, box: Box, shape) -> Level:
     beyond = margin(spacing)
     grid, wide = box.grid(pair.fixed, shape), box.grid(pair.fixed, shape, beyond)
     still = sitk.Transform(3, sitk.sitkIdentity)
-    mask = _weight(small.fixed, small.fixed_mask, grid, still)
-    weight = _weight(small.moving, small.moving_mask, wide, linear)
+    mask = _array(shown(small.fixed, small.fixed_mask, grid, still)).astype(np.float32)
+    weight = _array(shown(small.moving, small.moving_mask, wide, linear)).astype(np.float32)
     inner = tuple(slice(m, m + n) for m, n in zip(beyond, shape, strict=True))
     moving = _carry(small.moving, wide, linear)
     moving = _scaled("moving", moving, weight[inner] * mask > 0.5, inner)
@@ -76,16 +76,6 @@ def _carry(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> np
     smooth = geometry.antialiased(image, grid)
     found = sitk.Resample(smooth, grid, transform, sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
     return _array(found)
-
-
-def _weight(image: sitk.Image, mask, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:
-    """Return 1 where the image, or its mask, is known on a grid, else 0."""
-    known = mask
-    if known is None:
-        known = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
-        known.CopyInformation(image)
-    nearest = sitk.Resample(known, grid, transform, sitk.sitkNearestNeighbor, 0.0)
-    return _array(nearest).astype(np.float32)
 
 
 def _scaled(name: str, image: np.ndarray, counts: np.ndarray, inner=...) -> np.ndarray:

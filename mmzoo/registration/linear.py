@@ -19,7 +19,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.evaluation.affine import as_affine, one_thread
-from mmzoo.registration.frame import Pair
+from mmzoo.registration.frame import Pair, shown
 
 COARSE_MM, FINE_MM = 6.0, 3.0
 SAMPLES = {COARSE_MM: 8_000, FINE_MM: 20_000}
@@ -97,12 +97,7 @@ def share_known(pair: Pair, transform: sitk.Transform) -> float:
         pair: the images; with a mask of the moving one, into that.
         transform: takes points of the fixed image to the moving one.
     """
-    known = pair.moving_mask
-    if known is None:
-        known = sitk.Image(pair.moving.GetSize(), sitk.sitkUInt8) + 1
-        known.CopyInformation(pair.moving)
-    carried = sitk.Resample(known, pair.fixed, transform, sitk.sitkNearestNeighbor, 0)
-    values = sitk.GetArrayViewFromImage(carried)
+    values = sitk.GetArrayFromImage(shown(pair.moving, pair.moving_mask, pair.fixed, transform))
     if pair.fixed_mask is None:
         return float(values.mean())
     return float(values[sitk.GetArrayViewFromImage(pair.fixed_mask) > 0].mean())

@@ -15,7 +15,7 @@ from mmzoo.registration import images
 from mmzoo.registration.deform import Report
 from mmzoo.registration.direct import Method, direct
 from mmzoo.registration.doubts import doubts
-from mmzoo.registration.frame import Pair
+from mmzoo.registration.frame import Pair, shown
 from mmzoo.registration.linear import overlaps, register_linear
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.transform import (
@@ -201,14 +201,12 @@ def _similarities(pair: Pair, linear: sitk.Transform, transform: sitk.Transform)
         Its values, None where nothing is known, and the share of the fixed image that is; by stage.
     """
     small = pair.reduced(3.0)
-    ones = sitk.Image(small.moving.GetSize(), sitk.sitkUInt8) + 1
-    ones.CopyInformation(small.moving)
     stages = {"before": sitk.Transform(3, sitk.sitkIdentity), "linear": linear, "after": transform}
     fixed = sitk.GetArrayViewFromImage(small.fixed)
     values: dict[str, float | None] = {}
     shares: dict[str, float] = {}
     for name, stage in stages.items():
-        known = sitk.GetArrayFromImage(warp(ones, small.fixed, stage, None)) > 0
+        known = sitk.GetArrayFromImage(shown(small.moving, None, small.fixed, stage)) > 0
         warped = sitk.GetArrayFromImage(warp(small.moving, small.fixed, stage, sitk.sitkLinear))
         shares[name] = round(float(known.mean()), 4)
         value = normalised_mutual_information(fixed[known], warped[known]) if known.any() else None
