@@ -1,7 +1,10 @@
 """MMRegNet from phantom to table through the unmodified commands, with the zoo's configurations."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nibabel as nib
@@ -53,6 +56,14 @@ def test_the_same_seed_gives_the_same_table_twice(folder, finished):
     pd.testing.assert_frame_equal(*(t.drop(columns="seconds") for t in tables), check_exact=True)
 
 
+def test_another_seed_gives_another_table(folder, finished):
+    (folder / "seed.yaml").write_text("train: {seed: 1}\n")
+    run(folder, *TRAIN, "seed.yaml", "-l", "three")
+    other = predict(folder, "three", 1)
+    fields = [nib.load(run / "test/pair_0/ddf.nii.gz").get_fdata() for run in (finished, other)]
+    assert np.abs(fields[0] - fields[1]).max() > 1e-4
+
+
 def test_prediction_holds_both_fields_and_both_warped_images_where_they_belong(folder, finished):
     pair = finished / "test" / "pair_0"
     fixed = nib.load(pair / "fixed_image.nii.gz").affine
@@ -75,6 +86,23 @@ def test_evaluation_leaves_tables_and_a_picture(finished):
     assert any(name.endswith(".png") for name in names)
     summary = (finished / "evaluation" / "summary.md").read_text()
     assert "left ventricle cavity" in summary and "bidirectional-ddf" in summary
+
+
+def test_a_killed_training_goes_on_from_its_last_checkpoint_with_the_same_command(folder):
+    (folder / "long.yaml").write_text("train: {epochs: 4, steps_per_epoch: 40}\n")
+    command = [*TRAIN, "long.yaml", "-l", "killed"]
+    process = start(folder, *command)
+    first = folder / "logs" / "killed" / "save" / "ckpt-1.index"
+    deadline = time.time() + 240
+    while not first.exists() and process.poll() is None and time.time() < deadline:
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert first.exists() and not first.with_name("ckpt-4.index").exists()
+    run(folder, *command)
+    log = (folder / "log.txt").read_text().rpartition("Log directory")[2]
+    assert "epoch 4/4" in log and "epoch 1/4" not in log
+    assert first.with_name("ckpt-4.index").exists()
 
 
 def test_a_users_script_trains_the_zoos_losses_in_deepregs_own_methods(folder):

@@ -34,7 +34,7 @@ def fit_lattice(
     field costs are together never worse than without a field.
 
     Args:
-        shapes: of the levels, coarse to fine; at least one.
+        shapes: of the levels, coarse to fine.
         edges_mm: (3,), of the box.
         level_of: from a shape to the images on it; asked while that shape compiles.
         settings: of the loss and the field.
@@ -42,7 +42,12 @@ def fit_lattice(
 
     Returns:
         The control points, and what was made smallest at the finest level.
+
+    Raises:
+        ValueError: no level.
     """
+    if not len(shapes):
+        raise ValueError("`shapes` must hold at least one level, got none.")
     coarser = range(len(shapes) - 1, -1, -1)
     counts = [
         _counts(edges_mm / shape, far, edges_mm, settings)

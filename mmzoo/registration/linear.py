@@ -170,7 +170,7 @@ def _method(pair: Pair, resolution_mm: float, seed: int) -> sitk.ImageRegistrati
 
 def _cost(pair: Pair, transform: sitk.Transform, seed: int) -> float:
     method = _method(pair, COARSE_MM, seed)
-    # The gradients of whole images, which the value does not need, are most of the time.
+    # The value does not need the gradients of whole images, which take up to half of the time.
     method.MetricUseFixedImageGradientFilterOff()
     method.MetricUseMovingImageGradientFilterOff()
     method.SetInitialTransform(transform)

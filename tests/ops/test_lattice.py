@@ -74,6 +74,13 @@ def test_energy_of_a_constant_is_nothing_and_its_gradient_agrees_with_difference
     change[0, 1, 2, 1, 0] = 1e-4
     ends = [energy(given + s * change, positions(), SPACING) for s in (1, -1)]
     np.testing.assert_allclose((ends[0] - ends[1]) / 2e-4, slope[0, 1, 2, 1, 0], rtol=1e-6)
+    batch, weights = tf.concat([2 * given, given], axis=0), tf.constant([1.0, 3.0], tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(batch)
+        total = tf.reduce_sum(weights * energy(batch, positions(), SPACING))
+    np.testing.assert_allclose(total, 7 * value[0])
+    both = tape.gradient(total, batch)
+    np.testing.assert_allclose(both, [2 * slope[0], 3 * slope[0]], rtol=1e-9, atol=1e-12)
 
 
 def test_determinant_is_that_of_the_field_by_differences_and_its_gradient_too():

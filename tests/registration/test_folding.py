@@ -57,3 +57,8 @@ def test_similarity_and_bending_are_never_worse_than_without_a_field():
         for each in (found.coefficients, np.zeros_like(found.coefficients))
     ]
     assert losses[0] <= losses[1] == pytest.approx(objective.rest[0])
+
+
+def test_no_level_is_an_error():
+    with pytest.raises(ValueError, match="at least one level"):
+        fit_lattice([], EDGES, lambda shape: level(), Settings())

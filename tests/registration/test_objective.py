@@ -5,6 +5,8 @@ import pytest
 import tensorflow as tf
 from helpers_lattice import COUNTS, EDGES, SHAPE, lattice, level
 
+from mmzoo.ops.lattice import lattice_bending, lattice_diffusion
+from mmzoo.registration.lattice import among_controls
 from mmzoo.registration.objective import LEAST, LONG_MM, MUCH, compiled_objective, field_cost
 from mmzoo.registration.settings import Settings
 
@@ -50,14 +52,15 @@ def test_a_wave_of_2_pi_times_long_mm_costs_the_same_by_diffusion_and_bending():
 def test_the_objective_s_gradient_agrees_with_differences_and_coarse_levels_charge_in_full():
     settings = Settings(loss="ncc", weight=50.0)
     given = tf.constant(lattice(folds=False).coefficients[None])
-    costs = []
+    where = among_controls(SHAPE, EDGES, COUNTS)
+    energies = [energy(given, *where)[0] for energy in (lattice_diffusion, lattice_bending)]
     for lenient in (True, False):
         objective = compiled_objective(SHAPE, EDGES, COUNTS, settings, lenient)(level())
-        costs.append(float(objective.at(given)[1]))
+        cost = float(field_cost(*energies, 50.0, lenient))
+        assert float(objective.at(given)[1]) == pytest.approx(cost, rel=1e-5)
         loss, gradient = objective.slope(given)
         step = 0.02 * np.random.default_rng(2).normal(size=given.shape).astype(np.float32)
         ahead, behind = (objective.slope(given + s * step)[0] for s in (1, -1))
         wanted = float(tf.reduce_sum(gradient * step))
         assert loss == pytest.approx((ahead + behind) / 2, abs=1e-2)
         assert (ahead - behind) / 2 == pytest.approx(wanted, rel=0.03)
-    assert costs[0] < costs[1]
