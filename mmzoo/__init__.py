@@ -13,7 +13,7 @@ LAZY = {
 }
 ROOMS = ("layers", "losses", "metrics", "models", "networks")
 FORMER = ("backbones", "host", "translators")  # until 0.2, each with a warning that names the new
-__all__ = [*LAZY, *ROOMS]
+__all__ = sorted([*LAZY, *ROOMS])  # noqa: PLE0605  (no name is bound before it is asked for)
 
 
 def __getattr__(name: str):
@@ -28,5 +28,5 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    """List the public names: what `LAZY` and `ROOMS` name, and the version."""
+    """Return the names of the API, for completion and `dir(mmzoo)`."""
     return sorted([*__all__, "__version__"])
