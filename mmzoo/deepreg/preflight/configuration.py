@@ -10,6 +10,7 @@ from mmzoo.checks import check_choice
 from mmzoo.deepreg.preflight.data import IMAGES, MODES
 from mmzoo.errors import PreflightError
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 def check_names(config: dict) -> None:
     """Raise PreflightError where a method, network, loss or optimizer is not known.
@@ -130,7 +131,7 @@ def _parameters(cls) -> list[str]:
         names += [
             name
             for name, parameter in own.items()
-            if name != "self" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            if name != "self" and parameter.kind in NAMED
         ]
         if own and inspect.Parameter.VAR_KEYWORD not in kinds:
             return list(dict.fromkeys(names))
