@@ -37,7 +37,7 @@ class FunctionLoss(keras.losses.Loss):
         """
         super().__init__(reduction=self.reduction, name=self.name or type(self).__name__)
         if "spacing" in self.settings:
-            self.spacing = per_axis(self.spacing)
+            self.__dict__.update(spacing=per_axis(self.settings["spacing"]))
         self.check_settings()
 
     def check_settings(self) -> None:
