@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.ndimage import gaussian_filter
-from speed import laptop, limits, measure, page, plot, runs, targets
-from speed.pieces import PIECES
-from speed.results import Results, collect
-from speed.steps import ALONE, OLD
+
+from benchmarks.speed import laptop, limits, measure, page, plot, runs, targets
+from benchmarks.speed.pieces import PIECES
+from benchmarks.speed.results import Results, collect
+from benchmarks.speed.steps import ALONE, OLD
 
 MACHINE = {"copied_bytes_s": 10e9, "multiply_adds_s": 100e9}
 BIG = (96, 96, 96)
