@@ -85,6 +85,14 @@ def check_same_shape(name_a: str, a, name_b: str, b) -> None:
         )
 
 
+def check_one_channel(name: str, volume) -> None:
+    """Raise ValueError where (batch, dim1, dim2, dim3, channels) has more channels than one."""
+    if len(volume.shape) == 5 and volume.shape[4] != 1:
+        raise ValueError(
+            f"`{name}` must have one channel, got {volume.shape[4]}; give one volume at a time."
+        )
+
+
 def check_ddf(name: str, ddf) -> None:
     """Raise ValueError unless the tensor looks like (batch, dim1, dim2, dim3, 3)."""
     if len(ddf.shape) != 5 or ddf.shape[-1] != 3:

@@ -1,10 +1,10 @@
-"""Squared local cross-correlation: how linear the relation of two volumes is around each voxel.
+"""Squared local cross-correlation: how linear the relation of two images is around each voxel.
 
 Source: Balakrishnan et al. 2019 (VoxelMorph), as Deform-GAN (Zhang et al. 2020, Eq. 5) pairs it
 with the local gradient: between an image and the translation of the other into its modality.
-DeepReg's `lncc` is its sibling. Differs from it and from the authors' code: windows end at the
-border of the volume, where theirs count zeros beyond it as voxels, an edge of both images; a
-constant window gives 0, where `lncc` takes two constant ones for a perfect match.
+Differs from DeepReg's `lncc` and from the authors' code: windows are cut off at the border of the
+image (theirs count zeros outside, which add an edge to both images); a window of constant intensity
+gives 0 (`lncc` counts two of them as a perfect match).
 """
 
 from __future__ import annotations

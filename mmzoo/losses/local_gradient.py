@@ -1,11 +1,11 @@
 """Local gradient: similarity of the gradient directions of neighbourhoods.
 
-Why it works between modalities: it compares where edges point; a sum over a neighbourhood lets
-noise cancel out before the directions are taken, and contrast may be reversed.
+Compares the directions of edges after summing gradients over a window, which averages out noise.
+The absolute cosine allows reversed contrast, as between modalities.
 
 Source: Deform-GAN (Zhang et al. 2020), Eq. 1-3. Authors' code: Lauraxy/Multi_Modal_Registration,
 which fixes what the print leaves open: Eq. 2's square of epsilon is 1, the cosine of Eq. 3 is
-absolute. Differs from both: the name is of a loss, so the printed similarity has a minus here.
+absolute. Differs from both: the similarity is negated, as a loss.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def local_gradient(
     absolute: bool = True,
     eps: float = EPS,
 ) -> tf.Tensor:
-    """Return the local gradient distance of two volumes, the smaller the more alike.
+    """Return the local gradient dissimilarity of two images (lower is better).
 
         V_I(x) = sum of grad I over window^3 voxels around x    (Eq. 1)
         n_I(x) = V_I(x) / sqrt(|V_I(x)|^2 + eps)                (Eq. 2)

@@ -1,8 +1,8 @@
 """Spatially encoded gradient information (SEGI): similarity of smoothed gradient directions.
 
-Why it works between modalities: it compares where edges point and not how strong they are, over
-several neighbourhood sizes so that noise averages out; with the absolute cosine an edge matches
-its counterpart also where the contrast is reversed, as between CT and MR.
+Compares the directions of edges and not their strength, at several scales of smoothing, which
+averages out noise. With the absolute cosine an edge matches its counterpart also where contrast is
+reversed, as between CT and MR.
 
 Source: Ding et al. 2021, MMRegNet, Eq. 4-8. Authors' code: NanYoMy/mmregnet.
 Differs from the paper (each is an option): the absolute value of the cosine is the default, as in
@@ -45,7 +45,7 @@ def segi(
     eps: float = 1e-5,
     spacing: Spacing = 1.0,
 ) -> tf.Tensor:
-    """Return the SEGI distance of two volumes, the smaller the more alike.
+    """Return the SEGI dissimilarity of two images (lower is better).
 
         G_I = grad I / |grad I|                     (Eq. 4)
         SG_I^s = Gaussian(s) * G_I                  (Eq. 5)
@@ -145,8 +145,7 @@ def segi_features(
 ) -> list[tf.Tensor]:
     """Return SG_I of Eq. 5, of length one, for each sigma.
 
-    For whoever compares one volume with many: `segi` of two volumes is `segi_distance` of their
-    features.
+    For comparing one image with many: `segi` of two images is `segi_distance` of their features.
 
     Args:
         volume: (batch, dim1, dim2, dim3).
