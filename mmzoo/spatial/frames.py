@@ -1,0 +1,50 @@
+"""Frames of space: ITK and DICOM count mm towards left, posterior, superior (LPS), NIfTI RAS.
+
+This is the one place that turns one into the other, and a linear ITK transform into a matrix.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import SimpleITK as sitk
+
+FRAMES = {"lps": np.array([1.0, 1.0, 1.0]), "ras": np.array([-1.0, -1.0, 1.0])}
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
+
+
+def change_frame(motion: np.ndarray) -> np.ndarray:
+    """Return a (4, 4) motion of LPS mm as one of RAS mm, or the other way round."""
+    return RAS_TO_LPS @ motion @ RAS_TO_LPS
+
+
+def ras_affine(image: sitk.Image) -> np.ndarray:
+    """Return voxel index to RAS mm, (4, 4), as NIfTI has it."""
+    affine = np.eye(4)
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    affine[:3, :3] = direction * np.array(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return RAS_TO_LPS @ affine
+
+
+def set_ras_affine(image: sitk.Image, affine: np.ndarray) -> None:
+    """Place an image: voxel index to RAS mm, (4, 4); ``spacing`` is the length of its columns."""
+    affine = RAS_TO_LPS @ affine
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(affine[:3, 3].tolist())
+
+
+def matrix_of(linear: sitk.Transform) -> np.ndarray:
+    """Return a linear transform as (4, 4), LPS mm."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = linear.TransformPoint((0.0, 0.0, 0.0))
+    for axis in range(3):
+        matrix[:3, axis] = np.array(linear.TransformPoint(np.eye(3)[axis].tolist()))
+    matrix[:3, :3] -= matrix[:3, 3:]
+    return matrix
+
+
+def transform_of(matrix: np.ndarray) -> sitk.AffineTransform:
+    """Return the ITK transform of a (4, 4) matrix, LPS mm."""
+    return sitk.AffineTransform(matrix[:3, :3].ravel().tolist(), matrix[:3, 3].tolist())
