@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from nibabel.affines import voxel_sizes
 
 from mmzoo.evaluation.errors import PredictionError
@@ -131,7 +132,7 @@ def _read_volume(path: Path, *, rank: int, finite: bool = True) -> tuple[np.ndar
     try:
         image = nib.load(path)
         volume = np.asarray(image.dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
         raise PredictionError(
             f"`{path}` must be a NIfTI file, but cannot be read ({error}); predict again."
         ) from error

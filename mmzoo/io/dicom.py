@@ -1,9 +1,9 @@
 """DICOM as one volume: what a folder holds, and where its slices lie by their own positions.
 
 pydicom reads the headers of all frames; SimpleITK (GDCM) decodes the pixels of single-frame files,
-whatever their compression, and pydicom those of multi-frame files. A stack is what has one series,
-one orientation and one place a slice: time points and echoes of a series are stacks of their own.
-Distances between slices are those of their positions along the normal of their plane, never a tag's.
+whatever their compression, pydicom those of multi-frame files. A stack is slices of one series and
+one orientation, each at a place of its own: time points and echoes are stacks of their own.
+Distances between slices are those of their positions along their normal, never a tag's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -35,6 +36,10 @@ TIMES = (
     "AcquisitionDateTime",
     "ContentTime",
     "ImageType",
+)
+OF_FRAMES = (
+    *("FrameContentSequence", "MREchoSequence", "MRDiffusionSequence"),
+    *("CardiacSynchronizationSequence", "MRImageFrameTypeSequence"),
 )
 TAGS = [
     *("SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality"),
@@ -97,10 +102,17 @@ class Stack:
     frames: tuple[Frame, ...]
     time: str = ""
 
+    @property
+    def is_volume(self) -> bool:
+        """Whether it is more than a single slice or a scout."""
+        return len(self.frames) > 1 and not self.frames[0].localizer
+
     def __str__(self) -> str:
         first = self.frames[0]
         columns, rows = first.size
-        said = f"series {first.number} {first.title}, {len(self.frames)} slices of {columns} x {rows}"
+        said = (
+            f"series {first.number} {first.title}, {len(self.frames)} slices of {columns} x {rows}"
+        )
         scout = ", localizer" if first.localizer else ""
         return f"{said}{', ' + self.time if self.time else ''}{scout}, UID {first.series}"
 
@@ -168,7 +180,9 @@ def read_folder(folder: Path, series: str = "") -> Volume:
     """
     files = dicom_files(folder)
     if not files:
-        raise ValueError(f"{folder} must hold the slices of a DICOM series: no DICOM file is in it.")
+        raise ValueError(
+            f"{folder} must hold the slices of a DICOM series: no DICOM file is in it."
+        )
     return read_one(find_stacks(files), folder, series)
 
 
@@ -191,14 +205,14 @@ def _choose(folder: Path, stacks: list[Stack], series: str) -> tuple[Stack, list
         if len(by_uid) == 1:
             return by_uid[0], []
         raise ValueError(f"{folder} has no one series {series!r}; there are:\n{listed}")
-    volumes = [s for s in stacks if len(s.frames) > 1 and not s.frames[0].localizer]
+    volumes = [stack for stack in stacks if stack.is_volume]
     if len(volumes) == 1:
         return volumes[0], [stack for stack in stacks if stack is not volumes[0]]
     if not volumes and len(stacks) == 1 and len(stacks[0].frames) > 1:
         return stacks[0], []
     raise ValueError(
-        f"{folder} must hold the slices of one DICOM series, got {len(volumes)} series:\n{listed}\n"
-        f"Choose by the number or the UID: --series 1 (or --fixed-series, --moving-series), or name "
+        f"{folder} must hold the slices of one DICOM series, got {len(volumes)}:\n{listed}\n"
+        f"Choose by number or UID: --series 1 (register: --fixed-series, --moving-series), or name "
         f"it behind the folder: {folder}#1"
     )
 
@@ -248,8 +262,8 @@ def _by_time(frames: list[Frame]) -> list[Stack]:
             keys = sorted(groups, key=lambda key: (_number(key), key))
             return [Stack(_ordered(groups[key]), f"{tag} {key}") for key in keys]
     raise ValueError(
-        f"{frames[0].file.parent}: series {frames[0].number} {frames[0].title} has several slices at "
-        "one place that nothing tells apart (time, echo, b-value); is it copied twice? Put the "
+        f"{frames[0].file.parent}: series {frames[0].number} {frames[0].title} has several slices "
+        "at one place that nothing tells apart (time, echo, b-value); is it copied twice? Put the "
         "slices of one volume into a folder of its own."
     )
 
@@ -293,7 +307,8 @@ def _frames(file: Path) -> list[Frame]:
         )
     if groups is None:
         return [_frame(file, None, data, data)]
-    shared = (data.get("SharedFunctionalGroupsSequence") or [None])[0]
+    common = data.get("SharedFunctionalGroupsSequence")
+    shared = common[0] if common else None
     return [_frame(file, k, data, group, shared) for k, group in enumerate(groups)]
 
 
@@ -305,7 +320,7 @@ def _frame(file: Path, index: int | None, data, group, shared=None) -> Frame:
 
 
 def _checked_frame(file: Path, index: int | None, data, group, shared) -> Frame:
-    def find(sequence: str, tag: str):
+    def find(sequence: str, tag: str) -> Any:
         for part in (group, shared) if index is not None else (data,):
             items = part.get(sequence) if index is not None and part is not None else None
             if index is None or items:
@@ -369,11 +384,7 @@ def _times(data, group, index: int | None) -> dict[str, str]:
     """Return by tag what may tell a frame from another at its place."""
     parts = [data]
     if index is not None:
-        names = ("FrameContentSequence", "MREchoSequence", "MRDiffusionSequence")
-        names += ("CardiacSynchronizationSequence", "MRImageFrameTypeSequence")
-        parts = [items[0] for name in names if (items := group.get(name))]
-        # The dimension that is not the place, if nothing else says it.
-        parts += [data]
+        parts = [items[0] for name in OF_FRAMES if (items := group.get(name))] + parts
     found: dict[str, str] = {}
     for part in parts:
         for tag in TIMES:
@@ -394,7 +405,9 @@ def read_stack(stack: Stack, where: Path) -> Volume:
     """
     frames = stack.frames
     if len(frames) < 2:
-        raise ValueError(f"{where} must hold two slices or more of a DICOM series, got one: {stack}.")
+        raise ValueError(
+            f"{where} must hold two slices or more of a DICOM series, got one: {stack}."
+        )
     normal = frames[0].normal
     steps = np.diff([frame.position for frame in frames], axis=0)
     gaps = steps @ normal
@@ -462,7 +475,7 @@ def _wider(image: sitk.Image, shift: np.ndarray) -> sitk.Image:
 
 @same_locale()
 def _values(frames: tuple[Frame, ...]) -> np.ndarray:
-    """Return the values of frames, (slices, rows, columns) float32, each rescaled by its own tags."""
+    """Return values of frames, (slices, rows, columns) float32, each rescaled by its own tags."""
     files: dict[Path, np.ndarray] = {}
     slices = []
     for frame in frames:
@@ -502,5 +515,3 @@ def _decoded_frames(file: Path) -> np.ndarray:
             '`pip install "pylibjpeg[all]"` adds it.'
         ) from error
     return values if values.ndim == 3 else values[None]
-
-

@@ -19,11 +19,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError, SpatialImage
 
 from mmzoo.checks import check_image_values
 from mmzoo.io import dicom, nifti
 from mmzoo.io.atomic import whole_file
-from mmzoo.spatial.frames import ras_affine, set_ras_affine
+from mmzoo.spatial.frames import ras_affine, set_ras_affine, shear_degrees
 
 # A path, a SimpleITK or nibabel image, or (array, spacing in mm or affine of RAS mm).
 Source = str | Path | sitk.Image | Any
@@ -31,6 +33,11 @@ Source = str | Path | sitk.Image | Any
 SUFFIXES = (".nii.gz", ".nii", ".mgz", ".mgh", ".mha", ".mhd", ".nrrd", ".nhdr", ".hdr")
 BY_NIBABEL = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr", ".img", ".hdr.gz", ".img.gz")
 IN_TWO = (".hdr", ".img", ".mhd", ".nhdr", ".raw")
+# What nibabel raises for files cut short, of another kind, or not allowed to be read.
+BROKEN = (
+    *(OSError, EOFError, ValueError, TypeError, zlib.error),
+    *(ImageFileError, HeaderDataError),
+)
 APART_VOXELS = 0.5  # corners further apart than this: two grids do not belong together
 MOST_EXACT = {np.dtype(np.float32): 2**24, np.dtype(np.float64): 2**53}
 
@@ -72,8 +79,9 @@ def read(source: Source, name: str = "", *, series: bool = False) -> Loaded:
     frames, notes, title = _read(source, name)
     if len(frames) > 1 and not series:
         raise ValueError(
-            f"{title} must be one 3-D volume of at least 2 voxels along each axis, got "
-            f"{len(frames)} of them; cut time frames or channels into images of their own."
+            f"{title} must be one 3-D volume of at least 2 voxels along each axis, got size "
+            f"{(*frames[0].GetSize(), len(frames))}; cut time frames or channels into images of "
+            "their own."
         )
     for frame in frames:
         check_volume(frame, title)
@@ -186,14 +194,14 @@ def _whole(values: np.ndarray, title: str) -> np.ndarray:
     if values.dtype.kind == "f":
         if not np.all(values == np.round(values)):  # NaN is not equal to itself
             raise ValueError(
-                f"{title} must be a label map of whole numbers, got values in between or NaN; is it "
-                "an image, or probabilities? Threshold those first."
+                f"{title} must be a label map of whole numbers, got values in between or NaN; is "
+                "it an image, or probabilities? Threshold those first."
             )
         most = MOST_EXACT.get(values.dtype, 2**11)
         if np.abs(values).max() > most:
             raise ValueError(
-                f"{title} has label values up to {np.abs(values).max():.0f} as {values.dtype}, which "
-                f"cannot tell whole numbers above {most} apart; save it as integers."
+                f"{title} has label values up to {np.abs(values).max():.0f} as {values.dtype}, "
+                f"which cannot tell whole numbers above {most} apart; save it as integers."
             )
         values = values.astype(np.int64)
     low, high = int(values.min()), int(values.max())
@@ -218,9 +226,7 @@ def check_volume(image: sitk.Image, what: str) -> None:
     if "complex" in image.GetPixelIDTypeAsString():
         raise ValueError(f"{what} must hold real numbers, got complex ones; take the magnitude.")
     axes = np.array(image.GetDirection()).reshape(3, 3)
-    worst = float(np.abs(axes.T @ axes - np.eye(3)).max())
-    if not worst < nifti.NO_SHEAR:
-        degrees = np.degrees(np.arcsin(min(worst, 1.0)))
+    if degrees := shear_degrees(axes):
         raise ValueError(
             f"{what} must have axes at right angles to each other, but they are sheared by "
             f"{degrees:.3g} degrees: {axes.round(4).tolist()}; resample it without shear, or mend "
@@ -239,7 +245,7 @@ def _read(source: Source, name: str) -> tuple[list[sitk.Image], list[str], str]:
         return _split(source), [], title
     if isinstance(source, (str, Path)):
         return _read_path(*_selected(Path(source).expanduser()))
-    if isinstance(source, nib.spatialimages.SpatialImage):
+    if isinstance(source, SpatialImage):
         return *_from_nibabel(source, title, ""), title
     if isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], np.ndarray):
         return [from_array(*source)], [], title
@@ -328,8 +334,7 @@ def _by_nibabel(path: Path, choice: str) -> tuple[list[sitk.Image], list[str]]:
     """Read by nibabel: ITK turns NaN into zero and fills up a file cut short, unsaid."""
     try:
         source = nib.load(path)
-    # What the library raises for files cut short, of another kind, or not allowed to be read.
-    except (OSError, EOFError, zlib.error, ValueError, TypeError, nib.filebasedimages.ImageFileError) as error:
+    except BROKEN as error:
         raise _unreadable(path, error) from error
     return _from_nibabel(source, str(path), choice)
 
@@ -338,19 +343,21 @@ def _from_nibabel(source, title: str, choice: str) -> tuple[list[sitk.Image], li
     shape = source.shape
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
-    if len(shape) not in (3, 4) or min(shape[:3]) < 2 or source.get_data_dtype().kind not in "iufb":
+    kind = source.get_data_dtype()
+    if len(shape) not in (3, 4) or min(shape[:3]) < 2 or kind.kind not in "iufb":
         raise ValueError(
-            f"{title} must be one 3-D volume of at least 2 voxels along each axis, got size {shape} "
-            f"of {source.get_data_dtype()}; cut time frames or channels into images of their own, "
+            f"{title} must be one 3-D volume of at least 2 voxels along each axis, got size "
+            f"{shape} of {kind}; cut time frames or channels into images of their own, "
             "and colours or complex numbers to one number a voxel."
         )
     if isinstance(source.header, nib.freesurfer.mghformat.MGHHeader):
-        affine, notes = np.asarray(source.affine, float), []
+        affine: np.ndarray = np.asarray(source.affine, float)
+        notes: list[str] = []
     else:
         affine, notes = nifti.place(source.header, title, choice)
     try:
         values = np.asarray(source.dataobj).reshape(shape)
-    except (OSError, EOFError, zlib.error, ValueError, nib.spatialimages.HeaderDataError) as error:
+    except BROKEN as error:
         raise _unreadable(title, error) from error
     parts = [values] if values.ndim == 3 else list(np.moveaxis(values, -1, 0))
     return [_to_itk(part, affine) for part in parts], notes

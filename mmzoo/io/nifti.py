@@ -20,14 +20,14 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from mmzoo.checks import check_choice
-from mmzoo.spatial.frames import RAS_TO_LPS
+from mmzoo.spatial.frames import RAS_TO_LPS, shear_degrees
 
 FORMS = ("sform", "qform")
 UNITS_MM = {"meter": 1000.0, "micron": 0.001}  # others, "unknown" among them, count as mm
-SAME = 1e-4  # mm and cosines: forms that differ less are one
-NO_SHEAR = 1.3e-4  # largest cosine between axes that ITK takes for a right angle
+SAME = 1e-4  # cosines, and the header's unit: forms that differ less are one
 TOLD = 0.01  # of a voxel: forms that lie further apart are named
 
 
@@ -52,8 +52,7 @@ class Form:
     @property
     def shear_degrees(self) -> float:
         """How far the axes are from right angles; 0 where ITK takes them for such."""
-        worst = float(np.abs(self.axes.T @ self.axes - np.eye(3)).max())
-        return 0.0 if worst < NO_SHEAR else float(np.degrees(np.arcsin(min(worst, 1.0))))
+        return shear_degrees(self.axes)
 
     def place(self, steps_mm: np.ndarray) -> np.ndarray:
         """Return voxel index to RAS mm, (4, 4), with voxels of a given size."""
@@ -80,6 +79,12 @@ def place(header, path: object, geometry: str = "") -> tuple[np.ndarray, list[st
     """
     sizes, unit = _sizes(header, path)
     forms = _forms(header, unit)
+    broken = [n for n in FORMS if _is_nifti(header) and header[f"{n}_code"] and n not in forms]
+    if broken and geometry not in forms:
+        raise ValueError(
+            f"{path} has a {broken[0]} of numbers that place nothing (NaN, zero axes, or a quaternion "
+            f"longer than 1); mend its header" + _choice(list(forms.values()))
+        )
     if geometry:
         check_choice("geometry", geometry, FORMS)
         if geometry not in forms:
@@ -87,12 +92,13 @@ def place(header, path: object, geometry: str = "") -> tuple[np.ndarray, list[st
         chosen = forms[geometry]
         sizes = chosen.steps_mm
     else:
-        chosen = _chosen(forms)
+        chosen = _chosen(forms, unit)
     if chosen.shear_degrees:
         raise ValueError(
-            f"{path} must have axes at right angles to each other, but its {chosen.name} is sheared "
-            f"by {chosen.shear_degrees:.3g} degrees: {chosen.place(sizes)[:3].round(4).tolist()}; "
-            "resample it without shear, or mend its header."
+            f"{path} must have axes at right angles to each other, but its {chosen.name} is "
+            f"sheared by {chosen.shear_degrees:.3g} degrees: "
+            f"{chosen.place(sizes)[:3].round(4).tolist()}; resample it without shear, or mend its "
+            "header."
         )
     notes = [] if geometry else _disagreements(forms, chosen, sizes, header, path)
     if unit != 1:
@@ -125,11 +131,7 @@ def _forms(header, unit: float) -> dict[str, Form]:
     if not _is_nifti(header):
         return {}
     found = {}
-    for name in FORMS:
-        try:
-            affine = getattr(header, f"get_{name}")()
-        except (ValueError, nib.spatialimages.HeaderDataError):  # a quaternion that is none
-            continue
+    for name, affine in (("sform", header.get_sform()), ("qform", _qform(header))):
         affine = np.asarray(affine, float)
         affine[:3] *= unit
         steps = np.linalg.norm(affine[:3, :3], axis=0)
@@ -139,22 +141,37 @@ def _forms(header, unit: float) -> dict[str, Form]:
     return found
 
 
-def _chosen(forms: dict[str, Form]) -> Form:
+def _qform(header) -> np.ndarray:
+    """Return the qform, (4, 4), as nifti1.h computes it; NaN where its quaternion is none.
+
+    nibabel rounds differently near half a turn, by a thousandth of a radian.
+    """
+    turn = np.array([header[f"quatern_{name}"] for name in "bcd"], float)
+    rest = 1 - float(turn @ turn)
+    if not rest > -1e-3:
+        return np.full((4, 4), np.nan)
+    axes = Rotation.from_quat([*turn, np.sqrt(rest) if rest > 1e-7 else 0.0]).as_matrix()
+    sizes = np.abs(np.array(header["pixdim"][1:4], float))
+    affine = np.eye(4)
+    affine[:3, :3] = axes * sizes * [1, 1, -1 if header["pixdim"][0] < 0 else 1]
+    affine[:3, 3] = [header[f"qoffset_{name}"] for name in "xyz"]
+    return affine
+
+
+def _chosen(forms: dict[str, Form], unit: float) -> Form:
     """Return the form that counts in ITK."""
-    sform, qform = (
-        forms[name] if name in forms and forms[name].code else None for name in FORMS
-    )
+    sform, qform = (forms[name] if name in forms and forms[name].code else None for name in FORMS)
     if sform and (not qform or not sform.shear_degrees):
-        if not qform or sform.code == 1 or _same(sform, qform):
+        if not qform or sform.code == 1 or _same(sform, qform, unit):
             return sform
     if qform:
         return qform
     return Form("position", 0, RAS_TO_LPS[:3, :3], np.ones(3), np.zeros(3))
 
 
-def _same(first: Form, second: Form) -> bool:
-    gaps = first.place(np.ones(3)) - second.place(np.ones(3))
-    return bool(np.abs(gaps).max() < SAME)
+def _same(first: Form, second: Form, unit: float) -> bool:
+    axes = np.abs(first.axes - second.axes).max()
+    return bool(max(axes, np.abs(first.origin_mm - second.origin_mm).max() / unit) < SAME)
 
 
 def _disagreements(forms, chosen: Form, sizes, header, path) -> list[str]:
@@ -174,8 +191,8 @@ def _disagreements(forms, chosen: Form, sizes, header, path) -> list[str]:
             shear = f", sheared by {other.shear_degrees:.3g} degrees" if other.shear_degrees else ""
             notes.append(
                 f"{path}: {chosen.name} and {other.name} lie up to {gap:.3g} mm apart; the "
-                f"{chosen.name} counts, as in ITK (origin {_short(chosen.origin_mm)}, RAS), not the "
-                f"{other.name} (origin {_short(other.origin_mm)}{shear})" + _choice([other])
+                f"{chosen.name} counts, as in ITK (origin {_short(chosen.origin_mm)}, RAS), not "
+                f"the {other.name} (origin {_short(other.origin_mm)}{shear})" + _choice([other])
             )
     for form in forms.values():
         if form.code and np.abs(form.steps_mm / sizes - 1).max() > TOLD:

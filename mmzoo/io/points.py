@@ -138,11 +138,8 @@ def _number(path: Path, line: str, cell: str) -> float:
 def _read_fcsv(path: Path, text: str):
     """Slicer's older markups: lines that begin with # say the frame and the columns."""
     lines = text.splitlines()
-    said = dict(
-        (part.strip() for part in line.lstrip("# ").split("=", 1))
-        for line in lines
-        if line.startswith("#") and "=" in line
-    )
+    heads = [line.lstrip("# ").partition("=") for line in lines if line.startswith("#")]
+    said = {name.strip(): value.strip() for name, _, value in heads}
     frame = {"0": "ras", "1": "lps"}.get(said.get("CoordinateSystem", ""), "")
     frame = frame or said.get("CoordinateSystem", "").lower()
     names = [name.strip() for name in said.get("columns", "").split(",")]

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 FRAMES = {"lps": np.array([1.0, 1.0, 1.0]), "ras": np.array([-1.0, -1.0, 1.0])}
+RIGHT_ANGLE = 1e-4
 RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
 
 
@@ -33,6 +34,18 @@ def set_ras_affine(image: sitk.Image, affine: np.ndarray) -> None:
     image.SetSpacing(spacing.tolist())
     image.SetDirection((affine[:3, :3] / spacing).ravel().tolist())
     image.SetOrigin(affine[:3, 3].tolist())
+
+
+def shear_degrees(axes: np.ndarray) -> float:
+    """Return how far axes are from right angles; 0 where ITK's NIfTI reader takes them for such.
+
+    Args:
+        axes: (3, 3), unit columns.
+    """
+    if np.abs(axes @ axes.T - np.eye(3)).max() < RIGHT_ANGLE:
+        return 0.0
+    worst = np.abs(axes.T @ axes - np.eye(3)).max()
+    return float(np.degrees(np.arcsin(min(worst, 1.0))))
 
 
 def matrix_of(linear: sitk.Transform) -> np.ndarray:
