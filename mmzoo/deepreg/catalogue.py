@@ -49,7 +49,7 @@ def _registered_by_deepreg(decorator: str) -> Iterator[tuple[str, str]]:
             continue
         for node in (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)):
             for call in node.decorator_list:
-                if ast.unparse(call).startswith(f"REGISTRY.{decorator}("):
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == f"REGISTRY.{decorator}":
                     (name,) = [*call.args, *(keyword.value for keyword in call.keywords)]
                     yield ast.literal_eval(name), _first_line(ast.get_docstring(node))
 
