@@ -324,7 +324,7 @@ def _checked_frame(file: Path, index: int | None, data, group, shared) -> Frame:
         for part in (group, shared) if index is not None else (data,):
             items = part.get(sequence) if index is not None and part is not None else None
             if index is None or items:
-                value = (part if index is None else items[0]).get(tag)
+                value = (items[0] if items else part).get(tag)
                 if value is not None:
                     return value
         return None
@@ -416,14 +416,20 @@ def read_stack(stack: Stack, where: Path) -> Volume:
             f"the slices in {where} must lie evenly on each other, got distances from "
             f"{gaps.min():.2f} to {gaps.max():.2f} mm; is a slice missing?"
         )
+    drift = steps - np.outer(gaps, normal)
+    stray = np.linalg.norm(drift - drift.mean(axis=0), axis=1)
+    if stray.max() > UNEVEN * gaps.mean():
+        raise ValueError(
+            f"the slices in {where} must lie on each other along a line, but one is shifted within "
+            f"its plane by {stray.max():.2f} mm against the others."
+        )
     image = sitk.GetImageFromArray(_values(frames))
     image.SetSpacing((*frames[0].spacing_mm, float(gaps.mean())))
     image.SetDirection(np.column_stack([frames[0].axes, normal]).ravel().tolist())
     image.SetOrigin(frames[0].position.tolist())
     notes = _notes(stack, float(gaps.mean()), where)
-    drift = steps - np.outer(gaps, normal)
     if np.linalg.norm(drift.sum(axis=0)) > DRIFT_MM:
-        image, said = _straightened(image, drift, float(gaps.mean()), where)
+        image, said = _straightened(image, drift.mean(axis=0), float(gaps.mean()), where)
         notes.append(said)
     return Volume(image, notes, frames)
 
@@ -436,22 +442,15 @@ def _notes(stack: Stack, gap: float, where: Path) -> list[str]:
 
 
 def _straightened(image: sitk.Image, drift: np.ndarray, gap: float, where: Path):
-    """Return a stack whose slices drift within their planes on a grid at right angles."""
-    mean = drift.mean(axis=0)
-    if np.abs(drift - mean).max() > UNEVEN * gap:
-        raise ValueError(
-            f"the slices in {where} must lie on each other along a line, but their positions shift "
-            f"within their planes by {np.linalg.norm(drift, axis=1).min():.2f} to "
-            f"{np.linalg.norm(drift, axis=1).max():.2f} mm from one to the next."
-        )
-    degrees = float(np.degrees(np.arctan2(np.linalg.norm(mean), gap)))
+    """Return a stack, each slice of which drifts within its plane, on a grid at right angles."""
+    degrees = float(np.degrees(np.arctan2(np.linalg.norm(drift), gap)))
     normal = np.array(image.GetDirection()).reshape(3, 3)[:, 2]
     # A point at height h above the first slice is read where a stack without drift has it.
     shear = sitk.AffineTransform(3)
     shear.SetCenter(image.GetOrigin())
-    shear.SetMatrix((np.eye(3) - np.outer(mean, normal) / gap).ravel().tolist())
+    shear.SetMatrix((np.eye(3) - np.outer(drift, normal) / gap).ravel().tolist())
     lowest = float(sitk.GetArrayViewFromImage(image).min())
-    grid = _wider(image, mean * (image.GetSize()[2] - 1))
+    grid = _wider(image, drift * (image.GetSize()[2] - 1))
     upright = sitk.Resample(image, grid, shear, sitk.sitkLinear, lowest)
     return upright, (
         f"{where}: gantry tilt of {degrees:.1f} degrees, undone by shifting slices within their "

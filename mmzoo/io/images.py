@@ -10,7 +10,6 @@ A source may name more than a path: `FOLDER#2` the second stack of a DICOM folde
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,13 +18,12 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError, SpatialImage
+from nibabel.spatialimages import SpatialImage
 
 from mmzoo.checks import check_image_values
 from mmzoo.io import dicom, nifti
 from mmzoo.io.atomic import whole_file
-from mmzoo.spatial.frames import ras_affine, set_ras_affine, shear_degrees
+from mmzoo.spatial.frames import apart_voxels, ras_affine, set_ras_affine, shear_degrees
 
 # A path, a SimpleITK or nibabel image, or (array, spacing in mm or affine of RAS mm).
 Source = str | Path | sitk.Image | Any
@@ -33,12 +31,6 @@ Source = str | Path | sitk.Image | Any
 SUFFIXES = (".nii.gz", ".nii", ".mgz", ".mgh", ".mha", ".mhd", ".nrrd", ".nhdr", ".hdr")
 BY_NIBABEL = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr", ".img", ".hdr.gz", ".img.gz")
 IN_TWO = (".hdr", ".img", ".mhd", ".nhdr", ".raw")
-# What nibabel raises for files cut short, of another kind, or not allowed to be read.
-BROKEN = (
-    *(OSError, EOFError, ValueError, TypeError, zlib.error),
-    *(ImageFileError, HeaderDataError),
-)
-APART_VOXELS = 0.5  # corners further apart than this: two grids do not belong together
 MOST_EXACT = {np.dtype(np.float32): 2**24, np.dtype(np.float64): 2**53}
 
 
@@ -147,8 +139,11 @@ def put_on(labels: Loaded, image: Loaded) -> Loaded:
     Raises:
         ValueError: if the two differ in size, or lie more than half a voxel apart.
     """
-    gap = apart_voxels(image.image, labels.image)
-    if gap > APART_VOXELS:
+    gap = np.inf
+    if image.image.GetSize() == labels.image.GetSize():
+        grids = ras_affine(image.image), ras_affine(labels.image)
+        gap = apart_voxels(*grids, image.image.GetSize())
+    if gap > nifti.APART_VOXELS:
         raise ValueError(
             f"{labels.title} does not lie on its image {image.title}: {_grids(labels, image)}; was "
             "one of the two resampled, its header lost, or are they mixed up?"
@@ -159,17 +154,6 @@ def put_on(labels: Loaded, image: Loaded) -> Loaded:
     if gap > 1e-2:
         notes.append(f"{labels.title}: header is off by {gap:.2g} voxels: the image's counts")
     return replace(labels, image=same, axes=image.axes, notes=notes)
-
-
-def apart_voxels(image: sitk.Image, other: sitk.Image) -> float:
-    """Return how far apart two grids put one corner at most, in voxels; inf for other sizes."""
-    size = np.array(image.GetSize())
-    if tuple(size) != other.GetSize():
-        return np.inf
-    ends = [(np.array(corner) * (size - 1)).tolist() for corner in np.ndindex(2, 2, 2)]
-    points = [other.TransformIndexToPhysicalPoint(end) for end in ends]
-    found = [image.TransformPhysicalPointToContinuousIndex(point) for point in points]
-    return float(np.abs(np.subtract(found, ends)).max())
 
 
 def _grids(labels: Loaded, image: Loaded) -> str:
@@ -334,7 +318,7 @@ def _by_nibabel(path: Path, choice: str) -> tuple[list[sitk.Image], list[str]]:
     """Read by nibabel: ITK turns NaN into zero and fills up a file cut short, unsaid."""
     try:
         source = nib.load(path)
-    except BROKEN as error:
+    except nifti.BROKEN as error:
         raise _unreadable(path, error) from error
     return _from_nibabel(source, str(path), choice)
 
@@ -357,7 +341,7 @@ def _from_nibabel(source, title: str, choice: str) -> tuple[list[sitk.Image], li
         affine, notes = nifti.place(source.header, title, choice)
     try:
         values = np.asarray(source.dataobj).reshape(shape)
-    except BROKEN as error:
+    except nifti.BROKEN as error:
         raise _unreadable(title, error) from error
     parts = [values] if values.ndim == 3 else list(np.moveaxis(values, -1, 0))
     return [_to_itk(part, affine) for part in parts], notes

@@ -15,16 +15,25 @@ Each disagreement is put into words. `test_nifti.py` holds the rule against Simp
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 from scipy.spatial.transform import Rotation
 
 from mmzoo.checks import check_choice
 from mmzoo.spatial.frames import RAS_TO_LPS, shear_degrees
 
+# What nibabel raises for files cut short, of another kind, or not allowed to be read.
+BROKEN = (
+    *(OSError, EOFError, ValueError, TypeError, zlib.error),
+    *(ImageFileError, HeaderDataError),
+)
+APART_VOXELS = 0.5  # corners further apart than this: two grids do not belong together
 FORMS = ("sform", "qform")
 UNITS_MM = {"meter": 1000.0, "micron": 0.001}  # others, "unknown" among them, count as mm
 SAME = 1e-4  # cosines, and the header's unit: forms that differ less are one
@@ -82,8 +91,8 @@ def place(header, path: object, geometry: str = "") -> tuple[np.ndarray, list[st
     broken = [n for n in FORMS if _is_nifti(header) and header[f"{n}_code"] and n not in forms]
     if broken and geometry not in forms:
         raise ValueError(
-            f"{path} has a {broken[0]} of numbers that place nothing (NaN, zero axes, or a quaternion "
-            f"longer than 1); mend its header" + _choice(list(forms.values()))
+            f"{path} has a {broken[0]} of numbers that place nothing (NaN, zero axes, or a "
+            "quaternion longer than 1); mend its header" + _choice(list(forms.values()))
         )
     if geometry:
         check_choice("geometry", geometry, FORMS)
@@ -218,6 +227,23 @@ def _choice(forms: list[Form]) -> str:
 
 def _short(values) -> tuple[float, ...]:
     return tuple(float(f"{value:.5g}") for value in values)
+
+
+def read_array(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of a NIfTI file as they are stored, float32, and where they lie.
+
+    Returns:
+        The array, and voxel index to RAS mm, (4, 4), by the rule of ``place``.
+
+    Raises:
+        ValueError: it cannot be read; says why.
+    """
+    try:
+        image = nib.load(path)
+        values = np.asarray(image.dataobj, dtype=np.float32)
+    except BROKEN as error:
+        raise ValueError(f"{path} cannot be read as NIfTI: {error}") from error
+    return values, place(image.header, path)[0]
 
 
 def make_nifti(values: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:

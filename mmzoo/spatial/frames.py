@@ -36,6 +36,20 @@ def set_ras_affine(image: sitk.Image, affine: np.ndarray) -> None:
     image.SetOrigin(affine[:3, 3].tolist())
 
 
+def apart_voxels(affine: np.ndarray, other: np.ndarray, shape) -> float:
+    """Return how far apart two grids of one shape put a corner at most, in voxels of the first.
+
+    Args:
+        affine: (4, 4), voxel index to mm.
+        other: likewise.
+        shape: of both.
+    """
+    ends = np.array([[*corner, 1.0] for corner in np.ndindex(2, 2, 2)])
+    corners = (ends * [*(np.array(shape[:3]) - 1.0), 1.0]).T
+    gaps = np.linalg.solve(affine, other) @ corners - corners
+    return float(np.abs(gaps).max())
+
+
 def shear_degrees(axes: np.ndarray) -> float:
     """Return how far axes are from right angles; 0 where ITK's NIfTI reader takes them for such.
 

@@ -9,8 +9,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
 from mmzoo.datasets.pairs import PairOptions, prepare_pairs
-from mmzoo.metrics import dice, jacobian_determinant
 from mmzoo.io.images import read_image
+from mmzoo.metrics import dice, jacobian_determinant
 from mmzoo.spatial import geometry
 
 SLOPE = np.array([1.0, -2.0, 3.5])
