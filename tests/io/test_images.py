@@ -182,8 +182,8 @@ def test_an_analyze_file_counts_as_itk_has_it(tmp_path):
 def test_frames_are_read_where_they_are_welcome_and_refused_elsewhere(tmp_path):
     values = np.random.default_rng(0).uniform(size=(*SHAPE, 3)).astype(np.float32)
     save_nifti(tmp_path / "a.nii.gz", values, AFFINE)
-    sitk.WriteImage(sitk.JoinSeries([sitk.GetImageFromArray(v.T) for v in np.moveaxis(values, -1, 0)]),
-                    str(tmp_path / "a.nrrd"))  # fmt: skip
+    frames = [sitk.GetImageFromArray(frame.T) for frame in np.moveaxis(values, -1, 0)]
+    sitk.WriteImage(sitk.JoinSeries(frames), str(tmp_path / "a.nrrd"))
     for name in ("a.nii.gz", "a.nrrd"):
         found = images.read(tmp_path / name, series=True)
         frames = [sitk.GetArrayFromImage(found.turned_back(f)).T for f in found.frames]
