@@ -11,6 +11,7 @@ from mmzoo.deepreg.preflight.data import IMAGES, MODES
 from mmzoo.errors import PreflightError
 
 SHORTEST = {"bending": 5, "bending-energy": 3, "gradient": 3}  # voxels that a stencil covers
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def check_names(config: dict) -> None:
@@ -130,9 +131,7 @@ def _parameters(cls) -> list[str]:
         own = inspect.signature(base.__init__).parameters if "__init__" in vars(base) else {}
         kinds = {parameter.kind for parameter in own.values()}
         names += [
-            name
-            for name, parameter in own.items()
-            if name != "self" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            name for name, parameter in own.items() if name != "self" and parameter.kind in NAMED
         ]
         if own and inspect.Parameter.VAR_KEYWORD not in kinds:
             return list(dict.fromkeys(names))
