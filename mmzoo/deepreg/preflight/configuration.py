@@ -192,7 +192,7 @@ def check_field_size(config: dict) -> None:
     """
     train, dataset = config["train"], config["dataset"]
     loss = train["loss"].get("regularization") or {}
-    wanted = SHORTEST.get(loss.get("name"), 1)
+    wanted = SHORTEST.get(loss.get("name", ""), 1)
     whole = dataset.get("fixed_image_shape") or dataset.get("image_shape") or ()
     shape = train["preprocess"].get("patch_size") or whole
     if loss.get("weight", 1) != 0 and any(n < wanted for n in shape):
