@@ -85,7 +85,7 @@ def described(folder: Path) -> list[str]:
     from mmzoo.data.layout import read_description
 
     if description := read_description(folder):
-        cases, folds = len(description["cases"]), len(description["folds"])
+        cases, folds = (len(description.get(key, ())) for key in ("cases", "folds"))
         return [
             f"\n{folder} is prepared data: {description['name']}, {cases} cases, {folds} folds."
         ]

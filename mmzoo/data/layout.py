@@ -19,14 +19,32 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import yaml
+from pydantic import BaseModel
 
 from mmzoo.data.files import whole_file
+from mmzoo.io.json_files import read_json
 
 DESCRIPTION = "mmzoo.json"
 FIELD = "fields/{moving}__{fixed}.nii.gz"
 MOTIONS = "fields/{moving}__{fixed}.json"
 SPLITS = ("train", "valid", "test")
 Fold = dict[str, dict[str, list[str]]]
+
+
+class Description(BaseModel):
+    """What ``mmzoo.json`` says of a data set; what is not named here may be anything."""
+
+    name: str = ""
+    kind: str = ""
+    complete: bool = True
+    labels: list[str] = []
+    moving: str = "moving"
+    fixed: str = "fixed"
+    pairing: str = "all"
+    digest: str = ""
+    settings: dict = {}
+    cases: dict[str, dict] = {}
+    folds: list[dict[str, dict[str, list[str]]]] = []
 
 
 def make_folds(
@@ -232,17 +250,15 @@ def read_description(out: Path) -> dict | None:
     """Return the contents of ``mmzoo.json``, or None where there is none.
 
     Raises:
-        ValueError: if the file is not JSON.
+        ValueError: if the file is damaged, or was edited so that its entries are others.
     """
     path = Path(out) / DESCRIPTION
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text())
+        return read_json(path, Description)
     except ValueError as error:
-        raise ValueError(
-            f"{path} is not readable as JSON ({error}); restore it, or delete the folder."
-        ) from error
+        raise ValueError(f"{error} Restore it, or remove the folder.") from error
 
 
 def write_folds(
@@ -350,7 +366,9 @@ def _write_fold(out: Path, k: int, pairs: dict, shape, labelled: bool) -> Path:
                     link = pair_folder / f"{role}_{kind}" / f"{moving}__{fixed}.nii.gz"
                     _link(link, out / kind / f"{case}.nii.gz")
     path = out / f"fold{k}.yaml"
-    path.write_text(yaml.safe_dump(_dataset_section(directories, shape, labelled), sort_keys=False))
+    with whole_file(path) as unfinished:
+        section = _dataset_section(directories, shape, labelled)
+        unfinished.write_text(yaml.safe_dump(section, sort_keys=False))
     return path
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mmzoo.data.files import whole_file
+from mmzoo.data.parallel import end_with_parent
 from mmzoo.evaluation.cases import Case, measure_pair
 from mmzoo.evaluation.prediction import Prediction, open_prediction
 from mmzoo.evaluation.summary import summarise
@@ -143,7 +144,8 @@ def _results(prediction: Prediction, options: dict, jobs: int) -> Iterator[tuple
             yield index, measure_pair(pair, prediction.structures, **options)
         return
     # Forking a process that runs TensorFlow's threads can hang, so start fresh ones.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent)
     try:
         futures = {
             pool.submit(measure_pair, pair, prediction.structures, **options): index

@@ -2,13 +2,13 @@
 
 import difflib
 import inspect
+import logging
 from pathlib import Path
-
-import yaml
 
 from mmzoo.checks import check_choice
 from mmzoo.host.errors import PreflightError
 from mmzoo.host.preflight_data import IMAGES, MODES
+from mmzoo.host.runs import read_written
 
 
 def check_names(config: dict) -> None:
@@ -193,7 +193,11 @@ def check_log_dir(folder: Path, config: dict) -> None:
     written = folder / "config.yaml"
     if not (written.exists() and (folder / "save" / "checkpoint").exists()):
         return
-    before = yaml.safe_load(written.read_text())
+    try:
+        before = read_written(written)
+    except PreflightError:
+        logging.warning("%s is damaged and is written anew.", written)
+        return
     for section in ("method", "backbone", "translator.generator", "translator.discriminator"):
         old, new = (_entry(train["train"], section) for train in (before, config))
         if old != new:
@@ -223,9 +227,9 @@ def check_same_method(checkpoint: str, config: dict) -> None:
     written = Path(checkpoint).parent.parent / "config.yaml"
     if not written.exists():
         return
-    before = yaml.safe_load(written.read_text())["train"].get("method")
+    before = read_written(written)["train"]["method"]
     method = config["train"]["method"]
-    if before is not None and before != method:
+    if before != method:
         raise PreflightError(
             f"The checkpoint {checkpoint} is of method {before!r} (says {written}), but the "
             f"configuration says {method!r}. Use that config.yaml."

@@ -57,7 +57,7 @@ def open_run(path: str | Path, *, log_root: str | Path = "logs") -> Run:
             f"The checkpoint {checkpoint} needs the config.yaml of its training, and there is no "
             f"{written}; leave checkpoints in the folder that deepreg_train made."
         )
-    return Run(str(checkpoint), yaml.safe_load(written.read_text()))
+    return Run(str(checkpoint), read_written(written))
 
 
 def _find_checkpoint(path: Path, log_root: Path) -> Path:
@@ -78,16 +78,39 @@ def _find_checkpoint(path: Path, log_root: Path) -> Path:
 
 
 def _last_checkpoint(folder: Path) -> Path:
-    """Return the checkpoint of most epochs of a log folder, or of the `save` in it."""
+    """Return the newest whole checkpoint of a log folder, or of the `save` in it."""
     save = folder / "save" if (folder / "save").is_dir() else folder
-    names = [file.stem for file in save.glob("ckpt-*.index")]
-    epochs = [int(name[5:]) for name in names if name[5:].isdigit()]
-    if not epochs:
+    if not any(save.glob("ckpt-*.index")):
         raise PreflightError(
             f"{folder} has no checkpoint: expected save/ckpt-EPOCHS.index, as deepreg_train leaves "
             "it after the first epoch. Is this the folder of a prediction?"
         )
-    return (save / f"ckpt-{max(epochs)}").absolute()
+    import mmzoo.host
+
+    mmzoo.host.activate()  # before TensorFlow
+    from mmzoo.host.adaptations import checkpoint
+
+    return Path(str(checkpoint.newest_whole(save))).absolute()
+
+
+def read_written(path: Path) -> dict:
+    """Return the config.yaml that a training has written.
+
+    Raises:
+        PreflightError: it is damaged; says how it is made again.
+    """
+    try:
+        config = yaml.safe_load(path.read_text())
+        whole = isinstance(config["train"]["method"], str) and bool(config["dataset"]["type"])
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        whole = False
+    if not whole:
+        raise PreflightError(
+            f"{path} is empty or damaged, and with it what its checkpoints are. Give the command "
+            "of the training again: it writes the file anew and goes on where it was, or has "
+            "nothing left to do."
+        )
+    return config
 
 
 def build_method(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import SimpleITK as sitk
 
-from mmzoo.data.files import whole_file
+from mmzoo.data.files import UNFINISHED, folder_of_files, whole_file
+from mmzoo.io.header_checks import check_image_file
 from mmzoo.registration.register import Registration
 
 REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"
@@ -30,6 +28,8 @@ def check_out(out: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; give a folder to write.")
     if not out.exists() or not any(out.iterdir()):
+        return
+    if (out / UNFINISHED).exists():  # an interrupted run's: nothing whole is lost
         return
     if not (out / REPORT).exists():
         raise ValueError(
@@ -56,7 +56,7 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
     report = {**(extra or {}), **found.report}
     images = {WARPED: found.warped, FIELD: found.ddf_mm, LABEL: found.label}
     transforms = {TRANSFORM: found.transform, INVERSE: found.inverse}
-    with _whole_files(out) as partial:
+    with folder_of_files(out, tuple(reversed(FILES))) as partial:  # the report last
         with ThreadPoolExecutor(1) as beside:  # compressing takes about as long as drawing
             written = [
                 beside.submit(write_image, image, partial / name)
@@ -68,26 +68,8 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
             each.result()
         for name, transform in transforms.items():
             if transform is not None:
-                sitk.WriteTransform(transform, str(partial / name))
+                write_transform(transform, partial / name)
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
-
-
-@contextmanager
-def _whole_files(out: Path) -> Iterator[Path]:
-    """Give a folder to fill, whose files replace those of `out` only when all are there."""
-    out = out.absolute()
-    partial = out.with_name(f".{os.getpid()}-{out.name}")
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        out.mkdir(exist_ok=True)
-        for name in FILES:
-            (out / name).unlink(missing_ok=True)
-        for name in reversed(FILES):  # the report last
-            if (partial / name).exists():
-                os.replace(partial / name, out / name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_image(image: sitk.Image, path: Path) -> None:
@@ -95,13 +77,39 @@ def write_image(image: sitk.Image, path: Path) -> None:
 
     Raises:
         ValueError: for a suffix that ITK cannot write.
+        OSError: the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as partial:
             sitk.WriteImage(image, str(partial), useCompression=True, compressionLevel=1)
+            if path.name.endswith((".nii", ".nii.gz")):
+                _check_written(partial, path)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ValueError(
             f"{path} cannot be written ({reason}); give a name that ends in .nii.gz, .mha or .nrrd."
         ) from error
+
+
+def _check_written(partial: Path, path: Path) -> None:
+    """Raise OSError where ITK has written less than the whole; its NIfTI writer does not say so."""
+    try:
+        check_image_file(partial)
+    except ValueError as error:
+        raise OSError(f"{path} could not be written whole: is the disk full?") from error
+
+
+def write_transform(transform: sitk.Transform, path: Path) -> None:
+    """Write a transform to a file of ITK.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    # Asked beforehand: HDF5 in ITK ends the process, later on, when a write has failed.
+    if hasattr(os, "posix_fallocate"):
+        with path.open("wb") as file:
+            size = 8 * transform.GetNumberOfParameters() + 100_000
+            os.posix_fallocate(file.fileno(), 0, size)
+        path.unlink()
+    sitk.WriteTransform(transform, str(path))

@@ -37,6 +37,8 @@ def check_before_training(train_module) -> None:
         if given["log_dir"]:
             folder = Path(given["log_root"]).expanduser() / given["log_dir"]
             preflight.check_log_dir(folder, config)
+            if not given["ckpt_path"]:
+                checkpoint.check_goes_on(folder / "save")
         _check_checkpoint(given["ckpt_path"], config)
         training.warn_of_options(config["train"])
         result = original(*args, **kwargs)
