@@ -18,7 +18,7 @@ import numpy as np
 from mmzoo.host import training
 from mmzoo.host.errors import PreflightError
 from mmzoo.host.graph_cost import Cost, cost_of
-from mmzoo.host.preflight import check_model, registered
+from mmzoo.host.preflight import check_keys, check_model, registered
 from mmzoo.host.preflight_sampling import SHAPES
 
 # Fitted once on two cores: docs/plan.md has what was measured beside it.
@@ -177,6 +177,7 @@ def _checked(config: dict) -> dict:
             f"The configuration lacks {', '.join('train.' + key for key in missing)}. "
             "Give the method's file, the data's and the scale's; later ones win."
         )
+    check_keys(config, partial=True)
     check_model(train)
     training.check_options(train)
     return train

@@ -162,7 +162,12 @@ def _read(parser, paths) -> dict:
     files = [paths] if isinstance(paths, str) else paths
     merged = merge_files(zoo_file(path) for path in files)
     preflight.check_sections(merged)
-    config = parser.config_sanity_check(deepcopy(merged))
+    try:
+        config = parser.config_sanity_check(deepcopy(merged))
+    except (TypeError, KeyError, AttributeError):
+        preflight.check_keys(merged)  # says what it is that DeepReg stumbles over
+        raise
+    preflight.check_keys(config)
     preflight.check_names(config)
     preflight_sampling.check_sampling(config)
     training.check_options(config["train"])
