@@ -12,6 +12,7 @@ LAZY = {
     "register": "mmzoo.host.register",
 }
 ROOMS = ("backbones", "layers", "losses", "metrics", "models", "translators")
+__all__ = sorted([*LAZY, *ROOMS])  # noqa: PLE0605  (no name is bound before it is asked for)
 
 
 def __getattr__(name: str):
@@ -23,3 +24,8 @@ def __getattr__(name: str):
     if name in ROOMS:
         return importlib.import_module(f"mmzoo.{name}")
     return getattr(importlib.import_module(LAZY[name]), name)
+
+
+def __dir__():
+    """Return the names of the API, for completion and `dir(mmzoo)`."""
+    return sorted([*__all__, "__version__"])

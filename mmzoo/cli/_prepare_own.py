@@ -36,7 +36,7 @@ def own(
     moving: Annotated[str, typer.Option(help="Name of the moving modality.")] = "moving",
     fixed: Annotated[str, typer.Option(help="Name of the fixed modality.")] = "fixed",
     label_values: Annotated[
-        list[int] | None, typer.Option(help="Values in the label maps [default: all].")
+        list[int] | None, typer.Option(help="Values in the label maps (default: all).")
     ] = None,
     label_names: Annotated[list[str] | None, typer.Option(help="Names of those values.")] = None,
     size: options.Size = None,

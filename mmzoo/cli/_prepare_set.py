@@ -9,11 +9,11 @@ from mmzoo.cli._box import parse_box
 from mmzoo.cli._many import ManyValues
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
-Moving = Annotated[str, typer.Option(help="Moving modality [default: the data set's first].")]
+Moving = Annotated[str, typer.Option(help="Moving modality (default: the data set's first).")]
 Fixed = Annotated[str, typer.Option(help="Fixed modality.")]
 Structures = Annotated[list[str] | None, typer.Option(help="Labels to write, by name.")]
 Size = Annotated[
-    tuple[int, int, int] | None, typer.Option(help="Voxels along each axis [default: paper's].")
+    tuple[int, int, int] | None, typer.Option(help="Voxels along each axis (default: paper's).")
 ]
 Spacing = Annotated[
     tuple[float, float, float] | None,
@@ -45,7 +45,7 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what was made with other settings.")
 ]
 Form = Annotated[str, typer.Option("--format", help="nifti, or h5: DeepReg's h5 files beside it.")]
-Jobs = Annotated[int | None, typer.Option(help="Processes [default: all processor cores].")]
+Jobs = Annotated[int | None, typer.Option(help="Processes (default: all processor cores).")]
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -25,19 +25,19 @@ def spine(
     moving_labels: MovingLabels = None,
     fixed_labels: FixedLabels = None,
     label_values: Annotated[
-        list[int] | None, typer.Option(help="Values of the bones in the label maps [default: all].")
+        list[int] | None, typer.Option(help="Values of the bones in the label maps (default: all).")
     ] = None,
     label_names: LabelNames = None,
     align: Annotated[
         str,
         typer.Option(
             help="Rigidly, by elastix: labels (one bone on the other), images (by mutual "
-            "information), or none [default: labels where there are some, else images]."
+            "information), or none (default: labels where there are some, else images)."
         ),
     ] = "",
     align_value: Annotated[
         int | None,
-        typer.Option(help="Value of the bone to align on, as L5 [default: the one named L5]."),
+        typer.Option(help="Value of the bone to align on, as L5 (default: the one named L5)."),
     ] = None,
     size: Annotated[
         tuple[int, int, int],

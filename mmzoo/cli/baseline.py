@@ -27,7 +27,7 @@ def baseline(
     mode: Annotated[str, typer.Option(help="Split to register: test or valid.")] = "test",
     jobs: Annotated[
         int | None,
-        typer.Option(help="Processes of one thread each [default: all processor cores]."),
+        typer.Option(help="Processes of one thread each (default: all processor cores)."),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace pairs made with other settings.")

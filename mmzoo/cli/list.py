@@ -5,7 +5,6 @@ from collections.abc import Iterable
 import typer
 
 from mmzoo.checks import check_choice
-from mmzoo.cli._quiet import quiet
 
 KINDS = ("losses", "backbones", "methods", "augmentations", "configs")
 
@@ -18,8 +17,6 @@ def list(
 
     if kind:
         check_choice("kind", kind, KINDS)
-    with quiet():
-        import deepreg  # noqa: F401  (the registry, and with it TensorFlow)
     for name in (kind,) if kind else KINDS:
         _print(name, config_rows() if name == "configs" else plugin_rows(name))
         if name == "configs":

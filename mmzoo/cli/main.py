@@ -6,13 +6,44 @@ import pkgutil
 from pathlib import Path
 
 import typer
+from typer.core import TyperGroup
 
 import mmzoo
 
 # TensorFlow tells of its build at every start; the commands' own output would drown in it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+
+class LazyCommands(TyperGroup):
+    """Finds the subcommands in the files of this folder; imports a file when its name is called.
+
+    A file `<name>.py` has the function `<name>`, or an `app` of subcommands, and may name the class
+    of its command as `COMMAND`.
+    """
+
+    def list_commands(self, ctx) -> list[str]:
+        """Return the names of the subcommands."""
+        return command_names()
+
+    def get_command(self, ctx, cmd_name: str):
+        """Return a subcommand; None if there is no such file."""
+        names = command_names()
+        if cmd_name not in names:
+            # The message "Did you mean ..." is made from these.
+            self.commands = {name: self.get_command(ctx, name) for name in names}
+            return None
+        module = importlib.import_module(f"mmzoo.cli.{cmd_name}")
+        own = getattr(module, "app", None)
+        if own is None:
+            own = typer.Typer(add_completion=False)
+            own.command(cls=getattr(module, "COMMAND", None))(getattr(module, cmd_name))
+        command = typer.main.get_command(own)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
+    cls=LazyCommands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
@@ -36,22 +67,8 @@ def command_names() -> list[str]:
     return [file.name for file in files if file.name != "main" and not file.name.startswith("_")]
 
 
-def register_commands() -> None:
-    """Give the app the function `<name>` of each file `<name>.py`, or its `app` of subcommands.
-
-    A file may name the class of its command as `COMMAND`.
-    """
-    for name in command_names():
-        module = importlib.import_module(f"mmzoo.cli.{name}")
-        if hasattr(module, "app"):
-            app.add_typer(module.app, name=name)
-        else:
-            app.command(name, cls=getattr(module, "COMMAND", None))(getattr(module, name))
-
-
 def main() -> None:
     """Run the command line; a mistake of the user ends it with a message, not a traceback."""
-    register_commands()
     try:
         app()
     except ValueError as error:

@@ -37,7 +37,7 @@ def pairs(
     fixed_labels: FixedLabels = None,
     size: Annotated[
         tuple[int, int, int] | None,
-        typer.Option(help="Voxels along each axis, multiples of 16 [default: 64 64 64]."),
+        typer.Option(help="Voxels along each axis, multiples of 16 (default: 64 64 64)."),
     ] = None,
     spacing: Annotated[
         tuple[float, float, float] | None,
@@ -51,7 +51,7 @@ def pairs(
         ),
     ] = "none",
     label_values: Annotated[
-        list[int] | None, typer.Option(help="Values in the label maps [default: all].")
+        list[int] | None, typer.Option(help="Values in the label maps (default: all).")
     ] = None,
     label_names: LabelNames = None,
     folds: Folds = 4,

@@ -25,14 +25,14 @@ def register(
     field: Annotated[str, typer.Option(help="bspline, dense or none.")] = "bspline",
     weight: Annotated[
         float | None,
-        typer.Option(help="Of the field's energies, mm^2: more is smoother [default: the loss's]."),
+        typer.Option(help="Of the field's energies, mm^2: more is smoother (default: the loss's)."),
     ] = None,
     control: Annotated[
         float | None, typer.Option(help="Distance of the B-spline's control points, mm.")
     ] = None,
     resolution: Annotated[
         float | None,
-        typer.Option(help="Voxel size for comparing, mm [default: what the size allows]."),
+        typer.Option(help="Voxel size for comparing, mm (default: what the size allows)."),
     ] = None,
     fixed_mask: Annotated[
         Path | None, typer.Option(help="Where the fixed image counts, above 0.")

@@ -1,5 +1,8 @@
 """What a configuration may name, and the configurations that there are: rows for `mmzoo list`."""
 
+import ast
+import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 
 import mmzoo
@@ -11,6 +14,13 @@ CATEGORIES = {
     "methods": "model_class",
     "augmentations": "da_class",
 }
+# The decorators that DeepReg enters its own classes with.
+DECORATORS = {
+    "losses": "register_loss",
+    "backbones": "register_backbone",
+    "methods": "register_model",
+    "augmentations": "register_data_augmentation",
+}
 
 
 def plugin_rows(kind: str) -> list[tuple[str, str, str]]:
@@ -19,17 +29,29 @@ def plugin_rows(kind: str) -> list[tuple[str, str, str]]:
     Args:
         kind: losses, backbones, methods or augmentations.
     """
-    from deepreg.registry import REGISTRY
-
     category = CATEGORIES[kind]
     zoo = [(row.name, "mmzoo", row.source) for row in PLUGINS if row.category == category]
     ours = {name for name, _, _ in zoo}
-    own = [
-        (name, "DeepReg", _first_line(cls.__doc__))
-        for (known_category, name), cls in REGISTRY._dict.items()
-        if known_category == category and name not in ours
-    ]
-    return [*zoo, *own]
+    own = _registered_by_deepreg(DECORATORS[kind])
+    return [*zoo, *((name, "DeepReg", text) for name, text in own if name not in ours)]
+
+
+def _registered_by_deepreg(decorator: str) -> Iterator[tuple[str, str]]:
+    """Yield (name, first line of the docstring) of the classes that DeepReg's files register.
+
+    The files are read, not imported: DeepReg imports TensorFlow, which takes seconds.
+    """
+    found = importlib.util.find_spec("deepreg")
+    folders = found.submodule_search_locations if found else None
+    for file in sorted(file for folder in folders or () for file in Path(folder).rglob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        if f"REGISTRY.{decorator}(" not in text:
+            continue
+        for node in (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)):
+            for call in node.decorator_list:
+                if isinstance(call, ast.Call) and ast.unparse(call.func) == f"REGISTRY.{decorator}":
+                    (name,) = [*call.args, *(keyword.value for keyword in call.keywords)]
+                    yield ast.literal_eval(name), _first_line(ast.get_docstring(node))
 
 
 def config_rows() -> list[tuple[str, str, str]]:

@@ -55,12 +55,27 @@ def run(*arguments) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_help_answers_without_loading_what_commands_need():
-    program = "from mmzoo.cli import main; main.register_commands(); import sys\n"
-    program += "print({'tensorflow', 'numpy', 'pandas', 'SimpleITK'} & set(sys.modules))"
-    checked = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert checked.stdout.strip() == "set()", checked.stderr
+def test_help_names_the_commands_and_a_misspelt_one_gets_the_closest():
     assert "doctor" in run("--help").stdout
+    assert "Did you mean 'list'?" in run("lst").stderr
+
+
+def test_deepreg_s_names_are_those_of_its_registry():
+    """The rows are read from DeepReg's files; its registry has what importing them enters."""
+    from deepreg.registry import REGISTRY
+
+    for kind, category in catalogue.CATEGORIES.items():
+        entered = {name: cls for (known, name), cls in REGISTRY._dict.items() if known == category}
+        rows = catalogue.plugin_rows(kind)
+        assert {name for name, _, _ in rows} == set(entered)
+        for name, origin, text in rows:
+            if origin == "DeepReg":
+                assert text == (entered[name].__doc__ or "").strip().partition("\n")[0]
+
+
+def test_without_deepreg_the_zoo_is_listed_alone(monkeypatch):
+    monkeypatch.setattr(catalogue.importlib.util, "find_spec", lambda name: None)
+    assert {origin for _, origin, _ in catalogue.plugin_rows("losses")} == {"mmzoo"}
 
 
 def test_version_is_printed():

@@ -9,14 +9,13 @@ from helpers_registration import pair
 from typer.testing import CliRunner
 
 import mmzoo
-from mmzoo.cli.main import app, register_commands
+from mmzoo.cli.main import app
 
 
 def test_a_run_registers_two_files_of_other_grids(runs, tmp_path):
     fixed, moving, _ = pair()
     for name, image in {"fixed": fixed, "moving": moving}.items():
         sitk.WriteImage(image, tmp_path / f"{name}.nii.gz")
-    register_commands()
     arguments = ["register", "--initial", "rigid", "--out", tmp_path / "out"]
     arguments += ["--fixed", tmp_path / "fixed.nii.gz", "--moving", tmp_path / "moving.nii.gz"]
     arguments += ["--model", runs["direct-ddf"], "--refine", 2]
@@ -36,7 +35,6 @@ def test_the_way_back_of_a_trained_two_way_network_undoes_most_of_the_way_there(
     fixed, moving, _ = pair()
     for name, image in {"fixed": fixed, "moving": moving}.items():
         sitk.WriteImage(image, tmp_path / f"{name}.nii.gz")
-    register_commands()
     arguments = ["register", "--initial", "none", "--out", tmp_path / "out", "--refine", 60]
     arguments += ["--fixed", tmp_path / "fixed.nii.gz", "--moving", tmp_path / "moving.nii.gz"]
     arguments += ["--model", runs["bidirectional-ddf"]]  # of random weights, trained on this pair
