@@ -19,7 +19,6 @@ import numpy as np
 from mmzoo.baselines.pairs import DataPair, Volume
 from mmzoo.data.files import whole_file
 
-
 CHANGING = ("pairs", "expected", "failed")  # entries of pairs.json that are no settings
 
 

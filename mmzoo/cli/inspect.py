@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
+
 
 def inspect(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders at any depth.")],
@@ -22,12 +24,9 @@ def inspect(
 
     from mmzoo.data import survey
 
-    try:
+    with plain_errors():
         volumes = survey.find_volumes(paths)
         looks = [survey.look(path) for path in volumes[:files]]
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for seen, _ in looks:
         typer.echo("\n".join(in_words(seen)))
     if len(volumes) > files:

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from mmzoo.data import geometry, sets, slices
 from mmzoo.data.overview import PLANES, draw_slice
 from mmzoo.data.sets.base import DataSet
+from mmzoo.host.errors import in_words
 
 SUFFIXES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
 MOST_LABELS = 300  # more values than these are an image, not a label map
@@ -69,8 +70,9 @@ def look(path: Path) -> tuple[Look, sitk.Image | None]:
     seen = Look(str(path))
     try:
         volume = _read(path, seen)
-    except ValueError as error:
-        seen.error = str(error)
+    # Whatever a library raises: the other files are looked at all the same.
+    except Exception as error:
+        seen.error = in_words(error)
         return seen, None
     values = sitk.GetArrayViewFromImage(volume)
     seen.size = volume.GetSize()

@@ -7,7 +7,6 @@ each pair was made from.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable

@@ -208,7 +208,9 @@ def _place(config: dict, found: Any) -> tuple:
     place: list = []
     node: Any = config
     for key in found["loc"]:
-        if (isinstance(node, dict) and key in node) or (isinstance(node, list) and isinstance(key, int)):
+        if (isinstance(node, dict) and key in node) or (
+            isinstance(node, list) and isinstance(key, int)
+        ):
             place.append(key)
             node = node[key]
     return (*place, found["loc"][-1]) if found["type"] == "missing" else tuple(place)

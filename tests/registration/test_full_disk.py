@@ -20,9 +20,9 @@ def test_apply_ends_with_a_message_and_leaves_nothing(images, registered, tmp_pa
     assert "w." + ending in result.stderr and "Traceback" not in result.stderr
     assert os.listdir(tmp_path) == []
     assert mmzoo(*options).returncode == 0
-    assert sitk.ReadImage(str(out)).GetSize() == sitk.ReadImage(
-        str(folder / "fixed.nii.gz")
-    ).GetSize()
+    assert (
+        sitk.ReadImage(str(out)).GetSize() == sitk.ReadImage(str(folder / "fixed.nii.gz")).GetSize()
+    )
 
 
 def test_register_ends_with_a_message_and_leaves_nothing(images, tmp_path):

@@ -10,7 +10,7 @@ from mmzoo.checks import check_positive
 from mmzoo.host import preflight, preflight_data, preflight_sampling, training
 from mmzoo.host.adaptations import checkpoint, seeding
 from mmzoo.host.catalogue import zoo_file
-from mmzoo.host.errors import PreflightError, is_message
+from mmzoo.host.errors import PreflightError, is_debugging, known
 from mmzoo.layering import merge_files
 
 
@@ -139,8 +139,9 @@ def require_data(predict_module) -> None:
 def speak_shortly(module) -> None:
     """End a command on its user's mistake with the message and exit code 1, not a traceback.
 
-    Only errors that DeepReg or the zoo raise on purpose are shortened, and only on the terminal: a
-    call from Python with arguments gets the exception.
+    Errors whose cause is known are shortened, and only on the terminal: a call from Python with
+    arguments gets the exception. Others may come from code of the user's own, a loss or a method,
+    and keep their traceback; `MMZOO_DEBUG=1` shows that of any.
     """
     original = module.main
 
@@ -148,11 +149,12 @@ def speak_shortly(module) -> None:
     def main(args=None):
         try:
             return original(args)
-        except ValueError as error:
-            if args is not None or not is_message(error):
+        except Exception as error:
+            message = known(error)
+            if args is not None or message is None or is_debugging():
                 raise
             name = "deepreg_" + module.__name__.rpartition(".")[2]
-            raise SystemExit(f"{name}: {error}") from None
+            raise SystemExit(f"{name}: {message}") from None
 
     module.main = main
 
