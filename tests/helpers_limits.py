@@ -13,7 +13,7 @@ def run(code, *arguments, most_bytes=None, timeout=300):
     """Run Python code, no file of which may grow beyond so many bytes; return what it ended in."""
 
     def limit():
-        # As on a full disk, a write ends with an error: Python ignores the signal that comes with it.
+        # A write then ends with an error, as on a full disk: Python ignores the signal.
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.RLIM_INFINITY))
 
     return subprocess.run(

@@ -21,7 +21,7 @@ def plain_errors() -> Iterator[None]:
     except ENDS:
         raise
     except Exception as error:
-        from mmzoo.host.errors import in_words, is_debugging
+        from mmzoo.errors import in_words, is_debugging
 
         if is_debugging():
             raise

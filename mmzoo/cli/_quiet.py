@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 
-from mmzoo.host.errors import is_debugging, known
+from mmzoo.errors import is_debugging, known
 
 
 @contextlib.contextmanager

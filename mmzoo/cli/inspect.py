@@ -22,7 +22,7 @@ def inspect(
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     import json
 
-    from mmzoo.data import survey
+    from mmzoo.datasets import survey
 
     with plain_errors():
         volumes = survey.find_volumes(paths)
@@ -80,8 +80,8 @@ def suggestion(volumes: list[Path]) -> str:
 
 def described(folder: Path) -> list[str]:
     """Return what data set a folder is, and what preparing it would do."""
-    from mmzoo.data import survey
-    from mmzoo.data.layout import read_description
+    from mmzoo.datasets import survey
+    from mmzoo.datasets.layout import read_description
 
     if description := read_description(folder):
         cases, folds = (len(description.get(key, ())) for key in ("cases", "folds"))

@@ -90,8 +90,8 @@ def phantom(
     from rich.console import Console
     from rich.progress import Progress
 
-    from mmzoo.data import phantom as phantoms
-    from mmzoo.data.overview import draw_overview
+    from mmzoo.datasets import phantom as phantoms
+    from mmzoo.datasets.overview import draw_overview
 
     console = Console()
     with plain_errors():

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from mmzoo.checks import check_choice
-from mmzoo.data.layout import DESCRIPTION, FIELD, MOTIONS, read_description
+from mmzoo.datasets.layout import DESCRIPTION, FIELD, MOTIONS, read_description
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.warp import ORDERS
 from mmzoo.io.json_files import read_json

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmzoo.data.files import whole_file
-from mmzoo.data.parallel import end_with_parent
 from mmzoo.evaluation.cases import Case, measure_pair
 from mmzoo.evaluation.prediction import Prediction, open_prediction
 from mmzoo.evaluation.summary import summarise
 from mmzoo.evaluation.tables import markdown
 from mmzoo.evaluation.volumes import read_pair
+from mmzoo.io.atomic import whole_file
+from mmzoo.io.parallel import end_with_parent
 
 Measured = tuple[list[Case], list[str]]
 

@@ -1,4 +1,4 @@
-"""NIfTI headers (also Analyze's and FreeSurfer's): what is claimed, and whether the file holds it."""
+"""NIfTI headers (Analyze and FreeSurfer too): what is claimed, and whether the file holds it."""
 
 from __future__ import annotations
 

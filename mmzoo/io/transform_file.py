@@ -74,8 +74,8 @@ def read_transform(path: Path) -> sitk.Transform:
 
 def _no_transform(path: Path, reason: str) -> ValueError:
     return ValueError(
-        f"{path} is no transform that ITK reads ({reason.rstrip('.')}); `mmzoo register` writes one "
-        "as transform.h5, ANTs and elastix write .mat, .tfm and .h5."
+        f"{path} is no transform that ITK reads ({reason.rstrip('.')}); `mmzoo register` writes "
+        "one as transform.h5, ANTs and elastix write .mat, .tfm and .h5."
     )
 
 

@@ -12,12 +12,7 @@ from mmzoo.registration import images
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.label_shares import warp_labels
 from mmzoo.registration.output import write_image
-from mmzoo.registration.points import (
-    invert_points,
-    read_points,
-    transform_points,
-    write_points,
-)
+from mmzoo.registration.points import invert_points, read_points, transform_points, write_points
 
 INTERPOLATIONS = {"linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline}
 LABELS = ("nearest", "linear")

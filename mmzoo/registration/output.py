@@ -9,7 +9,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from mmzoo.data.files import UNFINISHED, folder_of_files, whole_file
+from mmzoo.io.atomic import UNFINISHED, folder_of_files, whole_file
 from mmzoo.io.header_checks import check_image_file
 from mmzoo.registration.register import Registration
 

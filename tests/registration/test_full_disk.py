@@ -1,4 +1,4 @@
-"""`mmzoo register` and `mmzoo apply` where the disk is full: a message, and nothing half written."""
+"""`mmzoo register` and `apply` where the disk is full: a message, and nothing half written."""
 
 import os
 
@@ -6,15 +6,16 @@ import pytest
 import SimpleITK as sitk
 from helpers_limits import mmzoo
 
-from mmzoo.data.files import UNFINISHED
+from mmzoo.io.atomic import UNFINISHED
 from mmzoo.registration.output import check_out
 
 
 @pytest.mark.parametrize("ending", ["nii.gz", "nii", "mha", "nrrd"])
 def test_apply_ends_with_a_message_and_leaves_nothing(images, registered, tmp_path, ending):
     folder, out = images[0], tmp_path / f"w.{ending}"
-    options = ("apply", "--transform", registered[0] / "transform.h5", "--moving",
-               folder / "moving.nrrd", "--reference", folder / "fixed.nii.gz", "--out", out)  # fmt: skip
+    files = {"transform": registered[0] / "transform.h5", "moving": folder / "moving.nrrd"}
+    files |= {"reference": folder / "fixed.nii.gz", "out": out}
+    options = ("apply", *(part for name, file in files.items() for part in (f"--{name}", file)))
     result = mmzoo(*options, most_bytes=50_000)
     assert result.returncode == 1, result.stderr
     assert "w." + ending in result.stderr and "Traceback" not in result.stderr
