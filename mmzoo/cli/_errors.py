@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import typer
 
 # How the command line itself ends a command; the base class is public in no version of Typer.
-ENDS = (
+ENDS: tuple[type[BaseException], ...] = (
     typer.Exit,
     typer.Abort,
     *(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException"),

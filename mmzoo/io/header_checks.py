@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 MOST_PACKED = 1032  # bytes that one byte of deflate can stand for
 BLOCK = 1 << 20
@@ -141,7 +142,10 @@ def check_place(image: Any, path: object) -> None:
 
 
 def check_space(
-    path: object, spacing_mm: Sequence[float], origin_mm: Sequence[float], axes: np.ndarray | None
+    path: object,
+    spacing_mm: ArrayLike,
+    origin_mm: ArrayLike,
+    axes: np.ndarray | None,
 ) -> None:
     """Raise ValueError unless an image has a place and a size in space that a scan can have.
 
@@ -171,8 +175,8 @@ def check_space(
         )
 
 
-def _listed(values: Sequence[float]) -> str:
-    return "(" + ", ".join(f"{value:g}" for value in values) + ")"
+def _listed(values: ArrayLike) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in np.ravel(values)) + ")"
 
 
 def _amount(num_bytes: float) -> str:

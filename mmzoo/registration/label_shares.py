@@ -52,7 +52,7 @@ def _index(labels: sitk.Image, slab: sitk.Image, transform: sitk.Transform) -> n
         slab.GetSpacing(),
         slab.GetDirection(),
     )
-    counts = np.stack(np.indices(slab.GetSize()[::-1])[::-1], axis=-1)
+    counts = np.moveaxis(np.indices(slab.GetSize()[::-1])[::-1], 0, -1)
     to_mm = np.reshape(slab.GetDirection(), (3, 3)) * slab.GetSpacing()
     points = counts @ to_mm.T + slab.GetOrigin() + sitk.GetArrayViewFromImage(displacement)
     to_index = np.linalg.inv(np.reshape(labels.GetDirection(), (3, 3)) * labels.GetSpacing())

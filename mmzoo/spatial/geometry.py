@@ -15,7 +15,6 @@ import SimpleITK as sitk
 from nibabel.filebasedimages import ImageFileError
 
 from mmzoo.checks import check_image_values
-from mmzoo.io.header_checks import check_image_file, check_place
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
 
@@ -48,7 +47,6 @@ def read_volume(path: Path, *, pixdim: bool = False) -> sitk.Image:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path} is not there; check the name and the folder.")
-    check_image_file(path)
     is_nifti = path.name.endswith((".nii", ".nii.gz"))
     try:
         image = _read_nifti(path, pixdim) if is_nifti else sitk.ReadImage(str(path))
@@ -57,7 +55,6 @@ def read_volume(path: Path, *, pixdim: bool = False) -> sitk.Image:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         raise ValueError(f"{path} cannot be read as a medical image: {reason}") from error
     _check_one_volume(path, image.GetSize(), image.GetNumberOfComponentsPerPixel())
-    check_place(image, path)
     return sitk.DICOMOrient(image, "RAS")
 
 
