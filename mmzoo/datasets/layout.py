@@ -304,7 +304,9 @@ def check_new_folder(out: Path, overwrite: bool) -> None:
         )
 
 
-def open_folder(out: Path, settings: dict, digest: str, overwrite: bool) -> None:
+def open_folder(
+    out: Path, settings: dict, digest: str, overwrite: bool, changes: list[str] | None = None
+) -> None:
     """Make sure that a folder is empty, or holds an earlier run of the same settings.
 
     Args:
@@ -312,14 +314,16 @@ def open_folder(out: Path, settings: dict, digest: str, overwrite: bool) -> None
         settings: what decides the contents.
         digest: short hash of them.
         overwrite: remove what other settings made.
+        changes: what has changed beside the settings, in words.
 
     Raises:
         ValueError: if it holds anything else; says in which settings they differ.
     """
     earlier = read_description(out)
     if earlier and not overwrite and earlier.get("digest") != digest:
+        changed = "; ".join([*(changes or []), *_differences(earlier, settings)])
         raise ValueError(
-            f"{out} holds data made with other settings ({_differences(earlier, settings)}); "
+            f"{out} holds data made with other settings or files ({changed}); "
             "nothing in it was touched. Give another folder, or --overwrite to replace it."
         )
     if earlier is None or earlier.get("digest") != digest:
@@ -327,13 +331,13 @@ def open_folder(out: Path, settings: dict, digest: str, overwrite: bool) -> None
         clear_data_set(out)
 
 
-def _differences(earlier: dict, settings: dict) -> str:
+def _differences(earlier: dict, settings: dict) -> list[str]:
     now, before = json.loads(json.dumps(settings)), earlier.get("settings", {})
-    return ", ".join(
+    return [
         f"{key} {before.get(key)!r} there, {now[key]!r} asked for"
         for key in now
         if before.get(key) != now[key]
-    )
+    ]
 
 
 def clear_data_set(out: Path) -> None:
@@ -342,7 +346,7 @@ def clear_data_set(out: Path) -> None:
         clear_folds(out)
         for kind in ("images", "labels", "fields", "cases"):
             shutil.rmtree(out / kind, ignore_errors=True)
-        for name in ("volumes.h5", "report.json", "report.md"):
+        for name in ("volumes.h5", "report.json", "report.md", "sources.json"):
             (out / name).unlink(missing_ok=True)
         (out / DESCRIPTION).unlink()
 

@@ -49,22 +49,24 @@ def open_run(path: str | Path, *, log_root: str | Path = "logs") -> Run:
     Raises:
         PreflightError: there is none, or a part of it is missing.
     """
-    checkpoint = _find_checkpoint(Path(path).expanduser(), Path(log_root))
-    written = checkpoint.parent.parent / "config.yaml"
+    save, checkpoint = _find_checkpoint(Path(path).expanduser(), Path(log_root))
+    written = save.parent / "config.yaml"
     if not written.is_file():
         raise PreflightError(
-            f"The checkpoint {checkpoint} needs the config.yaml of its training, and there is no "
-            f"{written}; leave checkpoints in the folder that deepreg_train made."
+            f"The checkpoint {checkpoint or save} needs the config.yaml of its training, and there "
+            f"is no {written}; leave checkpoints in the folder that deepreg_train made."
         )
-    return Run(str(checkpoint), read_written(written))
+    config = read_written(written)
+    return Run(str(checkpoint or _newest_whole(save)), config)
 
 
-def _find_checkpoint(path: Path, log_root: Path) -> Path:
+def _find_checkpoint(path: Path, log_root: Path) -> tuple[Path, Path | None]:
+    """Return a folder of checkpoints, and the checkpoint in it that is named, if one is."""
     for base in dict.fromkeys((path, log_root / path)):
         if base.is_dir():
-            return _last_checkpoint(base)
+            return _save_of(base).absolute(), None
         if base.with_name(base.name + ".index").is_file():
-            return base.absolute()
+            return base.absolute().parent, base.absolute()
     folder = path.parent if str(path.parent) != "." or path.is_absolute() else log_root
     there = sorted(item.name for item in folder.glob("*")) if folder.is_dir() else []
     there = sorted({name.removesuffix(".index") for name in there if ".data-" not in name})
@@ -76,20 +78,24 @@ def _find_checkpoint(path: Path, log_root: Path) -> Path:
     )
 
 
-def _last_checkpoint(folder: Path) -> Path:
-    """Return the newest whole checkpoint of a log folder, or of the `save` in it."""
+def _save_of(folder: Path) -> Path:
+    """Return the folder of checkpoints: `save` in a log folder, or the folder itself."""
     save = folder / "save" if (folder / "save").is_dir() else folder
     if not any(save.glob("ckpt-*.index")):
         raise PreflightError(
             f"{folder} has no checkpoint: expected save/ckpt-EPOCHS.index, as deepreg_train leaves "
             "it after the first epoch. Is this the folder of a prediction?"
         )
+    return save
+
+
+def _newest_whole(save: Path) -> str | None:
     import mmzoo.deepreg
 
     mmzoo.deepreg.activate()  # before TensorFlow
     from mmzoo.deepreg.adaptations import checkpoint
 
-    return Path(str(checkpoint.newest_whole(save))).absolute()
+    return checkpoint.newest_whole(save)
 
 
 def build_method(

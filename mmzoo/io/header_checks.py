@@ -96,8 +96,8 @@ def check_packed(path: Path, expected: int, offset: int = 0) -> None:
         length = _unpacked_length(path, offset)
     except zlib.error as error:
         raise ValueError(
-            f"{path} is damaged ({error}): it was cut short or changed on its way. Copy or "
-            "download it again."
+            f"{path} cannot be read as a medical image: it is damaged ({error}), cut short or "
+            "changed on its way. Copy or download it again."
         ) from error
     if length < expected:
         raise ValueError(

@@ -31,7 +31,7 @@ def restore_in_train(train_module) -> None:
         build_optimizer_variables(model)
         callback_class = original.__globals__["CheckpointManagerCallback"]
         callback = callback_class(model, log_dir + "/save", period=save_period)
-        path = ckpt_path or newest_whole(log_dir + "/save")
+        path = ckpt_path or newest_whole(log_dir + "/save", callback._manager.latest_checkpoint)
         if not path:
             return callback, 0
         epoch = epoch_of(path)
@@ -131,18 +131,21 @@ def check_whole(path: str) -> None:
         raise PreflightError(f"The checkpoint {path} is damaged ({damage}); {hint}.")
 
 
-def newest_whole(save: str | Path) -> str | None:
-    """Return the checkpoint that a training goes on from; None in a folder without any.
+def newest_whole(save: str | Path, first: str | None = None) -> str | None:
+    """Return the whole checkpoint of most epochs, for the last save may have been interrupted.
 
-    The one that TensorFlow's file `checkpoint` names or, where a save was interrupted, that of most
-    epochs which is whole.
+    Args:
+        save: folder of checkpoints.
+        first: the one to take before all others if it is whole.
+
+    Returns:
+        None for a folder without any.
 
     Raises:
         PreflightError: none is whole.
     """
     found = _by_epochs(Path(save))
-    latest = tf.train.latest_checkpoint(str(save))
-    for path in dict.fromkeys([latest, *found] if latest else found):
+    for path in dict.fromkeys([first, *found] if first else found):
         damage = damage_of(path)
         if not damage:
             return path
