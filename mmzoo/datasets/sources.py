@@ -85,14 +85,11 @@ def differences(earlier: dict, now: dict) -> list[str]:
     found = []
     for kind, what in (("files", "files"), ("scans", "pairs of cases"), ("labels", "labels")):
         before, after = earlier.get(kind, {}), now[kind]
+        both = [name for name in after if name in before]
         lists = {
             "new": [name for name in after if name not in before],
             "gone": [name for name in before if name not in after],
-            "changed": [
-                name
-                for name in after
-                if name in before and _gist(before[name]) != _gist(after[name])
-            ],
+            "changed": [name for name in both if _gist(before[name]) != _gist(after[name])],
         }
         found += [f"{what} {word}: {_named(names)}" for word, names in lists.items() if names]
     return found

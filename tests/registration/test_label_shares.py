@@ -10,7 +10,7 @@ from mmzoo.registration.label_shares import warp_labels
 
 
 def one_by_one(labels, grid, transform):
-    """Warp each label as a mask of its own; the largest share wins, of equal ones the smaller label.
+    """Warp each label as a mask of its own; the largest share wins, of equal ones the smaller.
 
     Also return how much larger it is than the next.
     """

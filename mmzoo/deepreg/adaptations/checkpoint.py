@@ -29,6 +29,8 @@ def restore_in_train(train_module) -> None:
         if not _has_weights(model):  # a model of the user's that is built by its first batch
             return original(model, dataset, log_dir, save_period, ckpt_path)
         build_optimizer_variables(model)
+        if not _named(Path(log_dir) / "save"):  # a damaged one stops TensorFlow's manager
+            (Path(log_dir) / "save" / "checkpoint").unlink(missing_ok=True)
         callback_class = original.__globals__["CheckpointManagerCallback"]
         callback = callback_class(model, log_dir + "/save", period=save_period)
         path = ckpt_path or newest_whole(log_dir + "/save", callback._manager.latest_checkpoint)
@@ -116,7 +118,7 @@ def damage_of(path: str) -> str:
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except (tf.errors.OpError, RuntimeError, ValueError, TypeError) as error:
+    except Exception as error:  # TensorFlow raises half a dozen kinds for what is damaged
         return (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ""
 
@@ -164,13 +166,21 @@ def check_goes_on(save: Path) -> None:
     TensorFlow's file `checkpoint` names the one to go on from; without it there is none.
     """
     there = _by_epochs(save)
-    if there and not tf.train.latest_checkpoint(str(save)):
+    if there and not _named(save):
         names = ", ".join(sorted(Path(path).name for path in there))
         raise PreflightError(
             f"{save} holds {names}, but its file `checkpoint`, which names the one that a training "
             "goes on from, is missing, damaged or names another: training would begin anew and "
             f"overwrite them. Go on with -k {there[0]}, or choose another name after -l."
         )
+
+
+def _named(save: Path) -> str | None:
+    """Return the checkpoint that TensorFlow's file `checkpoint` names; None if it is damaged."""
+    try:
+        return tf.train.latest_checkpoint(str(save))
+    except ValueError:
+        return None
 
 
 def _by_epochs(save: Path) -> list[str]:

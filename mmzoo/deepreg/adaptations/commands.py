@@ -12,6 +12,7 @@ from mmzoo.deepreg import training
 from mmzoo.deepreg.adaptations import checkpoint, seeding
 from mmzoo.deepreg.catalogue import zoo_file
 from mmzoo.deepreg.preflight import configuration, data, sampling
+from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError, is_debugging, known
 
 
@@ -63,6 +64,8 @@ def check_before_prediction(predict_module) -> None:
         if not path.endswith(".ckpt"):
             checkpoint.check_exists(path)
         beside = str(Path(path).absolute().parent.parent / "config.yaml")
+        if not config_path and Path(beside).is_file():
+            read_written(Path(beside))
         config = _read(predict_module.config_parser, config_path or beside)
         _check_checkpoint(path, config)
         if config_path == "" and path.count("/") < 2:
