@@ -144,10 +144,10 @@ def _parts_of_matlab(path: Path) -> Iterator[Part]:
 def _check(path: Path, part: Part) -> None:
     """Raise ValueError unless a transform is one in 3-D whose numbers fit together."""
     match = re.fullmatch(r"(\w+?)_(?:double|float)_(\d)_(\d)(?:_(\d))?", part.kind)
+    if match and (match[2], match[3]) != ("3", "3"):
+        raise ValueError(f"{path} must be a transform in 3-D, got {match[2]}-D ({part.kind}).")
     if not match or match[1] not in PARAMETERS:
         raise _no_transform(path, f"{part.kind!r} is no kind that is known here")
-    if (match[2], match[3]) != ("3", "3"):
-        raise ValueError(f"{path} must be a transform in 3-D, got {match[2]}-D ({part.kind}).")
     wanted = PARAMETERS[match[1]]
     if wanted is None:
         wanted = _check_grid(path, part)
