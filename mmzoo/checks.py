@@ -31,6 +31,12 @@ def check_positive(name: str, value: float, *, allow_zero: bool = False) -> None
         raise ValueError(f"`{name}` must be a number {bound}, got {value!r}.")
 
 
+def check_number(name: str, value: object) -> None:
+    """Raise ValueError unless `value` is a number."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ValueError(f"`{name}` must be a number, got {value!r}.")
+
+
 def check_file_name(what: str, name: str) -> None:
     """Raise ValueError unless a name can be part of a file's name, and leads nowhere else."""
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]|_(?!_))*", name):

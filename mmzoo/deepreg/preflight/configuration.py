@@ -6,7 +6,7 @@ import inspect
 import logging
 from pathlib import Path
 
-from mmzoo.checks import check_choice
+from mmzoo.checks import check_choice, check_number
 from mmzoo.deepreg import schema
 from mmzoo.deepreg.preflight.data import IMAGES, MODES
 from mmzoo.deepreg.schema import read_written
@@ -175,9 +175,13 @@ def _check_optimizer_settings(cls, settings: dict) -> None:
     """Raise PreflightError where Keras's optimizer does not take what it is given."""
     from deepreg.model.optimizer import build_optimizer
 
-    taken = [name for name in inspect.signature(cls).parameters if name not in ("name", "kwargs")]
+    parameters = inspect.signature(cls).parameters
+    taken = [name for name in parameters if name not in ("name", "kwargs")]
     taken += ["clipnorm", "clipvalue", "global_clipnorm", "weight_decay"]
-    for key in settings:
+    for key, value in settings.items():
+        default = parameters[key].default if key in parameters else None
+        if type(default) in (int, float) and key != "learning_rate":
+            check_number(f"train.optimizer.{key}", value)
         closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
         if key not in ("name", *taken):
             hint = f" Did you mean {closest[0]!r}?" if closest else ""
