@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import mmzoo
+import mmzoo.onednn  # before TensorFlow
 from mmzoo.cli._errors import plain_errors
 
 # TensorFlow tells of its build at every start; the commands' own output would drown in it.
