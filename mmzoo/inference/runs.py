@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError
+from mmzoo.inference.exported import is_exported, load_exported
 
 SHAPES = ("fixed_image_shape", "image_shape")  # of a dataset section
 
@@ -149,7 +150,11 @@ def _class_of(run: Run, with_loss: bool) -> type:
 
 
 def load_model(
-    run: str | Path | Run, image_size: Sequence[int] | None = None, *, translated: bool = False
+    run: str | Path | Run,
+    image_size: Sequence[int] | None = None,
+    *,
+    translated: bool = False,
+    trust: bool = False,
 ):
     """Return the trained network of a run as a plain Keras model.
 
@@ -159,16 +164,22 @@ def load_model(
 
     Args:
         run: a log folder of deepreg_train (its last checkpoint), its name in logs/, or a
-            checkpoint LOG_FOLDER/save/ckpt-EPOCHS.
+            checkpoint LOG_FOLDER/save/ckpt-EPOCHS. Or a file `.keras` of `mmzoo export`, of which
+            only the weights are taken: one that names other classes than Keras's and the zoo's, or
+            holds a Lambda, is refused, and so are SavedModels and HDF5 files, which may run
+            anything.
         image_size: (dim1, dim2, dim3) of the images; None for any size that the network takes, a
             network of DeepReg's own: for that of the training.
         translated: have the image of the generator of a `deform-gan` too.
+        trust: load a file though it may run code of its own; for files from people you trust.
 
     Raises:
-        ValueError: no such run, a method that is not the zoo's, a size that the network does not
-            take, or `translated` of another method than deform-gan.
+        ValueError: a file that may run code, no such run, a method that is not the zoo's, a size
+            that the network does not take, or `translated` of another method than deform-gan.
         ImportError: DeepReg is not installed, or TensorFlow runs Keras 3.
     """
+    if not isinstance(run, Run) and is_exported(Path(run).expanduser()):
+        return load_exported(Path(run).expanduser(), trust=trust)
     run = run if isinstance(run, Run) else open_run(run)
     if translated and run.method != "deform-gan":
         raise PreflightError(
