@@ -98,6 +98,7 @@ def pairs(
             fixed_labels=fixed_labels,
             overwrite=overwrite,
             command=" ".join(["mmzoo", *sys.argv[1:]]),
+            tell=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),
         )
     typer.echo(summary(description, out))
     typer.echo(f"picture: {draw_overview(out)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,3 +172,18 @@ def _check_grid(path: Path, part: Part) -> int:
         raise _no_transform(path, f"the grid of its {part.kind} has size {size.tolist()}")
     check_space(path, rest[3:6], rest[:3], rest[6:].reshape(3, 3))
     return 3 * math.prod(int(n) for n in size)
+
+
+def write_transform(transform: sitk.Transform, path: Path) -> None:
+    """Write a transform to a file of ITK.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    # Asked beforehand: HDF5 in ITK ends the process, later on, when a write has failed.
+    if hasattr(os, "posix_fallocate"):
+        with path.open("wb") as file:
+            size = 8 * transform.GetNumberOfParameters() + 100_000
+            os.posix_fallocate(file.fileno(), 0, size)
+        path.unlink()
+    sitk.WriteTransform(transform, str(path))

@@ -7,12 +7,13 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from mmzoo.checks import check_choice
+from mmzoo.io import images
+from mmzoo.io.images import write_image
+from mmzoo.io.points import read_points
 from mmzoo.io.transform_file import read_transform
-from mmzoo.registration import images
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.label_shares import warp_labels
-from mmzoo.registration.output import write_image
-from mmzoo.registration.points import invert_points, read_points, transform_points, write_points
+from mmzoo.spatial.points import invert_points, transform_points
 
 INTERPOLATIONS = {"linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline}
 LABELS = ("nearest", "linear")
@@ -41,11 +42,11 @@ def apply_to_image(
     """
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     found = read_transform(Path(transform))
-    image, _ = images.read_image(moving, "moving")
+    image = images.read_image(moving, "moving").image
     found, grid, own = _way(found, image, reference, inverse)
     smallest = float(sitk.GetArrayViewFromImage(image).min())
     warped = sitk.Resample(image, grid, found, INTERPOLATIONS[interpolation], smallest)
-    write_image(images.turned_back(warped, own), Path(out))
+    write_image(own.turned_back(warped), Path(out))
 
 
 def apply_to_labels(
@@ -72,19 +73,19 @@ def apply_to_labels(
     """
     check_choice("labels", interpolation, LABELS)
     found = read_transform(Path(transform))
-    labels, _ = images.read_labels(moving, "moving")
+    labels = images.read_labels(moving, "moving").image
     found, grid, own = _way(found, labels, reference, inverse)
     if interpolation == "nearest":
         warped = sitk.Resample(labels, grid, found, sitk.sitkNearestNeighbor, 0)
     else:
         warped = warp_labels(labels, grid, found)
-    write_image(images.turned_back(warped, own), Path(out))
+    write_image(own.turned_back(warped), Path(out))
 
 
 def _way(transform: sitk.Transform, moving: sitk.Image, reference: images.Source, inverse: bool):
     """Return the transform from the reference to the moving image, the grid to fill and its own."""
-    grid, own = images.read_grid(reference, "reference")
-    return inverse_transform(transform, moving) if inverse else transform, grid, own
+    own = images.read(reference, "reference")
+    return inverse_transform(transform, moving) if inverse else transform, own.image, own
 
 
 def apply_to_points(
@@ -110,7 +111,7 @@ def apply_to_points(
         ValueError: for bad input, or a point that nothing is taken to; nothing is written.
     """
     found = read_transform(Path(transform))
-    rows, places = read_points(Path(points), frame)
+    given = read_points(Path(points), frame)
     carry = invert_points if inverse else transform_points
-    write_points(Path(out), rows, carry(found, places), frame)
-    return len(rows)
+    given.write(Path(out), carry(found, given.places))
+    return len(given.places)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import SimpleITK as sitk
-
-from mmzoo.io.atomic import UNFINISHED, folder_of_files, whole_file
-from mmzoo.io.header_checks import check_image_file
+from mmzoo.io.atomic import UNFINISHED, folder_of_files
+from mmzoo.io.images import write_image
+from mmzoo.io.transform_file import write_transform
 from mmzoo.registration.register import Registration
 
 REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"
@@ -70,46 +68,3 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
             if transform is not None:
                 write_transform(transform, partial / name)
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
-
-
-def write_image(image: sitk.Image, path: Path) -> None:
-    """Write an image, whole or not at all; the suffix says the format.
-
-    Raises:
-        ValueError: for a suffix that ITK cannot write.
-        OSError: the disk is full.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
-            sitk.WriteImage(image, str(partial), useCompression=True, compressionLevel=1)
-            if path.name.endswith((".nii", ".nii.gz")):
-                _check_written(partial, path)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(
-            f"{path} cannot be written ({reason}); give a name that ends in .nii.gz, .mha or .nrrd."
-        ) from error
-
-
-def _check_written(partial: Path, path: Path) -> None:
-    """Raise OSError where ITK has written less than the whole; its NIfTI writer does not say so."""
-    try:
-        check_image_file(partial)
-    except ValueError as error:
-        raise OSError(f"{path} could not be written whole: is the disk full?") from error
-
-
-def write_transform(transform: sitk.Transform, path: Path) -> None:
-    """Write a transform to a file of ITK.
-
-    Raises:
-        OSError: the disk is full.
-    """
-    # Asked beforehand: HDF5 in ITK ends the process, later on, when a write has failed.
-    if hasattr(os, "posix_fallocate"):
-        with path.open("wb") as file:
-            size = 8 * transform.GetNumberOfParameters() + 100_000
-            os.posix_fallocate(file.fileno(), 0, size)
-        path.unlink()
-    sitk.WriteTransform(transform, str(path))
