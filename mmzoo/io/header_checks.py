@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 MOST_PACKED = 1032  # bytes that one byte of deflate can stand for
 BLOCK = 1 << 20
 GZIP_OR_ZLIB = 47  # told apart by zlib itself
-SMALLEST_MM, LARGEST_MM = 1e-4, 1e3  # of a voxel
+SMALLEST_MM, LARGEST_MM = 1e-4, 1e4  # of a voxel
 FARTHEST_MM = 1e6  # of an origin from (0, 0, 0)
 
 
