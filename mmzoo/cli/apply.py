@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
+
 
 def apply(
     transform: Annotated[Path, typer.Option(help="transform.h5, or another that ITK reads.")],
@@ -33,7 +35,7 @@ def apply(
     # Late, so that `mmzoo --help` does not wait for SimpleITK.
     from mmzoo import registration
 
-    try:
+    with plain_errors():
         _check(moving, reference, points, frame)
         if moving is None or reference is None:
             count = registration.apply_to_points(transform, points or "", out, frame, inverse)
@@ -44,9 +46,6 @@ def apply(
             registration.apply_to_labels(transform, moving, reference, out, labels, inverse)
         else:
             registration.apply_to_image(transform, moving, reference, out, interpolation, inverse)
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     typer.echo(out)
 
 

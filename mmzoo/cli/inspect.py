@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
+
 
 def inspect(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders at any depth.")],
@@ -22,12 +24,9 @@ def inspect(
 
     from mmzoo.datasets import survey
 
-    try:
+    with plain_errors():
         volumes = survey.find_volumes(paths)
         looks = [survey.look(path) for path in volumes[:files]]
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for seen, _ in looks:
         typer.echo("\n".join(in_words(seen)))
     if len(volumes) > files:
@@ -85,7 +84,7 @@ def described(folder: Path) -> list[str]:
     from mmzoo.datasets.layout import read_description
 
     if description := read_description(folder):
-        cases, folds = len(description["cases"]), len(description["folds"])
+        cases, folds = (len(description.get(key, ())) for key in ("cases", "folds"))
         return [
             f"\n{folder} is prepared data: {description['name']}, {cases} cases, {folds} folds."
         ]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmzoo.cli._box import parse_box
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
 from mmzoo.cli._pair_options import (
     FixedLabels,
@@ -76,7 +77,7 @@ def pairs(
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
 
-    try:
+    with plain_errors():
         options = PairOptions(
             size=size or (None if spacing else (64, 64, 64)),
             spacing=spacing,
@@ -99,9 +100,6 @@ def pairs(
             command=" ".join(["mmzoo", *sys.argv[1:]]),
             tell=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),
         )
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     typer.echo(summary(description, out))
     typer.echo(f"picture: {draw_overview(out)}")
 

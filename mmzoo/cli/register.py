@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._quiet import quiet
 
 
@@ -79,7 +80,7 @@ def register(
     options |= {"resolution_mm": resolution}
     if control is not None:
         options["control_mm"] = control
-    try:
+    with plain_errors():
         check_out(out, overwrite)
         with quiet(), Progress(console=Console(), transient=True) as progress:
             found = run(
@@ -98,9 +99,6 @@ def register(
             named = {name: str(path.resolve()) for name, path in files.items() if path}
             command = " ".join(["mmzoo", *sys.argv[1:]])
             write_registration(found, out, {"command": command, "files": named})
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for note in found.report["notes"]:
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     typer.echo(summary(found.report, out))
