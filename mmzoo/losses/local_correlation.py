@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
-from mmzoo.losses.base import FunctionLoss
+from mmzoo.checks import check_positive, check_window
+from mmzoo.losses.base import FunctionLoss, mean_over_channels
 from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean
@@ -60,16 +60,7 @@ def local_correlation(
             positive.
     """
     check_settings(window, eps)
-    check_rank("fixed", fixed, (4, 5))
-    check_same_shape("fixed", fixed, "warped", warped)
-    if len(fixed.shape) == 5:
-        channels = [
-            local_correlation(f, w, mask, window=window, eps=eps)
-            for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
-        ]
-        return tf.add_n(channels) / len(channels)
-    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
-    return -_compiled(window, eps)(fixed, warped, mask)
+    return -mean_over_channels(_compiled(window, eps), fixed, warped, mask)
 
 
 def check_settings(window: int, eps: float) -> None:

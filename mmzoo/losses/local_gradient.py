@@ -16,8 +16,8 @@ import functools
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
-from mmzoo.losses.base import FunctionLoss
+from mmzoo.checks import check_positive, check_window
+from mmzoo.losses.base import FunctionLoss, mask_of_differences, mean_over_channels
 from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.finite_difference import backward_gradient
@@ -66,20 +66,12 @@ def local_gradient(
     """
     check_window("window", window)
     check_positive("eps", eps)
-    check_rank("fixed", fixed, (4, 5))
-    check_same_shape("fixed", fixed, "warped", warped)
-    if len(fixed.shape) == 5:
-        channels = [
-            local_gradient(f, w, mask, window=window, absolute=absolute, eps=eps)
-            for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
-        ]
-        return tf.add_n(channels) / len(channels)
-    if min(fixed.shape[1:]) < 2:
-        raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
-    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
-    first_planes = tf.constant([[0, 0], [1, 0], [0, 0], [0, 0]])
-    mask = tf.pad(mask[:, 1:, 1:, 1:], first_planes)  # rows stay: the first ones count nothing
-    return -_compiled(window, absolute, eps)(fixed, warped, mask)  # Eq. 3
+    mean = _compiled(window, absolute, eps)
+
+    def compare(fixed: tf.Tensor, warped: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        return -mean(fixed, warped, mask_of_differences(mask, fixed))  # Eq. 3
+
+    return mean_over_channels(compare, fixed, warped, mask)
 
 
 @functools.lru_cache

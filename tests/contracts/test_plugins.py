@@ -21,7 +21,7 @@ SMALL = {
     "additive-unet": {"num_channel_initial": 2},
     "deform-gan-unet": {"num_channel_initial": 2, "depth": 1},
     "dirnet": {"num_channels": 4, "grid_spacing": [4, 2, 8]},
-    "mmregnet": {"num_channel_initial": 1, "out_channels": 6},
+    "mmregnet": {"num_channel_initial": 1},
     "voxelmorph": {"encoder": [2, 2], "decoder": [2] * 5},
 }
 
