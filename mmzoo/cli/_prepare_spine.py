@@ -8,6 +8,7 @@ import typer
 from mmzoo.cli._pair_options import (
     FixedLabels,
     Folds,
+    Geometry,
     LabelNames,
     MovingLabels,
     Out,
@@ -56,6 +57,7 @@ def spine(
     test: Annotated[
         int, typer.Option(help="Pairs tested in every fold (0: each in one fold).")
     ] = 0,
+    geometry: Geometry = "",
     overwrite: Overwrite = False,
 ) -> None:
     """CT and MR of one spine: aligned on one vertebra, 1 mm, cropped, intensities in [0, 1]."""
@@ -65,6 +67,7 @@ def spine(
     from mmzoo.datasets import layout
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
+    from mmzoo.io.images import select_all
 
     try:
         options = PairOptions(
@@ -80,12 +83,12 @@ def spine(
         make = _place(align or ("labels" if given else "images"), level, given)
         place = make(size, spacing, percentiles)
         description = prepare_pairs(
-            moving,
-            fixed,
+            select_all(moving, geometry),
+            select_all(fixed, geometry),
             out,
             options,
-            moving_labels=moving_labels,
-            fixed_labels=fixed_labels,
+            moving_labels=select_all(moving_labels, geometry),
+            fixed_labels=select_all(fixed_labels, geometry),
             overwrite=overwrite,
             command=" ".join(["mmzoo", *sys.argv[1:]]),
             place=place,

@@ -10,6 +10,7 @@ from mmzoo.cli._many import ManyValues
 from mmzoo.cli._pair_options import (
     FixedLabels,
     Folds,
+    Geometry,
     LabelNames,
     MovingLabels,
     Out,
@@ -67,6 +68,7 @@ def pairs(
     test_same: Annotated[
         bool, typer.Option("--test-same", help="Train and test on the same pairs, all of them.")
     ] = False,
+    geometry: Geometry = "",
     overwrite: Overwrite = False,
 ) -> None:
     """Resample pairs of images of one person or two onto a common grid, pair by pair."""
@@ -75,6 +77,7 @@ def pairs(
 
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
+    from mmzoo.io.images import select_all
 
     try:
         options = PairOptions(
@@ -89,12 +92,12 @@ def pairs(
             seed=seed,
         )
         description = prepare_pairs(
-            moving,
-            fixed,
+            select_all(moving, geometry),
+            select_all(fixed, geometry),
             out,
             options,
-            moving_labels=moving_labels,
-            fixed_labels=fixed_labels,
+            moving_labels=select_all(moving_labels, geometry),
+            fixed_labels=select_all(fixed_labels, geometry),
             overwrite=overwrite,
             command=" ".join(["mmzoo", *sys.argv[1:]]),
             tell=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),
