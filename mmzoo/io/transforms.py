@@ -103,7 +103,7 @@ def read_transform(
         transform = sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise ValueError(
-            f"{path} is no transform that is known; `mmzoo register` writes one as transform.h5, "
+            f"{path} is no transform that ITK reads; `mmzoo register` writes one as transform.h5, "
             "ANTs .mat and Warp.nii.gz, elastix TransformParameters.0.txt, FreeSurfer .lta."
         ) from error
     return _checked(path, transform)

@@ -217,7 +217,7 @@ def test_what_is_no_transform_is_refused_by_name(files):
         "nan.mha": "holds NaN",
         "nan.h5": "holds NaN or infinity in its",
         "fsl.mat": "a matrix of FSL, which means something only between two images",
-        "text.txt": "is no transform that is known",
+        "text.txt": "is no transform that ITK reads",
         "none.h5": "is not there",
     }
     for name, message in cases.items():
