@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -28,6 +29,21 @@ def check_positive(name: str, value: float, *, allow_zero: bool = False) -> None
     if not is_number or not (value > 0 or (allow_zero and value == 0)):
         bound = "at least 0" if allow_zero else "above 0"
         raise ValueError(f"`{name}` must be a number {bound}, got {value!r}.")
+
+
+def check_number(name: str, value: object) -> None:
+    """Raise ValueError unless `value` is a number."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ValueError(f"`{name}` must be a number, got {value!r}.")
+
+
+def check_file_name(what: str, name: str) -> None:
+    """Raise ValueError unless a name can be part of a file's name, and leads nowhere else."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]|_(?!_))*", name):
+        raise ValueError(
+            f"`{what}` becomes part of file names and must be letters, digits, '-', '.' and single "
+            f"'_', beginning with a letter or digit; got {name!r}."
+        )
 
 
 def check_window(name: str, value: object) -> None:

@@ -25,12 +25,12 @@ MAY_IMPORT = {
     "spatial": ("checks",),
     "io": ("checks", "spatial"),
     "phantoms": FILES_AND_SPACE,
-    "datasets": (*FILES_AND_SPACE, "phantoms"),
+    "datasets": (*FILES_AND_SPACE, "errors", "phantoms"),
     "evaluation": (*FILES_AND_SPACE, "metrics", "datasets"),
     "baselines": (*FILES_AND_SPACE, "datasets", "evaluation"),
     # What DeepReg trains, how it runs, and what is checked before.
-    "deepreg": (*KERAS, "errors", "config_merge"),
-    "inference": (*KERAS, "errors", "models", "deepreg"),
+    "deepreg": (*KERAS, "errors", "config_merge", "io"),
+    "inference": (*KERAS, "errors", "models", "deepreg", "io"),
     "planning": (*KERAS, "errors", "models", "deepreg"),
     # Registers a pair by the losses, or by a trained network, and draws it.
     "registration": (

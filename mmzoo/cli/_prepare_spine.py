@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._pair_options import (
     FixedLabels,
     Folds,
@@ -69,7 +70,7 @@ def spine(
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
     from mmzoo.io.images import select_all
 
-    try:
+    with plain_errors():
         options = PairOptions(
             size=size,
             folds=folds,
@@ -94,9 +95,6 @@ def spine(
             place=place,
         )
         layout.write_description(out, description | {"name": "spine", "rigid": place.motions})
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     from mmzoo.cli.prepare import summary
 
     typer.echo(summary(description, out))

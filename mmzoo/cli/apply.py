@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
 from mmzoo.cli._pair_options import Geometry
 
@@ -62,7 +63,7 @@ def apply(
     output = Output(
         out, overwrite, lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True)
     )
-    try:
+    with plain_errors():
         _check(moving, reference, points, labels, image)
         if moving is None or reference is None:
             count = registration.apply_to_points(transform, points or "", output, frame, inverse)
@@ -74,9 +75,6 @@ def apply(
             registration.apply_to_labels(transform, *files, output, labels, inverse, on)
         else:
             registration.apply_to_image(transform, *files, output, interpolation, inverse)
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     typer.echo(out)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
 from mmzoo.cli.apply import TRANSFORMS
 
@@ -32,9 +33,6 @@ def convert(
     # Late, so that `mmzoo --help` does not wait for SimpleITK.
     from mmzoo import registration
 
-    try:
+    with plain_errors():
         registration.convert(transform, out, reference, moving, overwrite)
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     typer.echo(out)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._pair_options import Geometry
 
 
@@ -33,16 +34,13 @@ def inspect(
     from mmzoo.datasets import survey
     from mmzoo.io.images import check_writable, free_name, select_all
 
-    try:
+    with plain_errors():
         for out in (picture, json_file):
             if out:
                 check_writable(out, overwrite)
         picture = picture or free_name(Path("inspect.png"))
         volumes = select_all(survey.find_volumes(paths), geometry)
         looks = [survey.look(path) for path in volumes[:files]]
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for seen, _ in looks:
         typer.echo("\n".join(in_words(seen)))
     if len(volumes) > files:
@@ -100,7 +98,7 @@ def described(folder: Path) -> list[str]:
     from mmzoo.datasets.layout import read_description
 
     if description := read_description(folder):
-        cases, folds = len(description["cases"]), len(description["folds"])
+        cases, folds = (len(description.get(key, ())) for key in ("cases", "folds"))
         return [
             f"\n{folder} is prepared data: {description['name']}, {cases} cases, {folds} folds."
         ]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmzoo.cli._box import parse_box
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
 from mmzoo.cli._pair_options import (
     FixedLabels,
@@ -79,7 +80,7 @@ def pairs(
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
     from mmzoo.io.images import select_all
 
-    try:
+    with plain_errors():
         options = PairOptions(
             size=size or (None if spacing else (64, 64, 64)),
             spacing=spacing,
@@ -102,9 +103,6 @@ def pairs(
             command=" ".join(["mmzoo", *sys.argv[1:]]),
             tell=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),
         )
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     typer.echo(summary(description, out))
     typer.echo(f"picture: {draw_overview(out)}")
 

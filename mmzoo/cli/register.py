@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._pair_options import Geometry
 from mmzoo.cli._quiet import quiet
 
@@ -87,7 +88,7 @@ def register(
     options |= {"resolution_mm": resolution}
     if control is not None:
         options["control_mm"] = control
-    try:
+    with plain_errors():
         check_out(out, overwrite)
         bar = Progress(console=Console(), transient=True)
         with claimed(out), quiet(), bar as progress:
@@ -107,9 +108,6 @@ def register(
             named = {name: str(path.resolve()) for name, path in files.items() if path}
             command = " ".join(["mmzoo", *sys.argv[1:]])
             write_registration(found, out, {"command": command, "files": named})
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for note in found.report["notes"]:
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     typer.echo(summary(found.report, out))

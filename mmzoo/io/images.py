@@ -24,6 +24,7 @@ from nibabel.spatialimages import SpatialImage
 from mmzoo.checks import check_image_values
 from mmzoo.io import dicom, nifti
 from mmzoo.io.atomic import whole_file
+from mmzoo.io.header_checks import check_image_file, check_place
 from mmzoo.spatial.frames import apart_voxels, ras_affine, set_ras_affine, shear_degrees
 
 # A path, a SimpleITK or nibabel image, or (array, spacing in mm or affine of RAS mm).
@@ -212,6 +213,7 @@ def check_volume(image: sitk.Image, what: str) -> None:
             f"with {components} value(s) a voxel; cut time frames or channels into images of their "
             "own."
         )
+    check_place(image, what)
     if "complex" in image.GetPixelIDTypeAsString():
         raise ValueError(f"{what} must hold real numbers, got complex ones; take the magnitude.")
     axes = np.array(image.GetDirection()).reshape(3, 3)
@@ -323,10 +325,12 @@ def _read_path(path: Path, choice: str) -> _Found:
         volume = dicom.read_folder(path, choice)
         return _Found([volume.image], str(path), volume.notes)
     if path.name.lower().endswith(BY_NIBABEL):
+        check_image_file(path)
         return _by_nibabel(path, choice)
     if dicom.is_dicom(path):
         volume = dicom.read_one(dicom.find_stacks([path]), path, choice)
         return _Found([volume.image], str(path), volume.notes)
+    check_image_file(path)
     return _split(_by_itk(path), str(path))
 
 
@@ -428,8 +432,18 @@ def write_image(image: sitk.Image, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as partial:
             sitk.WriteImage(image, str(partial), useCompression=True, compressionLevel=1)
+            if path.name.endswith((".nii", ".nii.gz")):
+                _check_written(partial, path)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ValueError(
             f"{path} cannot be written ({reason}); give a name that ends in .nii.gz, .mha or .nrrd."
         ) from error
+
+
+def _check_written(partial: Path, path: Path) -> None:
+    """Raise OSError where ITK has written less than the whole; its NIfTI writer does not say so."""
+    try:
+        check_image_file(partial)
+    except ValueError as error:
+        raise OSError(f"{path} could not be written whole: is the disk full?") from error

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.io import transform_file
 from mmzoo.io.atomic import whole_file
 from mmzoo.io.images import check_writable, write_image
 from mmzoo.spatial.frames import change_frame, matrix_of, transform_of
@@ -99,19 +100,10 @@ def read_transform(
         return _elastix(path, text)
     if (matrix := _matrix(text)) is not None:
         return _fsl(path, matrix, fixed, moving)
-    try:
-        transform = sitk.ReadTransform(str(path))
-    except RuntimeError as error:
-        raise ValueError(
-            f"{path} is no transform that ITK reads; `mmzoo register` writes one as transform.h5, "
-            "ANTs .mat and Warp.nii.gz, elastix TransformParameters.0.txt, FreeSurfer .lta."
-        ) from error
-    return _checked(path, transform)
+    return transform_file.read_transform(path)
 
 
 def _checked(path: Path, transform: sitk.Transform) -> sitk.Transform:
-    if transform.GetDimension() != 3:
-        raise ValueError(f"{path} must be a transform in 3-D, got {transform.GetDimension()}-D.")
     for part in parts(transform):
         if not np.isfinite([*part.GetParameters(), *part.GetFixedParameters()]).all():
             raise ValueError(f"{path} holds NaN or infinity in its {part.GetName()}.")
@@ -301,4 +293,4 @@ def write_transform(
             "the format."
         )
     with whole_file(path) as partial:
-        sitk.WriteTransform(transform, str(partial))
+        transform_file.write_transform(transform, partial)

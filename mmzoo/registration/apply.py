@@ -20,6 +20,7 @@ from mmzoo.io.nifti import APART_VOXELS
 from mmzoo.io.points import read_points
 from mmzoo.io.transforms import Step, compose, parts, read_steps, write_transform
 from mmzoo.registration.inverse import inverse_transform
+from mmzoo.registration.label_shares import warp_labels
 from mmzoo.spatial.frames import apart_voxels, ras_affine
 from mmzoo.spatial.points import invert_points, transform_points
 
@@ -115,7 +116,7 @@ def apply_to_labels(
     if interpolation == "nearest":
         warped = sitk.Resample(labels.image, grid.image, way, sitk.sitkNearestNeighbor, 0)
     else:
-        warped = _largest_share(labels.image, grid.image, way)
+        warped = warp_labels(labels.image, grid.image, way)
     _write([grid.turned_back(warped)], labels, grid, output)
 
 
@@ -201,23 +202,6 @@ def _domain(transform: sitk.Transform, otherwise: sitk.Image) -> sitk.Image:
             field = sitk.DisplacementFieldTransform(part).GetDisplacementField()
             return sitk.VectorIndexSelectionCast(field, 0)
     return otherwise
-
-
-def _largest_share(labels: sitk.Image, grid: sitk.Image, transform) -> sitk.Image:
-    values = np.unique(sitk.GetArrayViewFromImage(labels))
-    best = np.zeros(grid.GetSize()[::-1], np.float32)
-    winner = np.zeros(best.shape, values.dtype)
-    for value in values:
-        mask = sitk.Cast(labels == int(value), sitk.sitkFloat32)
-        outside = float(value == 0)
-        share = sitk.GetArrayFromImage(
-            sitk.Resample(mask, grid, transform, sitk.sitkLinear, outside)
-        )
-        larger = share > best
-        best[larger], winner[larger] = share[larger], value
-    image = sitk.GetImageFromArray(winner)
-    image.CopyInformation(grid)
-    return image
 
 
 def apply_to_points(

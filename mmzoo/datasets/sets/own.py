@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.checks import check_choice
+from mmzoo.checks import check_choice, check_file_name
 from mmzoo.datasets.sets.base import DataSet, Recipe, Scan
 from mmzoo.io import images
 
@@ -199,6 +199,8 @@ class Own(DataSet):
         names: list[str] | None = None,
     ):
         check_choice("pairing", pairing, ["same", "all"])
+        for name in (moving, fixed):
+            check_file_name("modality", name)
         if moving == fixed:
             raise ValueError(f"the two modalities must have different names, got {moving!r} twice.")
         self.modalities, self.moving, self.fixed = (moving, fixed), moving, fixed
