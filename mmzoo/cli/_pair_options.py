@@ -8,7 +8,7 @@ import typer
 Geometry = Annotated[
     str,
     typer.Option(
-        help="What counts in NIfTI headers that say two places: sform or qform [default: as ITK]."
+        help="What counts in NIfTI headers that say two places: sform or qform (default: as ITK)."
     ),
 ]
 Out = Annotated[Path, typer.Option(help="Folder to write.")]

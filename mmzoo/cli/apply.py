@@ -32,7 +32,7 @@ def apply(
     ] = "",
     image: Annotated[
         Path | None,
-        typer.Option(help="What the label map was drawn on [default: the registered image]."),
+        typer.Option(help="What the label map was drawn on (default: the registered image)."),
     ] = None,
     points: Annotated[
         Path | None,

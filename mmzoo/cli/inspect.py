@@ -14,8 +14,8 @@ def inspect(
     picture: Annotated[
         Path | None,
         typer.Option(
-            help="Where the picture of middle slices goes [default: inspect.png, or inspect-2.png "
-            "where that is there, and so on]."
+            help="Where the picture of middle slices goes (default: inspect.png, or inspect-2.png "
+            "where that is there, and so on)."
         ),
     ] = None,
     files: Annotated[int, typer.Option(help="Volumes to read at most; the rest is counted.")] = 12,

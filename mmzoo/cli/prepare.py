@@ -78,9 +78,10 @@ def pairs(
 
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
+    from mmzoo.io.atomic import claimed
     from mmzoo.io.images import select_all
 
-    with plain_errors():
+    with plain_errors(), claimed(out):
         options = PairOptions(
             size=size or (None if spacing else (64, 64, 64)),
             spacing=spacing,
