@@ -16,7 +16,6 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
-from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean
 
@@ -101,7 +100,7 @@ def _compiled(window: int, eps: float):
         var_b = tf.maximum(sum_bb - sum_b**2 / count, 0)
         return cov**2 / (var_a * var_b + eps)
 
-    return slab_mean(compiled(squared_correlation), margin=margin)
+    return slab_mean(squared_correlation, margin=margin, compiled=True)
 
 
 def window_sizes(shape, window: int) -> np.ndarray:

@@ -16,7 +16,6 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
-from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.finite_difference import backward_gradient
 from mmzoo.ops.slabs import slab_mean
@@ -95,7 +94,7 @@ def _compiled(window: int, absolute: bool, eps: float):
         return tf.abs(product) if absolute else product
 
     margin = window // 2 + 1  # a difference reaches one voxel further
-    return slab_mean(compiled(cosine), margin=margin)
+    return slab_mean(cosine, margin=margin, compiled=True)
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

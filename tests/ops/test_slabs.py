@@ -3,7 +3,6 @@ import pytest
 import tensorflow as tf
 
 from mmzoo.ops import slabs
-from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean
 
@@ -39,7 +38,7 @@ def volumes(length, batch=2):
 def test_the_mean_is_that_of_whole_volumes_at_any_length(length, at_once, monkeypatch):
     monkeypatch.setattr(slabs, "VOXELS_AT_ONCE", at_once)
     given = volumes(length)
-    found = slab_mean(compiled(product_of_sums), margin=MARGIN)(*map(tf.constant, given))
+    found = slab_mean(product_of_sums, margin=MARGIN, compiled=True)(*map(tf.constant, given))
     np.testing.assert_allclose(found, plain_mean(*given), rtol=1e-12)
 
 
@@ -47,7 +46,7 @@ def test_the_mean_is_that_of_whole_volumes_at_any_length(length, at_once, monkey
 def test_the_gradient_is_that_of_finite_differences(length, monkeypatch):
     monkeypatch.setattr(slabs, "VOXELS_AT_ONCE", 1)
     given = volumes(length)
-    mean = tf.function(slab_mean(compiled(product_of_sums), margin=MARGIN))
+    mean = tf.function(slab_mean(product_of_sums, margin=MARGIN, compiled=True))
     tensors = [tf.constant(each) for each in given]
     with tf.GradientTape() as tape:
         tape.watch(tensors[:2])
@@ -86,7 +85,7 @@ def test_no_weight_gives_zero_and_no_gradient():
     first, second, weight = map(tf.constant, volumes(9))
     with tf.GradientTape() as tape:
         tape.watch([first, weight])
-        value = slab_mean(compiled(product_of_sums), margin=MARGIN)(first, second, 0 * weight)
+        value = slab_mean(product_of_sums, margin=MARGIN, compiled=True)(first, second, 0 * weight)
     gradient, of_weight = tape.gradient(value, [first, weight])
     assert not np.any(value) and not np.any(gradient) and not np.any(of_weight)
 
