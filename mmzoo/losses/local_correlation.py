@@ -38,8 +38,8 @@ def local_correlation(
 
     Symmetric in its two volumes; unchanged by shifting either, and by scaling either with a number
     of any sign as long as the variances stay well above eps. Its cost grows with the logarithm of
-    the window; nothing is kept between value and gradient, and
-    what it takes beside the volumes is of a slab of about a million voxels.
+    the window; from value to gradient it keeps the gradient's volume alone, and what it takes
+    beside the volumes is of a slab of about a million voxels.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is

@@ -42,8 +42,8 @@ def local_gradient(
     Differences are one-sided without the first planes; windows end at the border of the volume.
     Symmetric in its two volumes, unchanged when one of them is shifted by a constant or multiplied
     by -1 (if `absolute`), and by scaling as long as the sums stay well above sqrt(eps). Its cost
-    grows with the logarithm of the window; nothing is kept between value and gradient, and
-    what it takes beside the volumes is of a slab of about a million voxels.
+    grows with the logarithm of the window; from value to gradient it keeps the gradient's volume
+    alone, and what it takes beside the volumes is of a slab of about a million voxels.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is

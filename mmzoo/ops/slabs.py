@@ -95,7 +95,7 @@ def slab_mean(
                 for i in PAIR:
                     if i not in slopes:
                         slopes[i] = sums(first, second, weight, (i,))[1][0]
-                scale = (upstream * share)[:, None, None, None]
+                scale = tf.reshape(upstream * share, [-1] + [1] * (len(first.shape) - 1))
                 return *(scale * slopes[i] for i in PAIR), tf.zeros_like(weight)
 
             return total * share, back

@@ -42,11 +42,13 @@ def test_the_mean_is_that_of_whole_volumes_at_any_length(length, at_once, monkey
     np.testing.assert_allclose(found, plain_mean(*given), rtol=1e-12)
 
 
+@pytest.mark.parametrize("recorded", [True, False])  # else found anew when it is asked for
 @pytest.mark.parametrize("length", [3, 17, 26])
-def test_the_gradient_is_that_of_finite_differences(length, monkeypatch):
+def test_the_gradient_is_that_of_finite_differences(length, recorded, monkeypatch):
     monkeypatch.setattr(slabs, "VOXELS_AT_ONCE", 1)
     given = volumes(length)
-    mean = tf.function(slab_mean(product_of_sums, margin=MARGIN, compiled=True))
+    mean = slab_mean(product_of_sums, margin=MARGIN, compiled=True)
+    mean = mean if recorded else tf.function(mean)
     tensors = [tf.constant(each) for each in given]
     with tf.GradientTape() as tape:
         tape.watch(tensors[:2])
@@ -96,3 +98,21 @@ def test_slabs_are_of_some_margins_and_so_many_voxels(monkeypatch):
     monkeypatch.setattr(slabs, "VOXELS_AT_ONCE", 1)
     count, rows = slabs._slabs((1, 96, 96, 96), 4)
     assert (count, rows) == (6, 16)
+
+
+def test_windows_are_computed_once_where_the_gradient_will_be_asked_for():
+    calls = []
+
+    def counted(first, second, inside):
+        calls.append(1)
+        return product_of_sums(first, second, inside)
+
+    first, second, weight = map(tf.constant, volumes(9))
+    mean = slab_mean(counted, margin=MARGIN)
+    mean(first, second, weight)
+    assert len(calls) == 1
+    with tf.GradientTape() as tape:
+        tape.watch(second)
+        value = mean(first, second, weight)
+    assert len(calls) == 2
+    assert tape.gradient(value, second) is not None
