@@ -74,7 +74,7 @@ def slab_mean(
             start = [before[0], *(tf.zeros_like((a, b)[i]) for i in wanted)]
             return _in_turn(add, functions, start)[-1]
 
-        each = _in_turn(of_slab, range(count), [tf.zeros_like(first[:, 0, 0, 0])])
+        each = _in_turn(of_slab, range(count), [tf.zeros(tf.shape(first)[:1], first.dtype)])
         slopes = [
             _join([slab[1 + k] for slab in each], first.shape[1], margin)
             for k in range(len(wanted))
@@ -85,9 +85,8 @@ def slab_mean(
         @tf.custom_gradient
         def mean(*tensors):
             first, second, weight = (tf.stop_gradient(tensor) for tensor in tensors)
-            share = tf.math.divide_no_nan(
-                tf.ones_like(first[:, 0, 0, 0]), tf.reduce_sum(weight, axis=(1, 2, 3))
-            )
+            weights = tf.reduce_sum(weight, axis=(1, 2, 3))
+            share = tf.math.divide_no_nan(tf.ones_like(weights), weights)
             total, found = sums(first, second, weight, recorded)
 
             def back(upstream):
