@@ -5,12 +5,14 @@ import os
 import sys
 import tempfile
 
+from mmzoo.errors import is_debugging, known
+
 
 @contextlib.contextmanager
 def quiet():
     """Hold back what is written to the error stream; let it out if the block crashes.
 
-    A ValueError or an OSError is a mistake of the user, whose message is to stand alone.
+    The message of an error whose cause is known is to stand alone.
 
     TensorFlow logs its build from C++ before any log level counts, so the file descriptor itself
     is turned away.
@@ -22,7 +24,9 @@ def quiet():
             yield
         except (ValueError, OSError):
             raise
-        except BaseException:
+        except BaseException as error:
+            if known(error) and not is_debugging():
+                raise
             held.seek(0)
             os.write(kept, held.read())
             raise

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
 
 
@@ -43,7 +44,7 @@ def baseline(
     from mmzoo.datasets.phantom import default_jobs
     from mmzoo.deepreg.catalogue import zoo_file
 
-    try:
+    with plain_errors():
         with Progress(console=Console(), transient=True) as progress:
             bar = progress.add_task("pairs", total=None)
             run = run_baseline(
@@ -55,9 +56,6 @@ def baseline(
                 overwrite=overwrite,
                 report=lambda done, total: progress.update(bar, completed=done, total=total),
             )
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for pair, reason in run.failures:
         typer.secho(f"Error: {pair}: {reason}", fg="red", err=True)
     if run.failures:

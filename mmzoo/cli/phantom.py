@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmzoo.cli._box import parse_box
+from mmzoo.cli._errors import plain_errors
 
 
 def phantom(
@@ -91,9 +92,10 @@ def phantom(
 
     from mmzoo.datasets import phantom as phantoms
     from mmzoo.datasets.overview import draw_overview
+    from mmzoo.io.atomic import claimed
 
     console = Console()
-    try:
+    with plain_errors(), claimed(out):
         box = parse_box("fov", fov)
         size = size or phantoms.default_size(name)
         settings = phantoms.Settings(
@@ -113,9 +115,6 @@ def phantom(
                 command=" ".join(["mmzoo", *sys.argv[1:]]),
                 report=lambda done, total: progress.update(bar, completed=done, total=total),
             )
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     console.print(
         f"{len(description['cases'])} cases, {folds} folds in {out}; "
         f"train with: deepreg_train -c CONFIG {out}/fold0.yaml"

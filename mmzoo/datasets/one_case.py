@@ -13,6 +13,7 @@ from mmzoo.datasets.deformed import deform, draw_deformation
 from mmzoo.datasets.sets.base import DataSet, Recipe, Scan, Volume
 from mmzoo.io.atomic import whole_file
 from mmzoo.spatial import geometry
+from mmzoo.spatial.frames import ras_affine
 
 
 def is_done(out: Path, scan: Scan) -> bool:
@@ -32,6 +33,12 @@ def _write_info(out: Path, case: str, info: dict) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(path) as unfinished:
         unfinished.write_text(json.dumps(info, indent=2) + "\n")
+
+
+def remove(out: Path, case: str) -> None:
+    """Remove what was prepared of a case, its image last."""
+    for name in ("cases/{}.json", "labels/{}.nii.gz", "images/{}.nii.gz"):
+        (out / name.format(case)).unlink(missing_ok=True)
 
 
 def prepare_group(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> tuple[str, str]:
@@ -67,11 +74,11 @@ def _prepare(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> None
             spacing, number = grid.GetSpacing(), zlib.crc32(scan.person.encode())
             motion = draw_deformation(choices.seed, number, choices.deform_mm, image.shape, spacing)
             image, labels, field = deform(motion, image, labels, spacing)
-            layout.save_field(out, scan.case, group[1].case, field, geometry.ras_affine(grid))
+            layout.save_field(out, scan.case, group[1].case, field, ras_affine(grid))
             info["notes"].append(f"deformed by up to {choices.deform_mm:g} mm, the field is known")
         image = intensities(image, choices.recipe, scan.modality)
         _write_info(out, scan.case, info)
-        layout.save_case(out, scan.case, image, labels, geometry.ras_affine(grid))
+        layout.save_case(out, scan.case, image, labels, ras_affine(grid))
 
 
 def _look(data: DataSet, scan: Scan, volume: Volume, structures) -> tuple[dict, list[str]]:

@@ -1,14 +1,19 @@
 """Checks of a configuration before any work starts, so that nothing is lost to a slip."""
 
+import copy
 import difflib
 import inspect
+import logging
 from pathlib import Path
 
-import yaml
-
-from mmzoo.checks import check_choice
+from mmzoo.checks import check_choice, check_number
+from mmzoo.deepreg import schema
 from mmzoo.deepreg.preflight.data import IMAGES, MODES
+from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError
+
+SHORTEST = {"bending": 5, "bending-energy": 3, "gradient": 3}  # voxels that a stencil covers
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def check_names(config: dict) -> None:
@@ -28,6 +33,23 @@ def check_names(config: dict) -> None:
     # What a method reads beside DeepReg's sections, it checks itself.
     getattr(registered("model_class", train["method"]), "check_config", lambda _: None)(train)
     _check_seed(train.get("seed"))
+
+
+def check_keys(config: dict, *, partial: bool = False) -> None:
+    """Raise PreflightError for unknown keys and values of another type; see `schema.check_keys`."""
+    train = config.get("train")
+    method = train.get("method") if isinstance(train, dict) else None
+    others = isinstance(method, str) and not _is_known(method)
+    schema.check_keys(config, others=others, partial=partial)
+
+
+def _is_known(method: str) -> bool:
+    """Say whether a method is the zoo's or DeepReg's, whose keys are known; or a name of none."""
+    from deepreg.registry import REGISTRY
+
+    if ("model_class", method) not in REGISTRY._dict:
+        return True
+    return registered("model_class", method).__module__.split(".")[0] in ("mmzoo", "deepreg")
 
 
 def check_model(train: dict) -> None:
@@ -128,9 +150,7 @@ def _parameters(cls) -> list[str]:
         own = inspect.signature(base.__init__).parameters if "__init__" in vars(base) else {}
         kinds = {parameter.kind for parameter in own.values()}
         names += [
-            name
-            for name, parameter in own.items()
-            if name != "self" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            name for name, parameter in own.items() if name != "self" and parameter.kind in NAMED
         ]
         if own and inspect.Parameter.VAR_KEYWORD not in kinds:
             return list(dict.fromkeys(names))
@@ -147,8 +167,35 @@ def _check_optimizer(settings: dict) -> None:
         for name, cls in vars(keras.optimizers).items()
         if isinstance(cls, type) and issubclass(cls, base) and cls is not base
     ]
-    if not hasattr(keras.optimizers, str(settings.get("name"))):
-        check_choice("train.optimizer.name", settings.get("name"), known)
+    if settings["name"] not in known:
+        check_choice("train.optimizer.name", settings["name"], known)
+    _check_optimizer_settings(vars(keras.optimizers)[settings["name"]], settings)
+
+
+def _check_optimizer_settings(cls, settings: dict) -> None:
+    """Raise PreflightError where Keras's optimizer does not take what it is given."""
+    from deepreg.model.optimizer import build_optimizer
+
+    parameters = inspect.signature(cls).parameters
+    taken = [name for name in parameters if name not in ("name", "kwargs")]
+    taken += ["clipnorm", "clipvalue", "global_clipnorm", "weight_decay"]
+    for key, value in settings.items():
+        default = parameters[key].default if key in parameters else None
+        if type(default) in (int, float) and key != "learning_rate":
+            check_number(f"train.optimizer.{key}", value)
+        closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
+        if key not in ("name", *taken):
+            hint = f" Did you mean {closest[0]!r}?" if closest else ""
+            raise PreflightError(
+                f"`train.optimizer` has {key!r}, which {settings['name']} does not take.{hint} It "
+                f"takes {', '.join(dict.fromkeys(taken))}."
+            )
+    try:
+        build_optimizer(copy.deepcopy(settings))
+    # Whatever Keras raises for a value that it cannot use.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise PreflightError(f"`train.optimizer` cannot be made: {reason}.") from error
 
 
 def _check_seed(seed) -> None:
@@ -181,6 +228,26 @@ def check_labelled(config: dict) -> None:
         )
 
 
+def check_field_size(config: dict) -> None:
+    """Raise PreflightError where no voxel of a field has the neighbours its regulariser looks at.
+
+    DeepReg's own take the mean of nothing then: the loss is NaN from the first step.
+
+    Args:
+        config: of a training; the field has the shape of the patches, else of the fixed images.
+    """
+    train, dataset = config["train"], config["dataset"]
+    loss = train["loss"].get("regularization") or {}
+    wanted = SHORTEST.get(loss.get("name", ""), 1)
+    whole = dataset.get("fixed_image_shape") or dataset.get("image_shape") or ()
+    shape = train["preprocess"].get("patch_size") or whole
+    if loss.get("weight", 1) != 0 and any(n < wanted for n in shape):
+        raise PreflightError(
+            f"`train.loss.regularization` {loss['name']} needs fields of at least {wanted} voxels "
+            f"an axis, got {list(shape)}: make the images larger, or give it the weight 0."
+        )
+
+
 def check_log_dir(folder: Path, config: dict) -> None:
     """Raise PreflightError where a folder with checkpoints is of a run of another model.
 
@@ -193,7 +260,11 @@ def check_log_dir(folder: Path, config: dict) -> None:
     written = folder / "config.yaml"
     if not (written.exists() and (folder / "save" / "checkpoint").exists()):
         return
-    before = yaml.safe_load(written.read_text())
+    try:
+        before = read_written(written)
+    except PreflightError:
+        logging.warning("%s is damaged and is written anew.", written)
+        return
     for section in ("method", "backbone", "translator.generator", "translator.discriminator"):
         old, new = (_entry(train["train"], section) for train in (before, config))
         if old != new:
@@ -223,9 +294,9 @@ def check_same_method(checkpoint: str, config: dict) -> None:
     written = Path(checkpoint).parent.parent / "config.yaml"
     if not written.exists():
         return
-    before = yaml.safe_load(written.read_text())["train"].get("method")
+    before = read_written(written)["train"]["method"]
     method = config["train"]["method"]
-    if before is not None and before != method:
+    if before != method:
         raise PreflightError(
             f"The checkpoint {checkpoint} is of method {before!r} (says {written}), but the "
             f"configuration says {method!r}. Use that config.yaml."
