@@ -1,4 +1,4 @@
-"""One line of progress while a model trains, where Keras would print twelve numbers over eight."""
+"""One line of training progress, in place of Keras's bars with all weighted terms."""
 
 from __future__ import annotations
 
@@ -65,13 +65,3 @@ def clock(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-class OneLineProgress:
-    """Lets a Keras model that inherits it show `TrainingProgress` where Keras shows its bars."""
-
-    def fit(self, *args, verbose="auto", callbacks=None, **kwargs):
-        """Train as `keras.Model.fit` does, its progress in one line."""
-        if verbose in ("auto", 1):
-            verbose, callbacks = 0, [*(callbacks or []), TrainingProgress()]
-        return super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)  # type: ignore[misc]
