@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mmzoo.cli._quiet import quiet
+from mmzoo.terminal import progress, quiet
 
 
 def register(
@@ -63,9 +63,6 @@ def register(
     # Keras 2 is all that is used; TensorFlow would import Keras 3 beside it, for a second or two.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-    from rich.console import Console
-    from rich.progress import Progress
-
     from mmzoo.registration.api import register as run
     from mmzoo.registration.output import check_out, write_registration
 
@@ -81,7 +78,7 @@ def register(
         options["control_mm"] = control
     try:
         check_out(out, overwrite)
-        with quiet(), Progress(console=Console(), transient=True) as progress:
+        with quiet() as stream, progress(stream) as report:
             found = run(
                 fixed,
                 moving,
@@ -90,7 +87,7 @@ def register(
                 label=label,
                 model=model,
                 refine=refine,
-                progress=_bars(progress),
+                progress=report,
                 **options,
             )
             files = {"fixed": fixed, "moving": moving, "label": label}
@@ -104,18 +101,6 @@ def register(
     for note in found.report["notes"]:
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     typer.echo(summary(found.report, out))
-
-
-def _bars(progress):
-    """Return a function that shows each stage as a bar of its own."""
-    bars: dict[str, int] = {}
-
-    def report(stage: str, done: int, total: int) -> None:
-        if stage not in bars:
-            bars[stage] = progress.add_task(stage, total=total)
-        progress.update(bars[stage], completed=done)
-
-    return report
 
 
 def summary(report: dict, out: Path) -> str:
