@@ -23,7 +23,7 @@ Report = Callable[[str, int, "int | None"], None]
 def quiet() -> Iterator[TextIO]:
     """Hold back what is written to the error stream; let it out if the block crashes.
 
-    A ValueError or an OSError is a mistake of the user, whose message is to stand alone.
+    The message of an error whose cause is known is to stand alone.
 
     TensorFlow logs its build from C++ before any log level counts, so the file descriptor itself
     is turned away.
@@ -38,7 +38,11 @@ def quiet() -> Iterator[TextIO]:
             yield shown
         except (ValueError, OSError):
             raise
-        except BaseException:
+        except BaseException as error:
+            from mmzoo.errors import is_debugging, known
+
+            if known(error) and not is_debugging():
+                raise
             held.seek(0)
             os.write(shown.fileno(), held.read())
             raise

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "errors": (),
     "onednn": (),
     "config_merge": ("checks",),
-    "terminal": (),
+    "terminal": ("errors",),
     "ops": ("checks",),
     "losses": ("checks", "ops"),
     "layers": ("checks", "ops"),
@@ -26,12 +26,12 @@ MAY_IMPORT = {
     "spatial": ("checks",),
     "io": ("checks", "spatial"),
     "phantoms": FILES_AND_SPACE,
-    "datasets": (*FILES_AND_SPACE, "phantoms"),
+    "datasets": (*FILES_AND_SPACE, "errors", "phantoms"),
     "evaluation": (*FILES_AND_SPACE, "metrics", "datasets"),
     "baselines": (*FILES_AND_SPACE, "datasets", "evaluation"),
     # What DeepReg trains, how it runs, and what is checked before.
-    "deepreg": (*KERAS, "errors", "config_merge", "terminal"),
-    "inference": (*KERAS, "errors", "models", "deepreg"),
+    "deepreg": (*KERAS, "errors", "config_merge", "io", "terminal"),
+    "inference": (*KERAS, "errors", "models", "deepreg", "io"),
     "planning": (*KERAS, "errors", "models", "deepreg"),
     # Registers a pair by the losses, or by a trained network, and draws it.
     "registration": (

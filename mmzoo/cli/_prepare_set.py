@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mmzoo.cli._box import parse_box
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
 from mmzoo.cli._next import train_with
 
@@ -112,10 +113,11 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
     from mmzoo.datasets.one_case import with_size
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.preparation import Choices, prepare
+    from mmzoo.io.atomic import claimed
     from mmzoo.io.parallel import default_jobs
     from mmzoo.terminal import progress
 
-    try:
+    with plain_errors(), claimed(out):
         data = make()
         crop = parse_box("crop", grid["crop"]) if grid["crop"] else None
         recipe = with_size(data.recipe, **(grid | {"crop": crop}))
@@ -132,9 +134,6 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
                 progress=partial(report, name),
                 **flags,
             )
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for line in reporting.in_words(json.loads((out / reporting.JSON).read_text())):
         typer.echo(line)
     for line in closing(description, out):

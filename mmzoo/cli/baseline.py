@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
 
 
@@ -44,7 +45,7 @@ def baseline(
     from mmzoo.deepreg.catalogue import zoo_file
     from mmzoo.terminal import progress
 
-    try:
+    with plain_errors():
         with progress() as report:
             run = run_baseline(
                 merge_files(zoo_file(name) for name in config),
@@ -55,9 +56,6 @@ def baseline(
                 overwrite=overwrite,
                 report=partial(report, "pairs"),
             )
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for pair, reason in run.failures:
         typer.secho(f"Error: {pair}: {reason}", fg="red", err=True)
     if run.failures:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
+
 
 def evaluate(
     run: Annotated[
@@ -42,7 +44,7 @@ def evaluate(
     from mmzoo.evaluation.tables import terminal
     from mmzoo.terminal import progress
 
-    try:
+    with plain_errors():
         with progress() as report:
             found = run_evaluation(
                 run,
@@ -55,9 +57,6 @@ def evaluate(
                 jobs=jobs if jobs is not None else os.cpu_count() or 1,
                 on_pair=partial(report, "pairs"),
             )
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for note in found.notes:
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     for table in terminal(found.summary, method=found.prediction.method):

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from mmzoo.cli._box import parse_box
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._next import train_with
 
 
@@ -90,9 +91,10 @@ def phantom(
 
     from mmzoo.datasets import phantom as phantoms
     from mmzoo.datasets.overview import draw_overview
+    from mmzoo.io.atomic import claimed
     from mmzoo.terminal import progress
 
-    try:
+    with plain_errors(), claimed(out):
         box = parse_box("fov", fov)
         size = size or phantoms.default_size(name)
         settings = phantoms.Settings(
@@ -111,9 +113,6 @@ def phantom(
                 command=" ".join(["mmzoo", *sys.argv[1:]]),
                 report=partial(report, f"{name} phantoms"),
             )
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     typer.echo(f"{len(description['cases'])} cases, {folds} folds in {out}.")
     typer.echo(train_with(out))
     typer.echo(f"picture: {draw_overview(out)}")

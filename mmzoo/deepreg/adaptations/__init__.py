@@ -30,6 +30,7 @@ ADAPTATIONS = {
         config.let_losses_be_absent,
         config.choose_scale,
         config.find_zoo_files,
+        config.save_whole,
     ],
     "deepreg.registry": [precision.build_networks_in_policy],
     "deepreg.model.optimizer": [config.build_learning_rate_schedule],

@@ -1,4 +1,4 @@
-"""One line of progress while a model trains, where Keras would print twelve numbers over eight."""
+"""One line of training progress, in place of Keras's bars with all weighted terms."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Iterator, Sequence
 
 import tf_keras as keras
 
@@ -74,14 +75,9 @@ def terms(logs: dict | None) -> str:
     return " ".join(words)
 
 
-class OneLineProgress:
-    """Lets a Keras model that inherits it show `TrainingProgress` where Keras shows its bars."""
-
-    def fit(self, *args, verbose="auto", callbacks=None, **kwargs):
-        """Train as `keras.Model.fit` does, its progress in one line."""
-        if verbose not in ("auto", 1):
-            return super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)  # type: ignore[misc]
-        shown = TrainingProgress()
-        with contextlib.nullcontext() if shown.stream.isatty() else every(SECONDS, shown.print):
-            callbacks = [*(callbacks or []), shown]
-            return super().fit(*args, verbose=0, callbacks=callbacks, **kwargs)  # type: ignore[misc]
+@contextlib.contextmanager
+def shown(callbacks: Sequence | None) -> Iterator[list]:
+    """Yield Keras callbacks with `TrainingProgress` among them, which writes while a step lasts."""
+    line = TrainingProgress()
+    with contextlib.nullcontext() if line.stream.isatty() else every(SECONDS, line.print):
+        yield [*(callbacks or []), line]

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.deepreg.methods.progress import OneLineProgress, TrainingProgress, clock, terms
+from mmzoo.deepreg.methods.progress import TrainingProgress, clock, shown, terms
 
 LOGS = {
     "loss": -0.57312,
@@ -60,7 +60,7 @@ def test_a_terminal_gets_every_step_in_the_same_line_and_never_more_than_its_wid
     assert all(len(part) == 59 for part in parts)
 
 
-class Slow(OneLineProgress, keras.Sequential):
+class Slow(keras.Sequential):
     """A model whose second step waits until three lines are there."""
 
     def train_step(self, data):
@@ -80,7 +80,8 @@ def test_a_file_gets_lines_while_a_step_lasts(monkeypatch):
     model = Slow([keras.layers.Dense(1)])
     model.stream = stream
     model.compile(loss="mse", run_eagerly=True)
-    model.fit(np.ones((2, 2)), np.ones((2, 1)), batch_size=1)
+    with shown(None) as callbacks:
+        model.fit(np.ones((2, 2)), np.ones((2, 1)), batch_size=1, verbose=0, callbacks=callbacks)
     lines = stream.getvalue().splitlines()
     assert re.match(r"epoch 1/1 [01]/2 ", lines[0]) and len(lines) >= 4
     assert re.match(r"epoch 1/1 \d+:\d\d \| loss ", lines[-1])
