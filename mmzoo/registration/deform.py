@@ -13,10 +13,10 @@ from mmzoo.registration.lattice import Lattice, centres
 from mmzoo.registration.level import Level
 from mmzoo.registration.objective import Objective, batch_of, compiled_objective
 from mmzoo.registration.settings import Settings
+from mmzoo.terminal import Report
 
 FEWEST = 3  # voxels between control points: with fewer, noise is followed
 STEP = 0.4  # Adam's first step, in voxels of the level
-Report = Callable[[str, int, int], None]
 Slope = Callable[[Any], tuple[float, Any]]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 from deepreg.model.network import RegistrationModel
 
-from mmzoo.deepreg.methods.progress import TrainingProgress
+from mmzoo.deepreg.methods.progress import shown
 
 
 class Method(RegistrationModel):
@@ -38,9 +38,10 @@ class Method(RegistrationModel):
 
     def fit(self, *args, verbose="auto", callbacks=None, **kwargs):
         """Train as `keras.Model.fit` does, with its progress in one line."""
-        if verbose in ("auto", 1):
-            verbose, callbacks = 0, [*(callbacks or []), TrainingProgress()]
-        return super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)
+        if verbose not in ("auto", 1):
+            return super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)
+        with shown(callbacks) as with_progress:
+            return super().fit(*args, verbose=0, callbacks=with_progress, **kwargs)
 
 
 def hooks_of(model: object) -> type[Method]:
