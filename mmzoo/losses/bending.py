@@ -1,16 +1,18 @@
-"""Bending energy of a displacement field: how far it is from affine.
+"""Bending energy of a displacement field: its mean squared second derivatives.
 
-Why: it leaves translations, rotations, scalings and shears free and charges only for curvature.
+Penalises curvature only; affine transforms cost nothing.
 
 Source: the smoothness term Psi of Ding et al. 2021, Eq. 10. Their code, like DeepReg's `bending`,
-takes central differences of central differences. These do not see a field that alternates from
-voxel to voxel, nor the two outermost voxels, and a network finds that out: the compact form, the
-default, sees both. On smooth fields the two agree.
+takes central differences of central differences. These are zero for a field that alternates from
+voxel to voxel and leave out the two outermost voxels, which networks exploit; the compact form, the
+default, covers both. On smooth fields the two agree.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -66,23 +68,25 @@ def bending_energy(
 
 
 @functools.lru_cache
-def _compiled(reach: int, spacing):
+def _compiled(reach: int, spacing: tuple[float, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
     @symbolic
     @tf.custom_gradient
-    def energy(ddf: tf.Tensor):
+    def energy(ddf: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         return _energy(ddf, reach, spacing), lambda up: _gradient(ddf, up, reach, spacing)
 
     return energy
 
 
 @traced(jit_compile=True)
-def _energy(ddf: tf.Tensor, reach: int, spacing) -> tf.Tensor:
+def _energy(ddf: tf.Tensor, reach: int, spacing: tuple[float, ...]) -> tf.Tensor:
     second = _second_derivatives(in_rows(ddf), reach, spacing)
     return tf.add_n([tf.reduce_mean(u**2, axis=(1, 2, 3)) for u in second])
 
 
 @traced(jit_compile=True)
-def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int, spacing) -> tf.Tensor:
+def _gradient(
+    ddf: tf.Tensor, upstream: tf.Tensor, reach: int, spacing: tuple[float, ...]
+) -> tf.Tensor:
     """Return dE/dddf times upstream: 2/n sum_k S_k^T S_k u.
 
     Each stencil S_k is symmetric, so its transpose is the same stencil over the zero-padded
@@ -98,7 +102,7 @@ def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int, spacing) -> tf.Te
     return tf.reshape(tf.add_n(back), tf.shape(ddf)) * (scale * upstream)[:, None, None, None, None]
 
 
-def _second_derivatives(rows: tf.Tensor, reach: int, spacing) -> list[tf.Tensor]:
+def _second_derivatives(rows: tf.Tensor, reach: int, spacing: tuple[float, ...]) -> list[tf.Tensor]:
     """Return u_11, u_22, u_33 and sqrt(2) times u_12, u_13, u_23, `reach` voxels inside."""
     shape = tf.shape(rows)
     unit = (1, 1, COMPONENTS)  # a voxel further along each axis
@@ -136,7 +140,7 @@ class BendingEnergy(keras.layers.Layer):
         stencil: str = "compact",
         spacing: Spacing = 1.0,
         name: str = "BendingEnergy",
-        **kwargs,
+        **kwargs: Any,
     ):
         """Keep the settings; errors as in `bending_energy`."""
         super().__init__(name=name, **kwargs)

@@ -7,6 +7,8 @@ need no products at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -176,15 +178,18 @@ def resize(volume: tf.Tensor, shape) -> tf.Tensor:
     return tf.reshape(apply_along_axes(flat, matrices), [-1, *shape, channels])
 
 
-def weighted_mean(volume: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """Return the mean over the voxels by their weights, (batch,); 0 where all weights are.
+def weighted_mean(
+    values: tf.Tensor, weights: tf.Tensor, axis: int | Sequence[int] = (1, 2, 3)
+) -> tf.Tensor:
+    """Return the weighted mean along some axes, 0 where all weights are 0.
 
     Args:
-        volume: (batch, dim1, dim2, dim3).
-        weight: (batch or 1, dim1, dim2, dim3), at least 0.
+        values: of a volume (batch, dim1, dim2, dim3), or as the axes say.
+        weights: at least 0, of the same rank; an axis of length 1 stands for all of it.
+        axis: along which to average, the voxels of a volume by default.
     """
-    total = tf.reduce_sum(weight * volume, axis=(1, 2, 3))
-    return tf.math.divide_no_nan(total, tf.reduce_sum(weight, axis=(1, 2, 3)))
+    total = tf.reduce_sum(weights * values, axis=axis)
+    return tf.math.divide_no_nan(total, tf.reduce_sum(weights, axis=axis))
 
 
 def _kron_identity(matrix, size: int):
