@@ -11,7 +11,7 @@ from mmzoo.datasets.overview import PLANES, draw_slice
 from mmzoo.datasets.sets.base import DataSet
 from mmzoo.errors import in_words
 from mmzoo.io import dicom, images
-from mmzoo.io.images import find_images
+from mmzoo.io.paths import find_images
 from mmzoo.spatial import geometry
 from mmzoo.spatial.frames import ras_affine
 
