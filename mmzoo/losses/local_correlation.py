@@ -18,7 +18,6 @@ import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_window
 from mmzoo.losses.base import FunctionLoss, mean_over_channels
-from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean
 
@@ -41,8 +40,8 @@ def local_correlation(
 
     Symmetric in its two volumes; unchanged by shifting either, and by scaling either with a number
     of any sign as long as the variances stay well above eps. Its cost grows with the logarithm of
-    the window; nothing is kept between value and gradient, and
-    what it takes beside the volumes is of a slab of about a million voxels.
+    the window; from value to gradient it keeps the gradient's volume alone, and what it takes
+    beside the volumes is of a slab of about a million voxels.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
@@ -94,7 +93,7 @@ def _compiled(window: int, eps: float):
         var_b = tf.maximum(sum_bb - sum_b**2 / count, 0)
         return cov**2 / (var_a * var_b + eps)
 
-    return slab_mean(compiled(squared_correlation), margin=margin)
+    return slab_mean(squared_correlation, margin=margin, compiled=True)
 
 
 def window_sizes(shape, window: int) -> np.ndarray:

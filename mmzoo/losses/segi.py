@@ -54,10 +54,11 @@ def segi(
     where |v| is sqrt(|v|^2 + eps). Differences are one-sided without the first planes; smoothing
     counts zeros outside the volume. Symmetric in its two volumes, unchanged when one of them is
     multiplied by -1 (if `absolute`) or shifted by a constant, and by scaling as long as gradients
-    stay well above sqrt(eps). Nothing is kept between value and gradient. A sigma costs three
-    products of matrices a volume and is done a slab at a time if smoothing comes first, where
-    differences are taken of the smoothed volume: their rounding grows with the intensities. The
-    printed order costs nine, and about three copies of the gradient of both volumes.
+    stay well above sqrt(eps). A sigma costs three products of matrices a volume. If smoothing comes
+    first, it is done a slab at a time, the gradient's volume alone is kept from value to gradient,
+    and differences are taken of the smoothed volume: their rounding grows with the intensities.
+    The printed order costs nine, keeps nothing, and takes about three copies of the gradient of
+    both volumes.
     With `sigmas` [0] nothing is smoothed: plain normalised gradient information (Haber and
     Modersitzki 2006), whose two orders differ by eps alone.
 

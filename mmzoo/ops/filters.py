@@ -133,12 +133,24 @@ def box_sum(volume: tf.Tensor, window: int, padded=(-3, -2, -1)) -> tf.Tensor:
             reach beyond the volume.
     """
     for axis in (-3, -2, -1):
-        if axis in padded:
-            padding = [[0, 0] for _ in volume.shape]
-            padding[axis] = [(window - 1) // 2, window // 2]
-            volume = tf.pad(volume, padding)
-        volume = _row_sum(volume, window, axis)
+        ends = ((window - 1) // 2, window // 2) if axis in padded else (0, 0)
+        volume = _line_sum(window, axis, ends)(volume)
     return volume
+
+
+def _line_sum(window: int, axis: int, ends: tuple[int, int]):
+    """Return the sum of windows along one axis, with so many zeros before and after it."""
+
+    @tf.custom_gradient
+    def total(volume):
+        padding = [[0, 0] for _ in volume.shape]
+        padding[axis] = list(ends)
+        # Each voxel is in `window` windows in a row: the same sum again, where the automatic
+        # gradient adds up padded slices.
+        back = _line_sum(window, axis, (window - 1 - ends[0], window - 1 - ends[1]))
+        return _row_sum(tf.pad(volume, padding), window, axis), back
+
+    return total
 
 
 def _row_sum(volume: tf.Tensor, count: int, axis: int) -> tf.Tensor:
