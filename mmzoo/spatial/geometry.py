@@ -4,9 +4,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import ArrayLike
 
-from mmzoo.spatial.grid import Counts
-
 from mmzoo.spatial.frames import FRAMES
+from mmzoo.spatial.grid import Counts
 
 
 def common_box(fixed: sitk.Image, moving: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
