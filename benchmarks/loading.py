@@ -29,9 +29,9 @@ def main() -> None:
 
 def measure(options: argparse.Namespace) -> None:
     """Print a Markdown table."""
-    import mmzoo.host
+    import mmzoo.deepreg
 
-    mmzoo.host.activate()
+    mmzoo.deepreg.activate()
     import tensorflow as tf
     from deepreg.model.optimizer import build_optimizer
     from deepreg.registry import REGISTRY

@@ -29,7 +29,7 @@ from registration.methods import METHODS, before_registration, measure  # noqa: 
 from registration.page import write_page  # noqa: E402
 from registration.pair import SIZES, phantom_pair  # noqa: E402
 
-from mmzoo.data.files import whole_file  # noqa: E402
+from mmzoo.io.atomic import whole_file  # noqa: E402
 
 SEED = 0  # of the phantoms shown
 BRAINS = (  # fixed, moving person, contrasts (fixed, moving)

@@ -54,9 +54,9 @@ def form(plain: bool):
     """Return the context in which a model is built and run: with the fast pieces or plain ones."""
     if not plain:
         return contextlib.nullcontext()
-    import mmzoo.host
+    import mmzoo.deepreg
 
-    mmzoo.host.activate()
+    mmzoo.deepreg.activate()
     from speed.plainly import plainly
 
     return plainly()
@@ -71,14 +71,14 @@ def build(configs: list[str], size: tuple[int, ...], batch: int, predict: bool =
         batch: pairs a step.
         predict: leave labels out that only a training needs.
     """
-    import mmzoo.host
+    import mmzoo.deepreg
 
-    mmzoo.host.activate()
+    mmzoo.deepreg.activate()
     import tensorflow as tf
     from deepreg.registry import REGISTRY
 
-    from mmzoo.host.training import build_model
-    from mmzoo.layering import merge_files
+    from mmzoo.config_merge import merge_files
+    from mmzoo.deepreg.training import build_model
 
     train = merge_files(configs)["train"]
     needs = getattr(REGISTRY.get("model_class", train["method"]), "needs_labels", ())

@@ -1,29 +1,30 @@
 """A model zoo of multi-modal medical image registration for TensorFlow/Keras and DeepReg.
 
 This file imports nothing: it runs at the start of every Python program of an environment in which
-mmzoo is installed (see `mmzoo.host.autoload`). `LAZY` names what is imported when it is asked for,
-`ROOMS` the parts that need no import of their own.
+mmzoo is installed (see `mmzoo.deepreg.autoload`). `LAZY` names what is imported when it is asked
+for, `ROOMS` the parts that need no import of their own.
 """
 
 __version__ = "0.1.0"
 LAZY = {
-    "load_model": "mmzoo.host.runs",
-    "Predictor": "mmzoo.host.predictor",
-    "register": "mmzoo.host.register",
+    "load_model": "mmzoo.inference.runs",
+    "Predictor": "mmzoo.inference.predictor",
+    "register": "mmzoo.registration.api",
 }
-ROOMS = ("backbones", "layers", "losses", "metrics", "models", "translators")
+ROOMS = ("layers", "losses", "metrics", "models", "networks")
+FORMER = ("backbones", "host", "translators")  # until 0.2, each with a warning that names the new
 __all__ = sorted([*LAZY, *ROOMS])  # noqa: PLE0605  (no name is bound before it is asked for)
 
 
 def __getattr__(name: str):
     """Return what `LAZY` or `ROOMS` names, as `mmzoo.load_model` or `mmzoo.losses`."""
-    if name not in LAZY and name not in ROOMS:
+    if name not in LAZY and name not in (*ROOMS, *FORMER):
         raise AttributeError(f"module 'mmzoo' has no attribute {name!r}")
     import importlib
 
-    if name in ROOMS:
-        return importlib.import_module(f"mmzoo.{name}")
-    return getattr(importlib.import_module(LAZY[name]), name)
+    if name in LAZY:
+        return getattr(importlib.import_module(LAZY[name]), name)
+    return importlib.import_module(f"mmzoo.{name}")
 
 
 def __dir__():

@@ -1,13 +1,13 @@
 """Build backend: setuptools, and one `.pth` file that makes DeepReg know the zoo.
 
 DeepReg 0.1.2 has a registry but no plugin discovery. A `.pth` file in `site-packages` is read at
-every interpreter start; its one line imports `mmzoo.host.autoload`, which installs an import hook
-for the name `deepreg` and nothing else. setuptools can put such a file neither into a normal nor
-into an editable wheel by configuration, so both are completed here after they are built.
+every interpreter start; its one line imports `mmzoo.deepreg.autoload`, which installs an import
+hook for the name `deepreg` and nothing else. setuptools can put such a file neither into a
+normal nor into an editable wheel by configuration, so both are completed here after they are built.
 
 `import` lines in `.pth` files are deprecated from Python 3.15 on, in favour of `.start` files that
 name an entry point. When 3.15 is the oldest supported version, write `mmzoo_autoload.start` with
-the line `mmzoo.host.autoload:install` instead; until then both would be needed.
+the line `mmzoo.deepreg.autoload:install` instead; until then both would be needed.
 
 The configurations of the repository's `configs/` are put beside the package as `mmzoo/configs`, so
 that `mmzoo list` finds them where there is no checkout.
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # start of every Python program.
 AUTOLOAD = (
     "mmzoo_autoload.pth",
-    'import sys; exec("try:\\n import mmzoo.host.autoload\\n'
+    'import sys; exec("try:\\n import mmzoo.deepreg.autoload\\n'
     'except ModuleNotFoundError:\\n pass")\n',
 )
 

@@ -9,10 +9,12 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import pytest  # noqa: E402
 
-import mmzoo.host  # noqa: E402
+import mmzoo.deepreg  # noqa: E402
+
+pytest_plugins = ["helpers_training"]
 
 # Where mmzoo is on the path but not installed there is no .pth to do this.
-mmzoo.host.activate()
+mmzoo.deepreg.activate()
 
 
 LOCALE = locale.setlocale(locale.LC_ALL)

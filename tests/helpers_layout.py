@@ -6,7 +6,7 @@ import numpy as np
 import yaml
 from scipy.ndimage import gaussian_filter
 
-from mmzoo.data.layout import save_case, write_description, write_folds
+from mmzoo.datasets.layout import save_case, write_description, write_folds
 
 SHAPE = (20, 16, 14)
 AFFINE = np.diag([1.0, 1.5, 2.0, 1.0])

@@ -7,9 +7,9 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.data import sets
-from mmzoo.data.preparation import Choices, prepare
-from mmzoo.data.sets.base import Recipe
+from mmzoo.datasets import sets
+from mmzoo.datasets.preparation import Choices, prepare
+from mmzoo.datasets.sets.base import Recipe
 
 SHAPE = (24, 20, 16)
 SMALL = Recipe(size=(16, 16, 16), margin_mm=2.0)

@@ -6,8 +6,8 @@ import pytest
 from deepreg.config import parser
 from deepreg.registry import REGISTRY
 
-from mmzoo.host.preflight import check_names, check_sections
-from mmzoo.layering import merge_files, read_file
+from mmzoo.config_merge import merge_files, read_file
+from mmzoo.deepreg.preflight.configuration import check_names, check_sections
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 SCALES = (None, "laptop", "smoke")

@@ -7,63 +7,63 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mmzoo"
 
-# Each room with the rooms it may import: checks <- ops <- losses | layers <- backbones |
-# translators <- models | methods <- host <- cli. Rooms that are named together are siblings.
-BELOW_MODELS = ("checks", "ops", "losses", "layers", "backbones", "translators")
+# Each room with the rooms it may import. Rooms that are named together are siblings.
+KERAS = ("checks", "ops", "losses", "layers", "networks")
+FILES_AND_SPACE = ("checks", "spatial", "io")
 MAY_IMPORT = {
     "checks": (),
-    "layering": ("checks",),
+    "errors": (),
+    "config_merge": ("checks",),
     "ops": ("checks",),
     "losses": ("checks", "ops"),
     "layers": ("checks", "ops"),
-    "backbones": ("checks", "ops", "layers"),
-    "translators": ("checks", "ops", "losses", "layers"),
-    "models": BELOW_MODELS,  # plain Keras: for programs that have no DeepReg
-    "methods": BELOW_MODELS,  # what DeepReg trains
+    "networks": ("checks", "ops", "losses", "layers"),
+    "models": KERAS,  # plain Keras: for programs that have no DeepReg
     "metrics": (),
-    "data": ("checks",),
-    "evaluation": ("checks", "metrics", "data"),
-    "baselines": ("checks", "data", "evaluation"),
-    # Registers a pair by the losses and draws it: beside the models, knows no network.
-    "registration": ("checks", "ops", "losses", "metrics", "data", "evaluation"),
-    # `register` hands a pair to a network, or to the registration without one.
-    "host": (*BELOW_MODELS, "models", "methods", "layering", "registration"),
-    "cli": (
-        *BELOW_MODELS,
-        *(
-            "models",
-            "methods",
-            "layering",
-            "metrics",
-            "data",
-            "evaluation",
-            "baselines",
-            "registration",
-            "host",
-        ),
+    "spatial": ("checks",),
+    "io": ("checks", "spatial"),
+    "phantoms": FILES_AND_SPACE,
+    "datasets": (*FILES_AND_SPACE, "phantoms"),
+    "evaluation": (*FILES_AND_SPACE, "metrics", "datasets"),
+    "baselines": (*FILES_AND_SPACE, "datasets", "evaluation"),
+    # What DeepReg trains, how it runs, and what is checked before.
+    "deepreg": (*KERAS, "errors", "config_merge"),
+    "inference": (*KERAS, "errors", "models", "deepreg"),
+    "planning": (*KERAS, "errors", "models", "deepreg"),
+    # Registers a pair by the losses, or by a trained network, and draws it.
+    "registration": (
+        *FILES_AND_SPACE,
+        *("ops", "losses", "metrics", "datasets", "evaluation", "inference"),
     ),
+    "cli": (
+        *FILES_AND_SPACE,
+        *KERAS,
+        *("errors", "config_merge", "models", "metrics", "phantoms", "datasets", "evaluation"),
+        *("baselines", "deepreg", "inference", "planning", "registration"),
+    ),
+    # Former names, each of one room.
+    "backbones": ("networks",),
+    "translators": ("networks",),
+    "host": ("deepreg",),
 }
-KNOW_DEEPREG = ("methods", "host", "cli")
+KNOW_DEEPREG = ("deepreg", "inference", "planning", "cli")
 METRICS_PACKAGES = {"numpy", "scipy", "surface_distance"}
 
 ADVICE = {
-    "checks": "checks know no other room: hand what is needed over as an argument",
-    "layering": "layering merges files and knows nothing of what they say",
     "ops": "a tensor function that needs a loss or a layer is one itself: move it there",
     "losses": "move what both need into mmzoo/ops",
     "layers": "move what both need into mmzoo/ops",
-    "backbones": "move shared layers into mmzoo/layers, the use of a loss into mmzoo/methods",
-    "translators": "move what joins it with a network into mmzoo/methods",
-    "models": "move what needs DeepReg into mmzoo/methods or mmzoo/host",
-    "methods": "move what knows how DeepReg runs into mmzoo/host, what a user calls into mmzoo/cli",
+    "networks": "move shared layers into mmzoo/layers, a training into mmzoo/deepreg/methods",
+    "models": "move what needs DeepReg into mmzoo/deepreg or mmzoo/inference",
     "metrics": "metrics judge the tensor code: keep them NumPy and SciPy, join them in the caller",
-    "data": "move what needs a network or a metric into mmzoo/cli or mmzoo/evaluation",
-    "evaluation": "move what needs a network into mmzoo/host or mmzoo/cli",
+    "spatial": "geometry knows no files: hand images over",
+    "io": "reading knows nothing of what is done with an image",
+    "evaluation": "move what needs a network into mmzoo/inference or mmzoo/cli",
     "baselines": "a tool knows images and fields alone: move what needs a network into mmzoo/cli",
     "registration": "a method takes a pair and gives a field: move a network into mmzoo/models",
-    "host": "move what a user calls into mmzoo/cli",
-    "cli": "",
+    "deepreg": "move what a user calls into mmzoo/cli, finished trainings into mmzoo/inference",
 }
+OTHERWISE = "hand what is needed over as an argument, or move it to a room that both may import"
 
 
 def imports_of(path: Path) -> set[str]:
@@ -94,7 +94,7 @@ def test_a_room_imports_only_the_rooms_below_it(path):
         if first == "mmzoo" and rest and rest[0] in MAY_IMPORT and rest[0] != room:
             assert rest[0] in MAY_IMPORT[room], (
                 f"{path} imports {name}, but mmzoo/{room} may import only "
-                f"{MAY_IMPORT[room] or 'nothing of mmzoo'}; {ADVICE[room]}."
+                f"{MAY_IMPORT[room] or 'nothing of mmzoo'}; {ADVICE.get(room, OTHERWISE)}."
             )
 
 
@@ -104,7 +104,7 @@ def test_only_the_rooms_that_plug_in_know_deepreg(path):
         known = [name for name in imports_of(path) if name.split(".")[0] == "deepreg"]
         assert not known, (
             f"{path} imports {known[0]}, but losses, layers, metrics and data work without "
-            "DeepReg; move what needs it into mmzoo/methods or mmzoo/host."
+            "DeepReg; move what needs it into mmzoo/deepreg/methods or mmzoo/deepreg."
         )
 
 
@@ -124,3 +124,25 @@ def test_the_rule_finds_an_import_that_goes_up(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
     with pytest.raises(AssertionError, match="mmzoo/ops may import only .* move it there"):
         test_a_room_imports_only_the_rooms_below_it(wrong)
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [
+        ("backbones", "networks.registration"),
+        ("translators", "networks.translation"),
+        ("host", "deepreg"),
+    ],
+)
+def test_a_former_name_still_works_and_names_the_new_one(former, now):
+    import importlib
+    import sys
+
+    import mmzoo
+
+    sys.modules.pop(f"mmzoo.{former}", None)
+    with pytest.warns(DeprecationWarning, match=f"mmzoo.{former} is now mmzoo.{now};"):
+        module = importlib.import_module(f"mmzoo.{former}")
+    public = [name for name in vars(importlib.import_module(f"mmzoo.{now}")) if name[0].isupper()]
+    assert all(hasattr(module, name) for name in public)
+    assert former not in dir(mmzoo)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.paper import Paper
-from mmzoo.data.layout import read_description
+from mmzoo.datasets.layout import read_description
 
 PHANTOM = "phantom"
 

@@ -21,14 +21,14 @@ from engine.paper import Run
 from engine.results import BEFORE, FIGURES, SHOWN, Results, place_title, places
 from engine.tables import grid_line
 from mmzoo.checks import check_choice
-from mmzoo.data.files import whole_file
+from mmzoo.config_merge import read_file
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.picture import show_slice
 from mmzoo.evaluation.prediction import open_prediction
 from mmzoo.evaluation.view import Plane, Turn, planes_through, window
 from mmzoo.evaluation.volumes import PairData, read_pair
 from mmzoo.evaluation.warp import identity_ddf, warp
-from mmzoo.layering import read_file
+from mmzoo.io.atomic import whole_file
 
 DPI = 120
 FIXED_COLOUR, MOVING_COLOUR = "#3d9bff", "#ff3b30"

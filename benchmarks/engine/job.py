@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from engine.paper import Paper, Run, load_paper
-from mmzoo.layering import merge_files
+from mmzoo.config_merge import merge_files
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ from engine.outcome import HELD, NOT_HELD, NOT_TESTABLE, Outcome, Part
 from engine.paper import PAPERS, ROOT, SEED, Paper, Run, load_paper
 from engine.results import FIGURES, SHOWN, Results, collect, name_folds
 from mmzoo.checks import check_choice
-from mmzoo.data.files import whole_file
-from mmzoo.layering import merge, merge_files
+from mmzoo.config_merge import merge, merge_files
+from mmzoo.io.atomic import whole_file
 
 PACKAGES = {
     "mmzoo": "mmzoo",

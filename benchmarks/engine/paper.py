@@ -48,7 +48,7 @@ from pathlib import Path
 from typing import Any
 
 from mmzoo.checks import check_choice
-from mmzoo.layering import merge_files, read_file
+from mmzoo.config_merge import merge_files, read_file
 
 ROOT = Path(__file__).parents[2]
 PAPERS = ROOT / "benchmarks" / "papers"

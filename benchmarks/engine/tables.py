@@ -22,7 +22,7 @@ from engine.results import (
     places,
 )
 from mmzoo.checks import check_choice
-from mmzoo.layering import read_file
+from mmzoo.config_merge import read_file
 
 NONE = "–"
 LEGEND = (

@@ -23,9 +23,9 @@ CALLS = 2  # whose values are computed here
 def lower(job: Job, out: Path) -> None:
     """Write the three files of a job into a folder."""
     os.environ["MMZOO_ACCELERATE"] = str(int(job.form != "DeepReg"))
-    import mmzoo.host
+    import mmzoo.deepreg
 
-    mmzoo.host.activate()
+    mmzoo.deepreg.activate()
     import tensorflow as tf
 
     from mmzoo.ops import histogram
@@ -50,7 +50,7 @@ def _step(job: Job):
     """Return the names of the tensors of a training step, and the step: tensors -> [loss]."""
     from step import build
 
-    from mmzoo.host.adaptations.checkpoint import build_optimizer_variables
+    from mmzoo.deepreg.adaptations.checkpoint import build_optimizer_variables
 
     files = [job.subject, *[str(MIXED)] * (job.form == "bfloat16")]
     model, pair = build(files, job.size, job.batch)

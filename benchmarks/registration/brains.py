@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.data.fields import SplineDeformation
-from mmzoo.data.geometry import read_labels
+from mmzoo.phantoms.fields import SplineDeformation
+from mmzoo.spatial.geometry import read_labels
 from registration.pair import BenchmarkPair, displacement_from
 
 TISSUES = {  # FreeSurfer's ids
@@ -92,7 +92,7 @@ def middle(image: sitk.Image) -> np.ndarray:
 
 
 def _grid(image: sitk.Image, spacing) -> sitk.Image:
-    from mmzoo.data.geometry import make_grid
+    from mmzoo.spatial.geometry import make_grid
 
     size = np.array(image.GetSize())
     shape = np.ceil(size * image.GetSpacing() / spacing).astype(int)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.data.geometry import read_labels
 from mmzoo.registration.images import read_image
+from mmzoo.spatial.geometry import read_labels
 from registration.brains import middle
 from registration.pair import BenchmarkPair
 

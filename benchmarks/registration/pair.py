@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.data import phantom
-from mmzoo.data.settings import phantom_module
+from mmzoo.datasets import phantom
 from mmzoo.metrics import dice
+from mmzoo.phantoms.settings import phantom_module
 
 SIZES = {
     "heart": (64, 64, 64),

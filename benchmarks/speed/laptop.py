@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.paper import ROOT, load_paper, paper_names
 
-from mmzoo.layering import merge, merge_files
+from mmzoo.config_merge import merge, merge_files
 
 DEMO = "demo"
 

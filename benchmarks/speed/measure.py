@@ -56,9 +56,9 @@ PEER_TENSORS = {"warp": ("volume", "ddf")} | dict.fromkeys(
 
 def _in_tensorflow(name: str, form: str, size: tuple[int, ...]):
     os.environ["MMZOO_ACCELERATE"] = "0"  # DeepReg's own forms are what is compared with
-    import mmzoo.host
+    import mmzoo.deepreg
 
-    mmzoo.host.activate()
+    mmzoo.deepreg.activate()
     import tensorflow as tf
 
     from speed.pieces import PIECES

@@ -64,7 +64,7 @@ def _deepreg_bending():
 
 
 def _gradient():
-    from mmzoo.host.adaptations.acceleration.gradient import gradient_norm
+    from mmzoo.deepreg.adaptations.acceleration.gradient import gradient_norm
 
     return gradient_norm
 
@@ -78,7 +78,7 @@ def _deepreg_gradient():
 def _lncc():
     from deepreg.loss.image import EPS
 
-    from mmzoo.host.adaptations.acceleration.lncc import local_correlation
+    from mmzoo.deepreg.adaptations.acceleration.lncc import local_correlation
 
     box = ((1.0,) * 9,) * 3 + ((1.0,),)
     return lambda f, w: local_correlation(f[..., None], w[..., None], box, 9.0**3, EPS)
@@ -93,7 +93,7 @@ def _deepreg_lncc():
 def _gmi():
     from deepreg.loss.image import EPS
 
-    from mmzoo.host.adaptations.acceleration.gmi import mutual_information
+    from mmzoo.deepreg.adaptations.acceleration.gmi import mutual_information
 
     return lambda f, w: mutual_information(f[..., None], w[..., None], 23, 0.5, EPS)
 

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from unittest import mock
 
-from mmzoo.host.adaptations import acceleration
-from mmzoo.host.plugins import PLUGINS
+from mmzoo.deepreg.adaptations import acceleration
+from mmzoo.deepreg.plugins import PLUGINS
 from speed import plain
 
 OWN = None  # DeepReg's own, which the fast one wraps

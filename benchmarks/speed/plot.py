@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mmzoo.data.files import whole_file
+from mmzoo.io.atomic import whole_file
 from speed.limits import least_seconds
 from speed.pieces import PIECES
 from speed.results import Results, voxels

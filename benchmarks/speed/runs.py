@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmzoo.data.files import whole_file
+from mmzoo.io.atomic import whole_file
 from speed.laptop import trainings
 from speed.pieces import PIECES
 from speed.steps import FORMS, OLD, SIZES, STEPS

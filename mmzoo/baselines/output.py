@@ -17,7 +17,7 @@ import nibabel as nib
 import numpy as np
 
 from mmzoo.baselines.pairs import DataPair, Volume
-from mmzoo.data.files import whole_file
+from mmzoo.io.atomic import whole_file
 
 
 class Output:

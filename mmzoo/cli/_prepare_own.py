@@ -56,7 +56,7 @@ def own(
     """Bring images of one's own into the layout that training reads."""
 
     def make():
-        from mmzoo.data.sets import own as sets
+        from mmzoo.datasets.sets import own as sets
 
         if (table is None) == (moving_dir is None or fixed_dir is None):
             raise ValueError("give either --csv, or both --moving-dir and --fixed-dir.")

@@ -1,4 +1,4 @@
-"""The commands `mmzoo prepare DATA-SET`: one for each file in `mmzoo/data/sets/`, all alike."""
+"""The commands `mmzoo prepare DATA-SET`: one for each file in `mmzoo/datasets/sets/`, all alike."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,7 +50,7 @@ Jobs = Annotated[int | None, typer.Option(help="Processes (default: all processo
 
 def add_commands(app: typer.Typer) -> None:
     """Add a command for each data set; nothing but the first line of its file is read."""
-    from mmzoo.data import sets
+    from mmzoo.datasets import sets
 
     for name in sets.names():
         app.command(name, cls=ManyValues, help=sets.summary(name))(_command(name))
@@ -79,7 +79,7 @@ def _command(name: str):
         form: Form = "nifti",
         jobs: Jobs = None,
     ) -> None:
-        from mmzoo.data import sets
+        from mmzoo.datasets import sets
 
         choices = {
             "moving": moving,
@@ -109,11 +109,11 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
     from rich.console import Console
     from rich.progress import Progress
 
-    from mmzoo.data import reporting
-    from mmzoo.data.one_case import with_size
-    from mmzoo.data.overview import draw_overview
-    from mmzoo.data.parallel import default_jobs
-    from mmzoo.data.preparation import Choices, prepare
+    from mmzoo.datasets import reporting
+    from mmzoo.datasets.one_case import with_size
+    from mmzoo.datasets.overview import draw_overview
+    from mmzoo.datasets.preparation import Choices, prepare
+    from mmzoo.io.parallel import default_jobs
 
     console = Console(stderr=True)
     try:
@@ -147,7 +147,7 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
 
 def closing(description: dict, out: Path) -> list[str]:
     """Return what was written, in words."""
-    from mmzoo.data.layout import SPLITS, split_pairs
+    from mmzoo.datasets.layout import SPLITS, split_pairs
 
     first, pairing = description["folds"][0], description["pairing"]
     counts = {split: len(split_pairs(first[split], pairing)) for split in SPLITS}

@@ -62,9 +62,9 @@ def spine(
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     import sys
 
-    from mmzoo.data import layout
-    from mmzoo.data.overview import draw_overview
-    from mmzoo.data.pairs import PairOptions, prepare_pairs
+    from mmzoo.datasets import layout
+    from mmzoo.datasets.overview import draw_overview
+    from mmzoo.datasets.pairs import PairOptions, prepare_pairs
 
     try:
         options = PairOptions(
@@ -112,7 +112,7 @@ def _place(align: str, level: int | None, labelled: bool):
     from mmzoo.baselines import rigid
     from mmzoo.baselines.elastix import load_itk
     from mmzoo.checks import check_choice, check_positive
-    from mmzoo.data.aligned import AlignedGrid
+    from mmzoo.datasets.aligned import AlignedGrid
 
     check_choice("align", align, ALIGN)
     if align == "labels" and not labelled:

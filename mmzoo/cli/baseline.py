@@ -39,9 +39,9 @@ def baseline(
     from rich.progress import Progress
 
     from mmzoo.baselines import run_baseline
-    from mmzoo.data.phantom import default_jobs
-    from mmzoo.host.catalogue import zoo_file
-    from mmzoo.layering import merge_files
+    from mmzoo.config_merge import merge_files
+    from mmzoo.datasets.phantom import default_jobs
+    from mmzoo.deepreg.catalogue import zoo_file
 
     try:
         with Progress(console=Console(), transient=True) as progress:

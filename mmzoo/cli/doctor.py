@@ -12,7 +12,7 @@ def doctor() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mmzoo.host.diagnosis import diagnose
+    from mmzoo.planning.diagnosis import diagnose
 
     with quiet():
         findings = diagnose()

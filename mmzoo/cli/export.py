@@ -33,8 +33,8 @@ def export(
     ] = False,
 ) -> None:
     """Write a trained network: two images in, field and warped image out."""
-    from mmzoo.host.export import check_export
-    from mmzoo.host.export import export as write
+    from mmzoo.inference.export import check_export
+    from mmzoo.inference.export import export as write
 
     found = check_export(run, out, format, overwrite)
     with quiet():

@@ -20,7 +20,7 @@ def inspect(
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     import json
 
-    from mmzoo.data import survey
+    from mmzoo.datasets import survey
 
     try:
         volumes = survey.find_volumes(paths)
@@ -81,8 +81,8 @@ def suggestion(volumes: list[Path]) -> str:
 
 def described(folder: Path) -> list[str]:
     """Return what data set a folder is, and what preparing it would do."""
-    from mmzoo.data import survey
-    from mmzoo.data.layout import read_description
+    from mmzoo.datasets import survey
+    from mmzoo.datasets.layout import read_description
 
     if description := read_description(folder):
         cases, folds = len(description["cases"]), len(description["folds"])

@@ -13,7 +13,7 @@ def list(
     kind: str = typer.Argument("", help=f"One of {', '.join(KINDS)}; all if left out."),
 ) -> None:
     """List losses, backbones, methods and configurations, each with its source."""
-    from mmzoo.host.catalogue import config_folder, config_rows, plugin_rows
+    from mmzoo.deepreg.catalogue import config_folder, config_rows, plugin_rows
 
     if kind:
         check_choice("kind", kind, KINDS)

@@ -72,7 +72,7 @@ def main() -> None:
     try:
         app()
     except ValueError as error:
-        from mmzoo.host.errors import is_message
+        from mmzoo.errors import is_message
 
         if not is_message(error):
             raise

@@ -89,8 +89,8 @@ def phantom(
     from rich.console import Console
     from rich.progress import Progress
 
-    from mmzoo.data import phantom as phantoms
-    from mmzoo.data.overview import draw_overview
+    from mmzoo.datasets import phantom as phantoms
+    from mmzoo.datasets.overview import draw_overview
 
     console = Console()
     try:

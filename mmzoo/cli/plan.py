@@ -20,18 +20,18 @@ def plan(
 ) -> None:
     """Predict peak memory and seconds a step of a training on this machine's processors."""
     with quiet():
-        import mmzoo.host
+        import mmzoo.deepreg
 
-        mmzoo.host.activate()
-        from mmzoo.host import planning
-        from mmzoo.host.catalogue import zoo_file
-        from mmzoo.layering import merge_files
+        mmzoo.deepreg.activate()
+        from mmzoo.config_merge import merge_files
+        from mmzoo.deepreg.catalogue import zoo_file
+        from mmzoo.planning import step_cost
 
     if size is not None and min(size) < 1:
         raise typer.BadParameter(f"--size takes three numbers of voxels, got {size}.")
     with quiet():
         merged = merge_files(zoo_file(name) for name in config)
-        predicted = planning.plan(merged, size, batch)
+        predicted = step_cost.plan(merged, size, batch)
     typer.echo(_told(predicted))
 
 

@@ -73,8 +73,8 @@ def pairs(
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     import sys
 
-    from mmzoo.data.overview import draw_overview
-    from mmzoo.data.pairs import PairOptions, prepare_pairs
+    from mmzoo.datasets.overview import draw_overview
+    from mmzoo.datasets.pairs import PairOptions, prepare_pairs
 
     try:
         options = PairOptions(

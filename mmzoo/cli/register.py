@@ -66,7 +66,7 @@ def register(
     from rich.console import Console
     from rich.progress import Progress
 
-    from mmzoo.host.register import register as run
+    from mmzoo.registration.api import register as run
     from mmzoo.registration.output import check_out, write_registration
 
     options: dict[str, Any] = {

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from mmzoo.checks import check_choice
-from mmzoo.data.layout import DESCRIPTION, FIELD, MOTIONS
+from mmzoo.datasets.layout import DESCRIPTION, FIELD, MOTIONS
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.warp import ORDERS
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmzoo.data.files import whole_file
 from mmzoo.evaluation.cases import Case, measure_pair
 from mmzoo.evaluation.prediction import Prediction, open_prediction
 from mmzoo.evaluation.summary import summarise
 from mmzoo.evaluation.tables import markdown
 from mmzoo.evaluation.volumes import read_pair
+from mmzoo.io.atomic import whole_file
 
 Measured = tuple[list[Case], list[str]]
 

@@ -1,17 +1,10 @@
 """The papers' networks as plain Keras models: moving and fixed image in, field and image out.
 
-Needs no DeepReg; `mmzoo.methods` has what DeepReg trains.
+Needs no DeepReg; `mmzoo.deepreg.methods` has what DeepReg trains.
 """
 
 from mmzoo.models.registration import registration_model
-from mmzoo.models.zoo import (
-    additive_unet,
-    deform_gan,
-    dirnet,
-    mmregnet,
-    translator,
-    voxelmorph,
-)
+from mmzoo.models.zoo import additive_unet, deform_gan, dirnet, mmregnet, translator, voxelmorph
 
 __all__ = [
     "additive_unet",

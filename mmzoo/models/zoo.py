@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import tf_keras as keras
 
-from mmzoo.backbones import AdditiveUNet, DeformGANUNet, DIRNet, MMRegNet, VoxelMorph
 from mmzoo.losses import LocalGradient
 from mmzoo.models.registration import registration_model
-from mmzoo.translators import StridedDiscriminator, Translator, UNetGenerator
+from mmzoo.networks.registration import AdditiveUNet, DeformGANUNet, DIRNet, MMRegNet, VoxelMorph
+from mmzoo.networks.translation import StridedDiscriminator, Translator, UNetGenerator
 
 Size = Sequence[int] | None
 
@@ -23,7 +23,7 @@ def mmregnet(image_size: Size = None, **settings) -> keras.Model:
 
     Args:
         image_size: (dim1, dim2, dim3), multiples of 16; None for any such size.
-        **settings: of `mmzoo.backbones.MMRegNet`.
+        **settings: of `mmzoo.networks.registration.MMRegNet`.
     """
     return registration_model(MMRegNet(image_size, **settings), image_size)
 
@@ -33,7 +33,7 @@ def voxelmorph(image_size: Size = None, **settings) -> keras.Model:
 
     Args:
         image_size: (dim1, dim2, dim3); None for any size.
-        **settings: of `mmzoo.backbones.VoxelMorph`.
+        **settings: of `mmzoo.networks.registration.VoxelMorph`.
     """
     return registration_model(VoxelMorph(image_size, **settings), image_size)
 
@@ -43,7 +43,7 @@ def dirnet(image_size: Size = None, **settings) -> keras.Model:
 
     Args:
         image_size: (dim1, dim2, dim3); None for any size.
-        **settings: of `mmzoo.backbones.DIRNet`.
+        **settings: of `mmzoo.networks.registration.DIRNet`.
     """
     return registration_model(DIRNet(image_size, **settings), image_size)
 
@@ -53,7 +53,7 @@ def additive_unet(image_size: Size = None, **settings) -> keras.Model:
 
     Args:
         image_size: (dim1, dim2, dim3); None for any size.
-        **settings: of `mmzoo.backbones.AdditiveUNet`.
+        **settings: of `mmzoo.networks.registration.AdditiveUNet`.
     """
     return registration_model(AdditiveUNet(image_size, **settings), image_size)
 
@@ -64,7 +64,7 @@ def deform_gan(image_size: Size = None, translated: bool = False, **settings) ->
     Args:
         image_size: (dim1, dim2, dim3), multiples of 2^depth (16); None for any such size.
         translated: have a generator, of the same depth and width, and its image as an output.
-        **settings: of `mmzoo.backbones.DeformGANUNet`.
+        **settings: of `mmzoo.networks.registration.DeformGANUNet`.
     """
     network = DeformGANUNet(image_size, **settings)
     unet = network.unet
@@ -77,7 +77,8 @@ def translator(**settings) -> Translator:
     """Return the translator of Deform-GAN (Zhang 2020), to be compiled with two optimizers.
 
     Args:
-        **settings: of `mmzoo.translators.Translator`; `generator` and `discriminator` among them.
+        **settings: of `mmzoo.networks.translation.Translator`; `generator` and `discriminator`
+            among them.
     """
     parts = {"generator": UNetGenerator, "discriminator": StridedDiscriminator}
     parts = {"constraint": LocalGradient, **parts}

@@ -11,12 +11,7 @@ from mmzoo.checks import check_choice
 from mmzoo.registration import images
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.output import write_image
-from mmzoo.registration.points import (
-    invert_points,
-    read_points,
-    transform_points,
-    write_points,
-)
+from mmzoo.registration.points import invert_points, read_points, transform_points, write_points
 
 INTERPOLATIONS = {"linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline}
 LABELS = ("nearest", "linear")

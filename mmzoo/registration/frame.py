@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.data import geometry
+from mmzoo.spatial import geometry
 
 MARGIN_MM = 10.0  # round the foreground of the fixed image
 SHORTEST = 4  # voxels along an axis of the grid

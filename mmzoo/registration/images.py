@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.checks import check_image_values
-from mmzoo.data import geometry
+from mmzoo.spatial import geometry
 
 Source = str | Path | sitk.Image
 UNEVEN = 0.05  # of the distance of DICOM slices

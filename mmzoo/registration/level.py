@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.data import geometry
 from mmzoo.registration.frame import Box, Pair, shown
+from mmzoo.spatial import geometry
 
 REACH_MM = 16.0  # by which the moving image is known beyond the box
 PERCENTILES = (0.5, 99.5)

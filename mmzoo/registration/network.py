@@ -9,11 +9,11 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.ndimage import map_coordinates
 
-from mmzoo.data import geometry
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.registration.direct import Deformation, Method
 from mmzoo.registration.frame import Box, Pair
 from mmzoo.registration.transform import displacement_image, field_grid
+from mmzoo.spatial import geometry
 
 PERCENTILES = (1, 99)  # as of `mmzoo prepare`
 

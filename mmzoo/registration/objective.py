@@ -78,12 +78,7 @@ def compiled_objective(
     import tensorflow as tf
 
     from mmzoo.ops.compiled import traced
-    from mmzoo.ops.lattice import (
-        lattice_bending,
-        lattice_diffusion,
-        lattice_field,
-        lattice_matrix,
-    )
+    from mmzoo.ops.lattice import lattice_bending, lattice_diffusion, lattice_field, lattice_matrix
     from mmzoo.ops.slope import warp_for_field
 
     blank = blank_level(shape, edges_mm)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from mmzoo.data.files import whole_file
+from mmzoo.io.atomic import whole_file
 from mmzoo.registration.register import Registration
 
 REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"

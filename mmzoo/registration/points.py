@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.checks import check_choice
-from mmzoo.data.files import whole_file
+from mmzoo.io.atomic import whole_file
 
 FRAMES = {"lps": np.array([1.0, 1.0, 1.0]), "ras": np.array([-1.0, -1.0, 1.0])}
 AXES = ("x", "y", "z")

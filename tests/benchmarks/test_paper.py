@@ -6,7 +6,7 @@ from engine.data import prepared_folders
 from engine.paper import Run, load_paper, paper_names
 from engine.results import UNITS
 
-from mmzoo.layering import merge_files
+from mmzoo.config_merge import merge_files
 
 DESCRIPTION = {
     "title": "T",

@@ -11,7 +11,7 @@ from speed import laptop, plain, runs
 from speed.plainly import plainly
 
 from mmzoo import losses
-from mmzoo.layering import merge_files
+from mmzoo.config_merge import merge_files
 from mmzoo.layers import warp as layers_warp
 from mmzoo.ops.warp import warp
 

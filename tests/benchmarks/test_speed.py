@@ -49,7 +49,7 @@ def related(shape) -> dict[str, tf.Tensor]:
     return {name: tf.constant(image[None], tf.float32) for name, image in images.items()}
 
 
-# DeepReg's warp blanks the border, which tests/host/test_acceleration.py has; its gncc is squared,
+# DeepReg's warp blanks the border, which tests/deepreg/test_acceleration.py has; its gncc is squared,
 # and its gmi adds an epsilon in every bin.
 @pytest.mark.parametrize("name", sorted(PIECES.keys() - {"warp"}))
 def test_the_forms_of_a_piece_compute_the_same(name):

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from mmzoo.baselines.config import read_section
 from mmzoo.cli.baseline import COMMAND, baseline
-from mmzoo.host.catalogue import zoo_file
-from mmzoo.layering import merge_files
+from mmzoo.config_merge import merge_files
+from mmzoo.deepreg.catalogue import zoo_file
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"

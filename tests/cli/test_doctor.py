@@ -5,7 +5,7 @@ import pytest
 import typer
 
 from mmzoo.cli.doctor import doctor
-from mmzoo.host import diagnosis
+from mmzoo.planning import diagnosis
 
 
 def test_a_python_that_tensorflow_has_no_wheel_for_is_a_problem():

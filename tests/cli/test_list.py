@@ -5,8 +5,8 @@ import pytest
 
 from mmzoo.cli import main
 from mmzoo.cli.list import list as list_command
-from mmzoo.host import catalogue
-from mmzoo.host.plugins import PLUGINS
+from mmzoo.deepreg import catalogue
+from mmzoo.deepreg.plugins import PLUGINS
 
 
 def test_zoo_names_come_first_with_their_source_then_deepregs_own():

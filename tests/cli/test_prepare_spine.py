@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mmzoo.baselines import elastix
 from mmzoo.cli.prepare import app
-from mmzoo.data.phantom import Settings, make_case, rigid_motions
+from mmzoo.datasets.phantom import Settings, make_case, rigid_motions
 from mmzoo.metrics import dice
 
 SETTINGS = Settings("spine", (48, 64, 64), (112.0, 160.0, 160.0), None, 5)

@@ -9,7 +9,7 @@ import pytest
 from helpers_prediction import save
 from scipy.ndimage import map_coordinates
 
-from mmzoo.data.phantom import Settings, make_data_set
+from mmzoo.datasets.phantom import Settings, make_data_set
 from mmzoo.evaluation import PredictionError, evaluate, open_prediction
 from mmzoo.evaluation.prediction import true_field
 

@@ -10,7 +10,7 @@ from helpers_models import SMALL, small
 from helpers_runs import random_pair
 
 import mmzoo
-from mmzoo.host.plugins import PLUGINS
+from mmzoo.deepreg.plugins import PLUGINS
 
 ARGUMENTS = {
     "BSplineField": {"shape": None, "spacing": (4, 4, 4)},
@@ -27,8 +27,8 @@ def classes():
 
     bases = (keras.Model, keras.layers.Layer, keras.losses.Loss)
     found = {}
-    for room in ("backbones", "layers", "losses", "translators"):
-        module = getattr(mmzoo, room)
+    networks = mmzoo.networks
+    for module in (mmzoo.layers, mmzoo.losses, networks.registration, networks.translation):
         found |= {name: getattr(module, name) for name in module.__all__}
     for plugin in PLUGINS:
         if plugin.category != "model_class":  # what DeepReg trains is no layer of a user's
@@ -55,7 +55,7 @@ PROGRAM = """
 import sys
 import numpy as np
 import tf_keras as keras
-import mmzoo.backbones, mmzoo.layers, mmzoo.losses, mmzoo.translators
+import mmzoo.networks.registration, mmzoo.layers, mmzoo.losses, mmzoo.networks.translation
 assert "mmzoo.models" not in sys.modules and "deepreg" not in sys.modules
 for name in sys.argv[1:]:
     data = dict(np.load(name + ".npz"))
@@ -82,7 +82,7 @@ def test_saved_models_give_the_same_in_a_fresh_process(tmp_path):
             model.compile("adam", loss={"warped": mmzoo.losses.SEGI(sigmas=[2.0])})
         model.save(tmp_path / f"{name}.keras")
         np.savez(tmp_path / f"{name}.npz", **pair, **model(pair))
-    tiny = mmzoo.translators.UNetGenerator(num_channel_initial=2, depth=1)
+    tiny = mmzoo.networks.translation.UNetGenerator(num_channel_initial=2, depth=1)
     translator = mmzoo.models.translator(generator=tiny)
     translator.build_networks((16, 16, 16))
     source = pair["moving"][..., None]

@@ -77,7 +77,7 @@ def test_the_translator_has_the_papers_terms_and_other_networks_if_given():
     translator = mmzoo.models.translator(l1_weight=7.0, conditional=False)
     assert translator.l1_weight == 7 and translator.constraint_weight == 5
     assert type(translator.constraint).__name__ == "LocalGradient"
-    own = mmzoo.translators.UNetGenerator(num_channel_initial=2, depth=1)
+    own = mmzoo.networks.translation.UNetGenerator(num_channel_initial=2, depth=1)
     assert mmzoo.models.translator(generator=own).generator is own
 
 

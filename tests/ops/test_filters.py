@@ -5,13 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from mmzoo.ops.filters import (
-    box_sum,
-    convolution_matrix,
-    gaussian_kernel,
-    gaussian_smooth,
-    resize,
-)
+from mmzoo.ops.filters import box_sum, convolution_matrix, gaussian_kernel, gaussian_smooth, resize
 
 
 @pytest.mark.parametrize(("sigma", "length"), [(1.0, 7), (1.5, 9), (3.0, 19), (0.3, 1)])

@@ -1,0 +1,1 @@
+"""Images as training data in DeepReg's folder layout: preparation, splits, reports."""

@@ -1,0 +1,152 @@
+"""Pairs on a grid of given voxels round their labels, rigidly aligned first: van Ulsen 2022, 3.2.
+
+The moving image is put where the fixed one's aligned structure is, both are resampled by windowed
+sinc (Lanczos) once, labels to the nearest voxel, cropped, and intensities between two percentiles
+go linearly to [0, 1]. The thesis clips nothing in words; here what lies outside is 0 or 1.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import SimpleITK as sitk
+
+from mmzoo.spatial import geometry
+
+Align = Callable[[sitk.Image, sitk.Image], np.ndarray]
+_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class AlignedGrid:
+    """How `prepare_pairs` puts a pair on a grid; see there for what is given and returned.
+
+    Attributes:
+        size: voxels along each axis, towards right, front and up.
+        spacing: voxel size in mm.
+        percentiles: of intensities that become 0 and 1.
+        level: value of the label that is aligned; None aligns the images.
+        align: takes the fixed and the moving mask, or the images, and returns the (4, 4) motion
+            from the fixed to the moving in ITK's mm; None leaves images where their headers say.
+        tell: is told of each pair how it was aligned, and what it lacks.
+        motions: is given by moving case where a point of the fixed image is in the moving one as it
+            was read, (4, 4) of RAS mm; what is written of the moving image has that undone.
+    """
+
+    size: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+    percentiles: tuple[float, float]
+    level: int | None
+    align: Align | None
+    tell: Callable[[str], None] = lambda line: None
+    motions: dict[str, list] = field(default_factory=dict)
+
+    def __call__(self, files: dict, label_files: dict, values: list[int]):
+        """Return the shape of all pairs, and case -> (image, labels, affine, source)."""
+        cases: dict = {}
+        for k in range(len(files["fixed"])):
+            names = {role: files[role][k] for role in files}
+            images = {role: geometry.read_image(path) for role, path in names.items()}
+            maps = {role: geometry.read_labels(paths[k]) for role, paths in label_files.items()}
+            motion = self._motion(k, names, images, maps)
+            self.motions[f"moving_{k:03d}"] = to_ras(motion).tolist()
+            grid = self._grid(images["fixed"], maps.get("fixed"), values)
+            for role, image in images.items():
+                to_image = _transform(motion if role == "moving" else np.eye(4))
+                on_grid = self._intensities(names[role], _lanczos(image, grid, to_image))
+                labels = None
+                if maps:
+                    labels = _nearest(maps[role], grid, to_image, values)
+                    self._tell_missing(label_files[role][k], labels, values)
+                affine, source = geometry.ras_affine(grid), str(names[role].resolve())
+                cases[f"{role}_{k:03d}"] = (on_grid, labels, affine, source)
+        return self.size, cases
+
+    def _motion(self, k: int, names: dict, images: dict, maps: dict) -> np.ndarray:
+        """Return where a point of the fixed image is in the moving one, (4, 4), ITK's mm."""
+        if self.align is None:
+            return np.eye(4)
+        pair = images
+        if self.level is not None:
+            pair = {role: maps[role] == self.level for role in maps}
+            for role, mask in pair.items():
+                if not sitk.GetArrayViewFromImage(mask).any():
+                    raise ValueError(
+                        f"the labels of {names[role]} have no voxel of {self.level}, which is to "
+                        "be aligned; choose another --align-value, or --align images."
+                    )
+        try:
+            motion = self.align(pair["fixed"], pair["moving"])
+        except RuntimeError as error:
+            raise ValueError(f"{names['moving']} and {names['fixed']}: {error}") from error
+        turn = np.degrees(np.arccos(np.clip((np.trace(motion[:3, :3]) - 1) / 2, -1, 1)))
+        middle = np.append(_middle(pair["fixed"], self.level is not None), 1.0)
+        shift = np.linalg.norm((motion @ middle - middle)[:3])
+        self.tell(f"pair {k}: moved by {shift:.1f} mm, turned by {turn:.1f} degrees")
+        return motion
+
+    def _grid(self, fixed: sitk.Image, labels: sitk.Image | None, values) -> sitk.Image:
+        """Return the grid round the fixed image's labels, or round its middle without."""
+        lower, upper = np.full(3, -0.5), np.array(fixed.GetSize()) - 0.5
+        if labels is not None:
+            inside = np.argwhere(np.isin(sitk.GetArrayViewFromImage(labels).T, values))
+            points = [labels.TransformIndexToPhysicalPoint(end.tolist()) for end in _ends(inside)]
+            ends = [fixed.TransformPhysicalPointToContinuousIndex(point) for point in points]
+            lower, upper = np.array(ends)
+        middle = (lower + upper) / 2
+        half = np.multiply(self.size, self.spacing) / np.array(fixed.GetSpacing()) / 2
+        return geometry.make_grid(fixed, middle - half, middle + half, self.size)
+
+    def _intensities(self, path, image: np.ndarray) -> np.ndarray:
+        low, high = np.percentile(image, self.percentiles)
+        if not high > low:
+            raise ValueError(
+                f"{path} shows next to nothing on the grid: all of it is {low:g} between its "
+                f"percentiles {self.percentiles}. Is the pair's alignment right, the field of view "
+                "not too large?"
+            )
+        return np.clip((image - low) / (high - low), 0, 1).astype(np.float32)
+
+    def _tell_missing(self, path, labels: np.ndarray, values: list[int]) -> None:
+        lost = [value for channel, value in enumerate(values) if not labels[..., channel].any()]
+        if len(lost) == len(values):
+            raise ValueError(f"{path} has no voxel of label value(s) {lost} on the grid.")
+        if lost:
+            self.tell(f"{path} has no voxel of label value(s) {lost}, whose channels are empty")
+
+
+def to_ras(motion: np.ndarray) -> np.ndarray:
+    """Return a (4, 4) motion of ITK's millimetres as one of NIfTI's, or the other way round."""
+    return _LPS @ motion @ _LPS
+
+
+def _transform(motion: np.ndarray) -> sitk.AffineTransform:
+    return sitk.AffineTransform(motion[:3, :3].ravel().tolist(), motion[:3, 3].tolist())
+
+
+def _lanczos(image: sitk.Image, grid: sitk.Image, to_image: sitk.Transform) -> np.ndarray:
+    smallest = float(sitk.GetArrayViewFromImage(image).min())
+    sinc = sitk.sitkLanczosWindowedSinc
+    return _to_array(sitk.Resample(image, grid, to_image, sinc, smallest))
+
+
+def _nearest(labels: sitk.Image, grid: sitk.Image, to_image: sitk.Transform, values) -> np.ndarray:
+    found = _to_array(sitk.Resample(labels, grid, to_image, sitk.sitkNearestNeighbor, 0))
+    return np.stack([found == value for value in values], axis=-1).astype(np.uint8)
+
+
+def _middle(image: sitk.Image, mask: bool) -> np.ndarray:
+    if mask:
+        inside = np.argwhere(sitk.GetArrayViewFromImage(image).T)
+        index = inside.mean(axis=0)
+    else:
+        index = (np.array(image.GetSize()) - 1) / 2
+    return np.array(image.TransformContinuousIndexToPhysicalPoint(index.tolist()))
+
+
+def _ends(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return inside.min(axis=0), inside.max(axis=0)
+
+
+def _to_array(image: sitk.Image) -> np.ndarray:
+    return np.ascontiguousarray(sitk.GetArrayFromImage(image).T)

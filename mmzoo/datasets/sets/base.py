@@ -1,0 +1,274 @@
+"""What a data set says of itself, and what all of them share."""
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from mmzoo.spatial import geometry
+
+NIFTI = r"\.nii(?:\.gz)?"
+# Corners of image and labels further apart than this many voxels: they do not belong together.
+TOLERANCE_VOXELS = 0.5
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One image as it was downloaded.
+
+    Attributes:
+        case: its name in what is written, with its modality first; no double underscore.
+        person: whose it is; what splits go by.
+        modality: one of the data set's.
+        images: its file, or its slices in their order.
+        labels: its label file or files; empty if it has none.
+        pair: what it shares with its partner, where a person has several; empty: the person.
+    """
+
+    case: str
+    person: str
+    modality: str
+    images: tuple[Path, ...]
+    labels: tuple[Path, ...] = ()
+    pair: str = ""
+
+
+@dataclass
+class Volume:
+    """A scan that was read.
+
+    Attributes:
+        image: float32.
+        labels: int32 on the same grid, or None.
+        notes: what was mended, in words.
+    """
+
+    image: sitk.Image
+    labels: sitk.Image | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def label_map(self) -> sitk.Image:
+        """Return the labels of a scan that must have them.
+
+        Raises:
+            ValueError: if it has none.
+        """
+        if self.labels is None:
+            raise ValueError("a scan without labels cannot be checked by them.")
+        return self.labels
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is done to an image; the grid first, then intensities.
+
+    Attributes:
+        size: voxels along each axis.
+        spacing: voxel size in mm; None: the box, whatever its edges, is filled by ``size`` voxels.
+        crop: the box: "labels" (round them), "body" (round the foreground), "nonzero" (round what
+            is not exactly 0, as brains without a skull) or "none" (all of the field of view), or
+            edges in mm round the middle of the labels, or of all where there are none. With
+            ``spacing``, only its middle counts.
+        margin_mm: what is added to a box round labels or body, within the field of view.
+        around: structures that the box goes round; empty: those that are written.
+        percentiles: the two that intensities are limited to, or None.
+        windows: by modality, a window instead of percentiles, as for Hounsfield units.
+        normalise: "zscore", "brain" (z-score of what is not exactly 0) or "none".
+    """
+
+    size: tuple[int, int, int] = (64, 64, 64)
+    spacing: tuple[float, float, float] | None = None
+    crop: str | tuple[float, float, float] = "labels"
+    margin_mm: float = 10.0
+    around: tuple[str, ...] = ()
+    percentiles: tuple[float, float] | None = (1, 99)
+    windows: dict[str, tuple[float, float]] = field(default_factory=dict)
+    normalise: str = "zscore"
+
+
+class DataSet:
+    """A data set; a file of this folder derives from it and says what differs.
+
+    Attributes:
+        title: its name as published.
+        page: where it is had, and on which terms.
+        layout: what its folder looks like, for the message where nothing of it is found.
+        structures: by name, the values of its labels, after ``read``.
+        wanted: structures that are written unless others are asked for; empty: all.
+        ignored: values that the labels may have beside those, as background.
+        modalities: what it holds.
+        moving: modality that is registered unless another is asked for.
+        fixed: modality that it is registered to.
+        people: by modality, how many the official download has, or their names; "all": of all
+            modalities together.
+        may_lack: whether people may lack a structure; they are then left out, and it is said.
+        recipe: the default steps.
+        split: number of folds, or people to train, validate and test, as printed.
+        deform_mm: by how much the moving image is deformed unless asked otherwise, where the two
+            images of a person lie on each other already.
+        remarks: what a user should know that cannot be mended.
+    """
+
+    title = ""
+    page = ""
+    layout = ""
+    structures: dict[str, tuple[int, ...]] = {}
+    wanted: tuple[str, ...] = ()
+    ignored: frozenset[int] = frozenset()
+    modalities: tuple[str, ...] = ()
+    moving = ""
+    fixed = ""
+    people: dict[str, int | tuple[str, ...]] = {}
+    may_lack = False
+    recipe = Recipe()
+    split: int | tuple[int, int, int] = 4
+    deform_mm = 0.0
+    remarks: tuple[str, ...] = ()
+
+    def find(self, root: Path) -> list[Scan]:
+        """Return the scans below a folder, in the order of their people."""
+        raise NotImplementedError
+
+    def expect(self, found: list[Scan]) -> dict[str, int | tuple[str, ...]]:
+        """Return ``people``, where it depends on which part of the download there is."""
+        return self.people
+
+    def recognise(self, root: Path) -> bool:
+        """Whether a folder looks like this data set."""
+        return bool(self.find(root))
+
+    def test_fold(self, scan: Scan) -> int | None:
+        """Return in which fold a scan is tested, where the data set says so."""
+        return None
+
+    def pairing(self, moving: str, fixed: str) -> str:
+        """Return which pairs there are: "all", "same" (person) or "others" (all but the same)."""
+        return "all"
+
+    def table(self, scan: Scan) -> dict[str, tuple[int, ...]]:
+        """Return the values of a scan's structures."""
+        return self.structures
+
+    def read(self, scan: Scan, seed: int = 0) -> Volume:
+        """Read a scan and mend what is known to be wrong with it.
+
+        Args:
+            scan: which one.
+            seed: of the data set, where something is drawn.
+        """
+        return read_files(scan)
+
+    def check(self, scan: Scan, volume: Volume) -> dict[str, float]:
+        """Return figures that tell whether image and labels belong together; raise if not."""
+        return {}
+
+    def acquire(self, scan: Scan, image: np.ndarray, grid: sitk.Image, seed: int) -> np.ndarray:
+        """Return the image on its grid as a scanner would have stored it; most are scans already.
+
+        Args:
+            scan: which one.
+            image: (dim1, dim2, dim3).
+            grid: where its voxels are.
+            seed: of the data set.
+        """
+        return image
+
+    def finish(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return the image as it is handed on after the scan; most are as they are.
+
+        Args:
+            image: (dim1, dim2, dim3).
+            labels: its label map on the same grid, int32.
+        """
+        return image
+
+
+def read_files(scan: Scan) -> Volume:
+    """Read an image and, where it has one, its label map, which must be on the same grid.
+
+    Raises:
+        ValueError: if one cannot be read, or they do not belong together.
+    """
+    image = geometry.read_image(scan.images[0])
+    if not scan.labels:
+        return Volume(image)
+    labels = geometry.read_labels(scan.labels[0])
+    return Volume(image, labels, match(scan.images[0], image, scan.labels[0], labels))
+
+
+def match(image_file: Path, image: sitk.Image, label_file: Path, labels: sitk.Image) -> list[str]:
+    """Put labels exactly on the grid of their image; return what was mended.
+
+    Raises:
+        ValueError: if they differ in size, or lie more than half a voxel apart.
+    """
+    gap = np.inf
+    if image.GetSize() == labels.GetSize():
+        ends = [[0, 0, 0], [size - 1 for size in image.GetSize()]]
+        shifts = [_shift_voxels(image, labels, end) for end in ends]
+        gap = float(np.max(shifts))
+    if gap > TOLERANCE_VOXELS:
+        raise ValueError(
+            f"{label_file} does not lie on its image {image_file}: size {labels.GetSize()} against "
+            f"{image.GetSize()}, spacing {_short(labels.GetSpacing())} against "
+            f"{_short(image.GetSpacing())} mm, origin {_short(labels.GetOrigin())} against "
+            f"{_short(image.GetOrigin())}; was one of the two resampled, or mixed up?"
+        )
+    labels.CopyInformation(image)
+    if gap > 1e-2:
+        return [f"header of the labels is off by {gap:.2g} voxels: the image's counts"]
+    return []
+
+
+def _shift_voxels(image: sitk.Image, labels: sitk.Image, index) -> float:
+    point = labels.TransformIndexToPhysicalPoint(index)
+    return float(
+        np.abs(np.subtract(image.TransformPhysicalPointToContinuousIndex(point), index)).max()
+    )
+
+
+def _short(values) -> tuple[float, ...]:
+    return tuple(round(float(value), 2) for value in values)
+
+
+def walk(root: Path, pattern: str) -> list[tuple[re.Match, Path]]:
+    """Return the files below a folder whose path matches, however deep, without regard to case.
+
+    Where a file lies there twice, as `.nii` and as `.nii.gz` or in a folder of the same name, the
+    first in the order of paths is taken.
+
+    Args:
+        root: folder.
+        pattern: regular expression for the end of the path, its parts separated by `/`. What its
+            groups match tells two files apart.
+
+    Returns:
+        Matches and paths, in the order of paths.
+    """
+    found: dict[tuple, tuple[re.Match, Path]] = {}
+    expression = re.compile(rf"(?:^|/){pattern}$", re.IGNORECASE)
+    for path in _all_files(root):
+        if hit := expression.search(path.as_posix()):
+            found.setdefault(tuple(str(group).lower() for group in hit.groups()), (hit, path))
+    return list(found.values())
+
+
+def _all_files(root: Path) -> list[Path]:
+    folders = os.walk(root, followlinks=True)
+    files = [Path(folder, name) for folder, _, names in folders for name in names]
+    # `._` files are what macOS leaves in archives.
+    return sorted(file for file in files if not file.name.startswith("."))
+
+
+def relabel(labels: sitk.Image, ranges: dict[int, tuple[int, int]]) -> sitk.Image:
+    """Return label values for ranges of grey values: {1: (55, 70)} makes 1 of 55 < grey <= 70."""
+    values = sitk.GetArrayViewFromImage(labels)
+    result = np.zeros(values.shape, np.int32)
+    for value, (above, at_most) in ranges.items():
+        result[(values > above) & (values <= at_most)] = value
+    new = sitk.GetImageFromArray(result)
+    new.CopyInformation(labels)
+    return new

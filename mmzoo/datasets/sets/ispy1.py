@@ -1,0 +1,70 @@
+"""ISPY1-Tumor-SEG-Radiomics: breast MR before and after contrast agent, tumours labelled."""
+
+from pathlib import Path
+
+from mmzoo.datasets.sets.base import NIFTI, DataSet, Scan, Volume, match, walk
+from mmzoo.datasets.sets.mama_mia import BREAST, SPLIT
+from mmzoo.spatial import geometry
+
+PHASES = {"0000": "pre", "0001": "post", "0002": "post2"}
+
+
+class SET(DataSet):
+    """ISPY1; modalities pre, post and post2."""
+
+    title = "ISPY1-Tumor-SEG-Radiomics"
+    page = "https://www.cancerimagingarchive.net, analysis result ISPY1-Tumor-SEG-Radiomics"
+    layout = (
+        "images_bias-corrected_*nifti/ISPY1_1002/ISPY1_1002_DCE_0000_N3.nii with "
+        "masks_stv_manual/ISPY1_1002.nii.gz"
+    )
+    structures = {"lesion": (1,)}
+    modalities = tuple(PHASES.values())
+    moving, fixed = "post", "pre"
+    recipe = BREAST
+    split = SPLIT
+    remarks = (
+        "Images come twice, on the scanner's grid and resampled to 1 mm: taken is the one that the "
+        "label lies on.",
+    )
+
+    def find(self, root: Path) -> list[Scan]:
+        """Return every phase; a scan names all images of it, on either grid."""
+        masks = {
+            hit.group(1): path for hit, path in walk(root, rf"masks_stv_manual/(ISPY1_\d+){NIFTI}")
+        }
+        found: dict[tuple[str, str], list[Path]] = {}
+        pattern = rf"(images_[^/]+)/(?:[^/]+/)?(ISPY1_\d+)_DCE_(\d{{4}})[^/]*{NIFTI}"
+        for hit, path in walk(root, pattern):
+            found.setdefault((hit.group(2), hit.group(3)), []).append(path)
+        return [
+            _scan(PHASES[number], person, paths, masks.get(person))
+            for (person, number), paths in sorted(found.items())
+            if number in PHASES
+        ]
+
+    def pairing(self, moving: str, fixed: str) -> str:
+        """Return "same": phases of one examination."""
+        return "same" if moving != fixed else "others"
+
+    def read(self, scan: Scan, seed: int = 0) -> Volume:
+        """Read the image that the label lies on.
+
+        Raises:
+            ValueError: if it lies on none.
+        """
+        labels = geometry.read_labels(scan.labels[0])
+        misfits = []
+        for path in scan.images:
+            image = geometry.read_image(path)
+            try:
+                notes = match(path, image, scan.labels[0], labels)
+            except ValueError as error:
+                misfits.append(str(error))
+                continue
+            return Volume(image, labels, [*notes, f"read from {path.parts[-3]}"])
+        raise ValueError("; ".join(misfits))
+
+
+def _scan(phase: str, person: str, images: list[Path], labels: Path | None) -> Scan:
+    return Scan(f"{phase}_{person}", person, phase, tuple(images), (labels,) if labels else ())

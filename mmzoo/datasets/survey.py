@@ -1,0 +1,243 @@
+"""Looking at images before anything is done to them: what is in a file, and how two belong."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+
+from mmzoo.datasets import sets
+from mmzoo.datasets.overview import PLANES, draw_slice
+from mmzoo.datasets.sets.base import DataSet
+from mmzoo.io import slices
+from mmzoo.spatial import geometry
+
+SUFFIXES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
+MOST_LABELS = 300  # more values than these are an image, not a label map
+ALIKE = 0.5  # share of neighbours of the same value, from which it is a label map
+MAX_PICTURES = 6
+
+
+@dataclass
+class Look:
+    """What a file shows.
+
+    Attributes:
+        path: the file, or the folder of DICOM slices.
+        size: voxels along each axis, in RAS order.
+        spacing_mm: voxel sizes.
+        stored: where the axes of the file point, as LPS.
+        field_mm: lower and upper corner of the field of view, RAS.
+        range: smallest value, percentiles 1, 50 and 99, largest value.
+        label_ml: volume of each value of a label map in millilitres; empty for an image.
+        remarks: what is odd.
+        error: why it cannot be read, or nothing.
+    """
+
+    path: str
+    size: tuple[int, ...] = ()
+    spacing_mm: tuple[float, ...] = ()
+    stored: str = ""
+    field_mm: tuple[tuple[float, ...], ...] = ()
+    range: tuple[float, ...] = ()
+    label_ml: dict[int, float] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+def find_volumes(paths: list[Path]) -> list[Path]:
+    """Return the files named, and the volumes below the folders named, DICOM folders as one each.
+
+    Raises:
+        ValueError: for a name that is not there.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise ValueError(f"{path} is not there; check the name and the folder.")
+        found += [path] if path.is_file() else _below(path)
+    return found
+
+
+def _below(folder: Path) -> list[Path]:
+    files = sorted(file for file in folder.rglob("*") if not file.name.startswith("."))
+    volumes = [file for file in files if file.name.endswith(SUFFIXES)]
+    return volumes + sorted({file.parent for file in files if file.suffix.lower() == ".dcm"})
+
+
+def look(path: Path) -> tuple[Look, sitk.Image | None]:
+    """Return what a file shows, and the volume; a file that cannot be read is no error."""
+    seen = Look(str(path))
+    try:
+        volume = _read(path, seen)
+    except ValueError as error:
+        seen.error = str(error)
+        return seen, None
+    values = sitk.GetArrayViewFromImage(volume)
+    seen.size = volume.GetSize()
+    seen.spacing_mm = tuple(round(step, 3) for step in volume.GetSpacing())
+    seen.field_mm = field_of_view(volume)
+    seen.range = tuple(round(float(v), 3) for v in np.percentile(values, (0, 1, 50, 99, 100)))
+    seen.label_ml = label_volumes(values, volume.GetSpacing())
+    if not np.isfinite(values).all():
+        seen.remarks.append("holds NaN or infinity")
+    elif values.min() == values.max():
+        seen.remarks.append("is the same everywhere")
+    return seen, volume
+
+
+def _read(path: Path, seen: Look) -> sitk.Image:
+    if path.is_dir():
+        volume, _, notes = slices.read_slices(slices.by_name(path.glob("*.dcm")))
+        seen.remarks += notes
+        seen.stored = "DICOM"
+        return sitk.DICOMOrient(volume, "RAS")
+    volume = geometry.read_volume(path)
+    if path.name.endswith((".nii", ".nii.gz")):
+        source = nib.load(path)
+        seen.stored = "".join(nib.aff2axcodes(source.affine))
+        if sizes := geometry.unit_sizes(path):
+            seen.remarks.append(f"affine and pixdim {sizes} give different voxel sizes")
+        if np.array_equal(source.affine, np.eye(4)):
+            seen.remarks.append("affine is the identity: spacing and orientation may be lost")
+    return volume
+
+
+def field_of_view(volume: sitk.Image) -> tuple[tuple[float, ...], ...]:
+    """Return the corners of the box round a field of view, RAS millimetres."""
+    ends = np.array([np.full(3, -0.5), np.array(volume.GetSize()) - 0.5])
+    corners = [
+        volume.TransformContinuousIndexToPhysicalPoint(
+            [ends[k][axis] for axis, k in enumerate(pick)]
+        )
+        for pick in np.ndindex(2, 2, 2)
+    ]
+    points = np.array(corners) * [-1, -1, 1]
+    return tuple(tuple(round(float(v), 1) for v in end) for end in (points.min(0), points.max(0)))
+
+
+def label_volumes(values: np.ndarray, spacing_mm) -> dict[int, float]:
+    """Return the millilitres of every value of a label map; nothing for an image.
+
+    A label map has few different values, whole and not negative, and neighbours that are alike.
+    """
+    sample = values.ravel()[:: max(1, values.size // 100_000)]
+    if np.any(sample != np.round(sample)) or sample.min() < 0:
+        return {}
+    found, counts = np.unique(values, return_counts=True)
+    if np.any(found != np.round(found)) or found[0] < 0 or len(found) > MOST_LABELS:
+        return {}
+    if not _neighbours_alike(values):
+        return {}
+    voxel_ml = float(np.prod(spacing_mm)) / 1000
+    return {
+        int(value): round(float(count) * voxel_ml, 2)
+        for value, count in zip(found, counts, strict=True)
+        if value
+    }
+
+
+def _neighbours_alike(values: np.ndarray) -> bool:
+    """Whether most voxels that are not background have the value of the next one."""
+    left, right = values[..., :-1], values[..., 1:]
+    inside = left != 0
+    return bool(inside.any()) and float((left == right)[inside].mean()) > ALIKE
+
+
+def overlap(first: sitk.Image, second: sitk.Image) -> str:
+    """Return in words how the fields of view of two volumes lie."""
+    try:
+        lower, upper = geometry.common_box(second, first)
+    except ValueError as error:
+        return str(error)
+    share = float(np.prod((upper - lower) / np.array(second.GetSize())))
+    same = first.GetSize() == second.GetSize() and np.allclose(
+        geometry.ras_affine(first), geometry.ras_affine(second), atol=1e-3
+    )
+    grid = "on the same grid" if same else "on different grids"
+    return f"{share:.0%} of the second's field of view lies in the first's; {grid}."
+
+
+def recognise(folder: Path) -> list[tuple[str, DataSet]]:
+    """Return the data sets that a folder holds, by name."""
+    found = [(name, sets.data_set(name)) for name in sets.names()]
+    held = [(name, data) for name, data in found if _holds(data, folder)]
+    # Sets that are made of others are told of only where all of their parts are there.
+    return [(name, data) for name, data in held if _whole(data, folder, held)]
+
+
+def _holds(data: DataSet, folder: Path) -> bool:
+    try:
+        return data.recognise(folder)
+    except ValueError:
+        return True  # its files, one of which cannot be read
+
+
+def _whole(data: DataSet, folder: Path, held: list) -> bool:
+    if "and" not in data.title:
+        return True
+    return len({scan.modality for scan in data.find(folder)} & {data.moving, data.fixed}) == 2
+
+
+def plan(name: str, data: DataSet, folder: Path) -> list[str]:
+    """Return in words what preparing a folder would do."""
+    scans = data.find(folder)
+    counts = {m: sum(scan.modality == m for scan in scans) for m in data.modalities}
+    found = ", ".join(f"{count} {modality}" for modality, count in counts.items() if count)
+    expected = {key: n if isinstance(n, int) else len(n) for key, n in data.expect(scans).items()}
+    official = ", ".join(f"{count} {key}" for key, count in expected.items()) or "any number"
+    recipe = data.recipe
+    grid = "x".join(map(str, recipe.size)) + " voxels"
+    if recipe.spacing:
+        grid += " of " + "x".join(f"{step:g}" for step in recipe.spacing) + " mm"
+    crop = recipe.crop if isinstance(recipe.crop, str) else f"{recipe.crop} mm"
+    pairs = {"all": "every moving with every fixed", "same": "both images of a person"}
+    pairing = pairs.get(data.pairing(data.moving, data.fixed), "everyone with the others")
+    split = f"{data.split} folds" if isinstance(data.split, int) else f"split {data.split}"
+    return [
+        f"{data.title}: {found}; the official download has {official}.",
+        f"Would be prepared as {data.moving} to {data.fixed}, {pairing}, {split} by person; box: "
+        f"{crop}, {grid}; intensities: {_intensities(recipe)}; labels: "
+        f"{', '.join(data.wanted or data.structures) or 'none'}.",
+        *data.remarks,
+        f"mmzoo prepare {name} --source {folder} --out data/{name}",
+    ]
+
+
+def _intensities(recipe) -> str:
+    parts = [f"{modality} {low:g} to {high:g}" for modality, (low, high) in recipe.windows.items()]
+    if recipe.percentiles:
+        parts.append("percentiles {:g} and {:g}".format(*recipe.percentiles))
+    return ", ".join([*parts, recipe.normalise])
+
+
+def as_dict(seen: Look) -> dict:
+    """Return a look as plain data, for JSON."""
+    return asdict(seen)
+
+
+def draw(path: Path, looks: list[tuple[Look, sitk.Image | None]]) -> Path | None:
+    """Draw middle slices of the first volumes that can be read; None if there is none."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    shown = [(seen, volume) for seen, volume in looks if volume is not None][:MAX_PICTURES]
+    if not shown:
+        return None
+    figure, axes = plt.subplots(
+        len(shown), 3, figsize=(9, 3 * len(shown)), squeeze=False, facecolor="black"
+    )
+    for row, (seen, volume) in zip(axes, shown, strict=True):
+        values = sitk.GetArrayFromImage(volume).T
+        if not seen.label_ml:
+            values = np.clip(values, seen.range[1], seen.range[3])
+        for axis, panel in enumerate(row):
+            title = f"{Path(seen.path).name}, {PLANES[axis]}"
+            draw_slice(panel, values, volume.GetSpacing(), None, axis, title)
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
+    return path

@@ -1,0 +1,165 @@
+"""Adaptations of how DeepReg saves and restores a model."""
+
+import functools
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+
+from mmzoo.deepreg.adaptations import seeding
+from mmzoo.errors import PreflightError
+
+WEIGHTS = "model/"  # where a model's variables are in a checkpoint that DeepReg writes
+
+
+def restore_in_train(train_module) -> None:
+    """Start or continue a training without training a step beforehand.
+
+    DeepReg fits one step so that the optimizer has variables to restore; building them is enough,
+    and it changes no weight. Without `-k`, a log folder that holds checkpoints is gone on from at
+    the epoch of its last one, so that the same command finishes a run that was killed; DeepReg
+    restores the weights there too, but counts from epoch 0.
+    """
+    original = train_module.build_checkpoint_callback
+
+    @functools.wraps(original)
+    def build_checkpoint_callback(model, dataset, log_dir, save_period, ckpt_path):
+        if not _has_weights(model):  # a model of the user's that is built by its first batch
+            return original(model, dataset, log_dir, save_period, ckpt_path)
+        build_optimizer_variables(model)
+        callback_class = original.__globals__["CheckpointManagerCallback"]
+        callback = callback_class(model, log_dir + "/save", period=save_period)
+        path = ckpt_path or callback._manager.latest_checkpoint
+        if not path:
+            return callback, 0
+        epoch = epoch_of(path)
+        check_matches(model, path)
+        callback.restore(path)
+        seeding.go_on_with_data(model, epoch)
+        logging.warning("Going on from %s, which has %d epochs behind it.", path, epoch)
+        return callback, epoch
+
+    train_module.build_checkpoint_callback = build_checkpoint_callback
+
+
+def say_when_nothing_is_left(train_module) -> None:
+    """Say so when a run already has its epochs, instead of ending without a word."""
+    original = train_module.build_checkpoint_callback
+
+    @functools.wraps(original)
+    def build_checkpoint_callback(model, dataset, log_dir, save_period, ckpt_path):
+        callback, epoch = original(model, dataset, log_dir, save_period, ckpt_path)
+        epochs = getattr(model, "config", {}).get("epochs", epoch + 1)
+        if epoch >= epochs:
+            logging.warning(
+                "Nothing to train: %d epochs are done and train.epochs is %d; raise it, or give "
+                "--max_epochs, to train longer.",
+                epoch,
+                epochs,
+            )
+        return callback, epoch
+
+    train_module.build_checkpoint_callback = build_checkpoint_callback
+
+
+def restore_in_predict(predict_module) -> None:
+    """Restore the weights alone: no step of training, no optimizer state.
+
+    DeepReg fits one step on the data to be predicted, which takes the memory and the time of
+    training, before it restores the weights that this step has changed.
+    """
+    original = predict_module.build_checkpoint_callback
+
+    @functools.wraps(original)
+    def build_checkpoint_callback(model, dataset, log_dir, save_period, ckpt_path):
+        if not _has_weights(model):
+            return original(model, dataset, log_dir, save_period, ckpt_path)
+        epoch = epoch_of(ckpt_path)
+        check_matches(model, ckpt_path)
+        tf.train.Checkpoint(model=model).restore(ckpt_path).expect_partial()
+        return None, epoch
+
+    predict_module.build_checkpoint_callback = build_checkpoint_callback
+
+
+def epoch_of(path: str) -> int:
+    """Return the number of epochs behind a checkpoint `ckpt-<epochs>`.
+
+    Raises:
+        PreflightError: the name is of another form (DeepReg's message).
+    """
+    epochs = path.split("-")[-1]
+    if not epochs.isdigit():
+        raise PreflightError(
+            f"Checkpoint path for checkpoint manager must be of form ckpt-epoch_count, got {path}"
+        )
+    return int(epochs)
+
+
+def check_exists(path: str) -> None:
+    """Raise PreflightError unless there is a checkpoint of this name; name those there are."""
+    if os.path.exists(path + ".index"):
+        return
+    there = sorted(file.stem for file in Path(path).parent.glob("ckpt-*.index"))
+    hint = f"that folder has {', '.join(there)}" if there else "that folder has no checkpoint"
+    raise PreflightError(
+        f"There is no checkpoint {path}: {hint}. Give it as LOG_FOLDER/save/ckpt-EPOCHS, "
+        "without a file ending."
+    )
+
+
+def check_matches(model, path: str) -> None:
+    """Raise PreflightError unless the checkpoint holds exactly the model's variables.
+
+    Args:
+        model: a model whose variables exist.
+        path: a checkpoint written by DeepReg's callback.
+    """
+    check_exists(path)
+    wanted, stored = _shapes_of(model), _shapes_in(path)
+    missing = [name for name in wanted if name not in stored]
+    other = [name for name in wanted if name in stored and wanted[name] != stored[name]]
+    unknown = [name for name in stored if name not in wanted]
+    if missing or other or unknown:
+        raise PreflightError(
+            f"The checkpoint {path} is of another model: of the {len(wanted)} variables of this "
+            f"model it lacks {len(missing)} and has {len(other)} in another shape, and "
+            f"{len(unknown)} of its own are not in this model. Use the config.yaml in the log "
+            "folder of the checkpoint (deepreg_predict without -c does), or a new log folder to "
+            "train another model."
+        )
+
+
+def _shapes_of(model) -> dict[str, list[int]]:
+    """Return {name in a checkpoint: shape} of a model, by writing one."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _shapes_in(tf.train.Checkpoint(model=model).write(os.path.join(folder, "model")))
+
+
+def _shapes_in(path: str) -> dict[str, list[int]]:
+    """Return {name: shape} of the model's own variables in a checkpoint, optimizers left out."""
+    shapes = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    return {
+        name: shape
+        for name, shape in shapes.items()
+        if name.startswith(WEIGHTS) and not any("optimizer" in part for part in name.split("/"))
+    }
+
+
+def _has_weights(model) -> bool:
+    """Say whether a model's variables exist before it has seen data."""
+    try:
+        return len(model.variables) > 0
+    except ValueError:  # Keras refuses to list what the first batch will build
+        return False
+
+
+def build_optimizer_variables(model) -> None:
+    """Create the optimizer's variables where the model's are; a model of several does it itself."""
+    with model.distribute_strategy.scope():
+        if hasattr(model, "build_optimizers"):
+            model.build_optimizers()
+        elif hasattr(model.optimizer, "build"):
+            model.optimizer.build(model.trainable_variables)

@@ -1,0 +1,177 @@
+"""Adaptations of DeepReg's commands: checks before they work, seeds, and short messages."""
+
+import functools
+import inspect
+import os
+from copy import deepcopy
+from pathlib import Path
+
+from mmzoo.checks import check_positive
+from mmzoo.config_merge import merge_files
+from mmzoo.deepreg import training
+from mmzoo.deepreg.adaptations import checkpoint, seeding
+from mmzoo.deepreg.catalogue import zoo_file
+from mmzoo.deepreg.preflight import configuration, data, sampling
+from mmzoo.errors import PreflightError, is_message
+
+
+def check_before_training(train_module) -> None:
+    """Check configuration, folders and checkpoint before the log folder is touched, then seed.
+
+    DeepReg writes config.yaml into the log folder first, over that of a run it may hold, and meets
+    a misspelt name or a missing folder later, with a traceback.
+    """
+    original = train_module.build_config
+
+    @functools.wraps(original)
+    def build_config(*args, **kwargs):
+        given = inspect.signature(original).bind(*args, **kwargs).arguments
+        config = _read(train_module.config_parser, given["config_path"])
+        sampling.check_patches_fit(config)
+        for mode in ("train", "valid"):
+            data.check_folders(config["dataset"], mode)
+        if not config["dataset"]["dir"].get("train"):
+            raise PreflightError(
+                "`dataset.dir.train` is empty: there is nothing to train on. Name the folder."
+            )
+        configuration.check_labelled(config)
+        if given["log_dir"]:
+            folder = Path(given["log_root"]).expanduser() / given["log_dir"]
+            configuration.check_log_dir(folder, config)
+        _check_checkpoint(given["ckpt_path"], config)
+        training.warn_of_options(config["train"])
+        result = original(*args, **kwargs)
+        seeding.seed_run(config["train"].get("seed"))
+        return result
+
+    train_module.build_config = build_config
+
+
+def check_before_prediction(predict_module) -> None:
+    """Check checkpoint and configuration before prediction, and seed it.
+
+    A checkpoint that is given relative to its own log folder (`save/ckpt-1`) is completed: DeepReg
+    looks for its config.yaml two steps up in the text and ends at `/config.yaml`.
+    """
+    original = predict_module.build_config
+
+    @functools.wraps(original)
+    def build_config(config_path, log_root, log_dir, ckpt_path):
+        path = os.path.expanduser(ckpt_path)
+        if not path.endswith(".ckpt"):
+            checkpoint.check_exists(path)
+        beside = str(Path(path).absolute().parent.parent / "config.yaml")
+        config = _read(predict_module.config_parser, config_path or beside)
+        _check_checkpoint(path, config)
+        if config_path == "" and path.count("/") < 2:
+            ckpt_path = os.path.abspath(path)
+        result = original(config_path, log_root, log_dir, ckpt_path)
+        seeding.seed_run(config["train"].get("seed"))
+        return result
+
+    predict_module.build_config = build_config
+
+
+def check_data(module) -> None:
+    """Read the images of a split once before it is used, and name the file that is bad.
+
+    A NaN becomes a loss of NaN epochs later; a constant image silently becomes zeros.
+    """
+    original = module.build_dataset
+
+    @functools.wraps(original)
+    def build_dataset(dataset_config, preprocess_config, mode, training, repeat):
+        data.check_mode(mode)
+        data.check_folders(dataset_config, mode)
+        result = original(dataset_config, preprocess_config, mode, training, repeat)
+        if result[0] is not None:
+            data.check_images(result[0])
+        return result
+
+    module.build_dataset = build_dataset
+
+
+def set_epoch_length(train_module) -> None:
+    """Let `train.steps_per_epoch` say how many steps an epoch has, whatever the number of pairs.
+
+    DeepReg's epoch is one pass over the pairs: one step where there is one pair, thousands where
+    every moving image meets every fixed one; checkpoints and validation come with the epochs.
+    """
+    build_config, build_dataset = train_module.build_config, train_module.build_dataset
+    wanted: dict = {}
+
+    @functools.wraps(build_config)
+    def build_config_and_note(*args, **kwargs):
+        result = build_config(*args, **kwargs)
+        wanted["steps"] = result[0]["train"].get("steps_per_epoch")
+        if wanted["steps"] is not None:
+            check_positive("train.steps_per_epoch", wanted["steps"])
+        return result
+
+    @functools.wraps(build_dataset)
+    def build_dataset_and_set(*args, **kwargs):
+        loader, dataset, steps = build_dataset(*args, **kwargs)
+        mode = inspect.signature(build_dataset).bind(*args, **kwargs).arguments["mode"]
+        return loader, dataset, (mode == "train" and wanted.get("steps")) or steps
+
+    train_module.build_config = build_config_and_note
+    train_module.build_dataset = build_dataset_and_set
+
+
+def require_data(predict_module) -> None:
+    """Say which entry is empty when there is nothing to predict on."""
+    original = predict_module.build_dataset
+
+    @functools.wraps(original)
+    def build_dataset(dataset_config, preprocess_config, mode, training, repeat):
+        result = original(dataset_config, preprocess_config, mode, training, repeat)
+        if result[0] is None:
+            raise PreflightError(
+                f"`dataset.dir.{mode}` is empty: there is nothing to predict on. Give a "
+                "configuration that names the folder, or another --mode."
+            )
+        return result
+
+    predict_module.build_dataset = build_dataset
+
+
+def speak_shortly(module) -> None:
+    """End a command on its user's mistake with the message and exit code 1, not a traceback.
+
+    Only errors that DeepReg or the zoo raise on purpose are shortened, and only on the terminal: a
+    call from Python with arguments gets the exception.
+    """
+    original = module.main
+
+    @functools.wraps(original)
+    def main(args=None):
+        try:
+            return original(args)
+        except ValueError as error:
+            if args is not None or not is_message(error):
+                raise
+            name = "deepreg_" + module.__name__.rpartition(".")[2]
+            raise SystemExit(f"{name}: {error}") from None
+
+    module.main = main
+
+
+def _read(parser, paths) -> dict:
+    """Merge configuration files, check the result, and return it in DeepReg's current form."""
+    files = [paths] if isinstance(paths, str) else paths
+    merged = merge_files(zoo_file(path) for path in files)
+    configuration.check_sections(merged)
+    config = parser.config_sanity_check(deepcopy(merged))
+    configuration.check_names(config)
+    sampling.check_sampling(config)
+    training.check_options(config["train"])
+    return config
+
+
+def _check_checkpoint(path: str, config: dict) -> None:
+    """Check a checkpoint that the user names, if any, against the configuration."""
+    path = os.path.expanduser(path)
+    if path and not path.endswith(".ckpt"):
+        checkpoint.epoch_of(path)
+        checkpoint.check_exists(path)
+        configuration.check_same_method(path, config)

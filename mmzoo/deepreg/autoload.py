@@ -1,0 +1,119 @@
+"""The import hook that adapts DeepReg as it is imported and registers the zoo's plugins.
+
+Imported by `mmzoo_autoload.pth` at the start of every Python program, so it must stay tiny: the
+hook answers for `deepreg` and `deepreg.*` only, and everything else is imported when DeepReg is.
+`MMZOO_AUTOLOAD=0` turns it off; `mmzoo.deepreg.activate()` turns it on from within a program.
+
+`.pth` files with `import` lines are deprecated from Python 3.15 on in favour of `.start` files; see
+`packaging/mmzoo_backend.py`.
+"""
+
+import importlib
+import os
+import sys
+
+LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
+DONE = "__mmzoo_adaptations__"
+
+
+class DeepRegFinder:
+    """Meta-path finder for DeepReg's modules: finds them as Python does, adapts them after."""
+
+    def find_spec(self, name, path=None, target=None):
+        """Return the module's own spec, its loader completed by the adaptations; else None."""
+        if name != "deepreg" and not name.startswith("deepreg."):
+            return None
+        spec = _first_spec(name, path, target)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            _complete(spec.loader, spec.loader.exec_module)
+        return spec
+
+
+def install():
+    """Put the finder before Python's own, once."""
+    if not any(isinstance(finder, DeepRegFinder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, DeepRegFinder())
+
+
+def is_installed():
+    """Say whether DeepReg will be adapted when it is imported."""
+    return any(isinstance(finder, DeepRegFinder) for finder in sys.meta_path)
+
+
+def adapt_imported():
+    """Adapt the modules of a DeepReg that was imported before the finder was installed.
+
+    Names that one DeepReg module has imported from another keep what they were bound to, so this is
+    a second best to `install()` before the import.
+    """
+    if "deepreg" not in sys.modules:
+        return
+    require_legacy_keras()
+    for name in [name for name in sys.modules if name.split(".")[0] == "deepreg"]:
+        _adapt(sys.modules[name])
+    _register_plugins()
+
+
+def require_legacy_keras():
+    """Choose Keras 2 (tf-keras) for TensorFlow, which DeepReg is written for.
+
+    Raises:
+        ImportError: TensorFlow is imported already and uses Keras 3.
+    """
+    os.environ[LEGACY_KERAS] = "1"
+    tensorflow = sys.modules.get("tensorflow")
+    # A TensorFlow that has not touched Keras yet still obeys the variable, and so passes here.
+    if tensorflow is not None and not tensorflow.keras.Model.__module__.startswith("tf_keras"):
+        raise ImportError(
+            "DeepReg needs Keras 2 (tf-keras), but TensorFlow was imported before it and uses "
+            f"Keras {tensorflow.keras.__version__}. Import deepreg before tensorflow, or set "
+            f"{LEGACY_KERAS}=1 in the environment before the program starts."
+        )
+
+
+def _first_spec(name, path, target):
+    """Ask the other finders, in their order."""
+    for finder in sys.meta_path:
+        if not isinstance(finder, DeepRegFinder) and hasattr(finder, "find_spec"):
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                return spec
+    return None
+
+
+def _complete(loader, exec_module):
+    """Let the loader adapt the module it has executed.
+
+    The loader stays the one Python chose (not wrapped), so that `inspect` and `runpy` still get
+    source and code from it.
+    """
+
+    def exec_and_adapt(module):
+        if module.__name__ == "deepreg":
+            require_legacy_keras()
+        module.__dict__.pop(DONE, None)  # a reload starts from the plain module again
+        exec_module(module)
+        _adapt(module)
+        if module.__name__ == "deepreg":
+            _register_plugins()
+
+    loader.exec_module = exec_and_adapt
+
+
+def _adapt(module):
+    """Apply the adaptations of one module, each once."""
+    table = importlib.import_module("mmzoo.deepreg.adaptations").ADAPTATIONS
+    done = module.__dict__.setdefault(DONE, set())
+    for adaptation in table.get(module.__name__, ()):
+        if adaptation not in done:
+            adaptation(module)
+            done.add(adaptation)
+
+
+def _register_plugins():
+    """Give DeepReg's registry the zoo's names."""
+    importlib.import_module("mmzoo.deepreg.plugins").register()
+
+
+if os.environ.get("MMZOO_AUTOLOAD", "1") != "0":
+    install()

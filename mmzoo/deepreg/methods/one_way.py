@@ -1,0 +1,57 @@
+"""What methods that predict one dense field share: model, loss terms, configuration.
+
+Under `train.loss` the sections `image`, `regularization` and `label`, as for DeepReg's `ddf`. Every
+term is the mean over the batch, logged by its name.
+Differs from DeepReg's `ddf`: the warp continues border values, where DeepReg's gives zero on the
+first plane of each axis (of a patch of 6 slices that is a sixth), and a regulariser is not divided
+by the batch size once more.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import tensorflow as tf
+import tf_keras as keras
+from deepreg.model.network import DDFModel
+
+from mmzoo.deepreg.methods.pair import check_one_size
+from mmzoo.deepreg.methods.progress import OneLineProgress
+from mmzoo.deepreg.methods.terms import LossTerms
+from mmzoo.layers import Warp
+
+
+class OneWayDDFModel(OneLineProgress, DDFModel):
+    """Predicts `ddf` on the fixed grid in voxels: pred_fixed_image(x) = moving(x + ddf(x))."""
+
+    method: str  # its name in configurations
+
+    @abstractmethod
+    def predict_ddf(self, pair: tf.Tensor) -> tf.Tensor:
+        """Return the field (batch, dim1, dim2, dim3, 3) of moving and fixed image side by side."""
+
+    def build_model(self) -> keras.Model:
+        """Build the Keras model of all inputs and outputs.
+
+        Raises:
+            ValueError: moving and fixed images differ in size.
+        """
+        check_one_size(self, self.method)
+        self._inputs = self.build_inputs()
+        moving, fixed = self._inputs["moving_image"], self._inputs["fixed_image"]
+        ddf = self.predict_ddf(self.concat_images(moving, fixed))
+        warp = Warp()
+        self._outputs = {"ddf": ddf, "pred_fixed_image": warp([moving, ddf])}
+        if self.labeled:
+            self._outputs["pred_fixed_label"] = warp([self._inputs["moving_label"], ddf])
+        return keras.Model(inputs=self._inputs, outputs=self._outputs)
+
+    def build_loss(self) -> None:
+        """Add the terms of `train.loss`."""
+        terms = LossTerms(self._model, self.config["loss"], self.num_devices)
+        inputs, outputs = self._inputs, self._outputs
+        if terms.active("regularization"):
+            terms.add("regularization", "regularization", outputs["ddf"])
+        for kind in ("image", "label") if self.labeled else ("image",):
+            if terms.active(kind):
+                terms.add(kind, kind, inputs[f"fixed_{kind}"], outputs[f"pred_fixed_{kind}"])

@@ -1,0 +1,95 @@
+"""The translator of the method `deform-gan`, from `train.translator` of a configuration.
+
+    generator:      {name: unet}                                        see GENERATORS
+    discriminator:  {name: strided}                                     see DISCRIMINATORS
+    adversarial:    {name: cross-entropy, weight: 1, conditional: true} see OBJECTIVES
+    l1:             {weight: 100}                                       lambda of Eq. 8
+    constraint:     {name: local-gradient, weight: 5}                   mu of Eq. 8
+    generator_optimizer, discriminator_optimizer: as `train.optimizer`, which they follow
+    save_translated: false                                              for deepreg_predict
+
+What is left out is as above; a section may be given in part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from deepreg.registry import LOSS_CLASS, REGISTRY
+
+from mmzoo.checks import check_choice
+from mmzoo.deepreg.methods.terms import build_loss
+from mmzoo.layers.precision import policy_of_networks
+from mmzoo.networks.translation import DISCRIMINATORS, GENERATORS, OBJECTIVES, Translator
+from mmzoo.networks.translation.table import build_network
+
+DEFAULTS: dict[str, dict] = {
+    "generator": {"name": "unet"},
+    "discriminator": {"name": "strided"},
+    "adversarial": {"name": "cross-entropy", "weight": 1.0, "conditional": True},
+    "l1": {"weight": 100.0},
+    "constraint": {"name": "local-gradient", "weight": 5.0},
+}
+OTHERS = ("generator_optimizer", "discriminator_optimizer", "save_translated")
+CLOSED = ("adversarial", "l1")  # sections whose keys are all in DEFAULTS
+
+
+def read_translator(config: dict) -> dict:
+    """Return `train.translator` with what is left out filled in.
+
+    Args:
+        config: the section `train`.
+
+    Raises:
+        ValueError: an unknown key or name, with the closest one.
+    """
+    given = config.get("translator") or {}
+    for key in given:
+        check_choice("a key of train.translator", key, (*DEFAULTS, *OTHERS))
+    for section in CLOSED:
+        for key in given.get(section) or {}:
+            check_choice(f"a key of train.translator.{section}", key, DEFAULTS[section])
+    filled = {
+        section: {**default, **(given.get(section) or {})} for section, default in DEFAULTS.items()
+    }
+    losses = [name for category, name in REGISTRY._dict if category == LOSS_CLASS]
+    known: dict[str, Iterable[str]] = {
+        "generator": GENERATORS,
+        "discriminator": DISCRIMINATORS,
+        "adversarial": OBJECTIVES,
+        "constraint": losses,
+    }
+    for section, names in known.items():
+        check_choice(f"train.translator.{section}.name", filled[section]["name"], names)
+    return {**given, **filled}
+
+
+def build_translator(settings: dict, image_size) -> Translator:
+    """Return the translator of `read_translator`'s settings, its weights made.
+
+    Args:
+        settings: all sections of the module's docstring.
+        image_size: (dim1, dim2, dim3).
+
+    Raises:
+        ValueError: a setting that a network does not take, or is out of its range.
+    """
+    mu, constraint = build_loss("constraint", settings["constraint"])
+    adversarial = settings["adversarial"]
+    tables = (("generator", GENERATORS), ("discriminator", DISCRIMINATORS))
+    with policy_of_networks():
+        networks = {
+            section: build_network(table, f"train.translator.{section}", settings[section])
+            for section, table in tables
+        }
+    translator = Translator(
+        **networks,
+        objective=adversarial["name"],
+        conditional=adversarial["conditional"],
+        adversarial_weight=adversarial["weight"],
+        l1_weight=settings["l1"]["weight"],
+        constraint=constraint,
+        constraint_weight=mu,
+    )
+    translator.build_networks(image_size)
+    return translator

@@ -1,0 +1,232 @@
+"""Checks of a configuration before any work starts, so that nothing is lost to a slip."""
+
+import difflib
+import inspect
+from pathlib import Path
+
+import yaml
+
+from mmzoo.checks import check_choice
+from mmzoo.deepreg.preflight.data import IMAGES, MODES
+from mmzoo.errors import PreflightError
+
+
+def check_names(config: dict) -> None:
+    """Raise PreflightError where a method, network, loss or optimizer is not known.
+
+    Args:
+        config: the configuration as merged from its files, in DeepReg's current form.
+    """
+    train = config["train"]
+    check_model(train)
+    augmentations = train["preprocess"].get("data_augmentation") or []
+    for settings in [augmentations] if isinstance(augmentations, dict) else augmentations:
+        name = settings.get("name")
+        _check_name("train.preprocess.data_augmentation.name", name, "da_class")
+        _check_settings("train.preprocess.data_augmentation", settings, "da_class")
+    _check_optimizer(train["optimizer"])
+    # What a method reads beside DeepReg's sections, it checks itself.
+    getattr(registered("model_class", train["method"]), "check_config", lambda _: None)(train)
+    _check_seed(train.get("seed"))
+
+
+def check_model(train: dict) -> None:
+    """Raise PreflightError where a method, network or loss, or a setting of theirs, is not known.
+
+    Args:
+        train: the section of that name.
+    """
+    _check_name("train.method", train["method"], "model_class")
+    _check_name("train.backbone.name", train["backbone"].get("name"), "backbone_class")
+    _check_settings("train.backbone", train["backbone"], "backbone_class")
+    # What the method itself takes from a loss section, before the loss gets the rest.
+    own = getattr(registered("model_class", train["method"]), "loss_settings", ())
+    for section, settings in train["loss"].items():
+        if isinstance(settings, dict) and "name" in settings:
+            _check_name(f"train.loss.{section}.name", settings["name"], "loss_class")
+            _check_settings(f"train.loss.{section}", settings, "loss_class", ("weight", *own))
+
+
+def check_sections(config: dict) -> None:
+    """Raise PreflightError unless every section that DeepReg reads is there.
+
+    Args:
+        config: the configuration as merged from its files.
+    """
+    is_old = "model" in (config.get("train") or {})  # DeepReg 0.1.1 wrote these a level deeper
+    model = () if is_old else ("train.method", "train.backbone")
+    wanted = [
+        *(f"dataset.{key}" for key in ("dir", "format", "type", "labeled")),
+        *(f"train.{key}" for key in ("loss", "preprocess", "optimizer", "epochs", "save_period")),
+        *model,
+    ]
+    missing = [name for name in wanted if not _has(config, *name.split("."))]
+    if missing:
+        raise PreflightError(
+            f"The configuration lacks {', '.join(missing)}. Give all files after -c: later ones "
+            "add to and overwrite earlier ones."
+        )
+    check_choice("dataset.type", config["dataset"]["type"], IMAGES)
+    check_choice("dataset.format", config["dataset"]["format"], ("nifti", "h5"))
+    missing = [mode for mode in MODES if mode not in (config["dataset"]["dir"] or {})]
+    if missing:
+        raise PreflightError(
+            f"`dataset.dir` lacks {', '.join(missing)}; write null for a split without data."
+        )
+
+
+def _has(config: dict, section: str, key: str) -> bool:
+    """Say whether config[section][key] exists."""
+    return isinstance(config.get(section), dict) and key in config[section]
+
+
+def _check_name(where: str, name, category: str) -> None:
+    """Raise PreflightError unless DeepReg's registry knows the name."""
+    from deepreg.registry import REGISTRY
+
+    known = [key for known_category, key in REGISTRY._dict if known_category == category]
+    check_choice(where, name, known)
+
+
+def registered(category: str, name: str):
+    """Return what DeepReg's registry holds under a name, a class in most cases."""
+    from deepreg.registry import REGISTRY
+
+    known = REGISTRY.get(category, name)
+    return getattr(known, "func", known)
+
+
+def _check_settings(where: str, settings: dict, category: str, others: tuple = ()) -> None:
+    """Raise PreflightError where a section has a key that its class does not take.
+
+    Args:
+        where: the section.
+        settings: its contents, with the class's name.
+        category: of the registry.
+        others: keys that are not for the class.
+    """
+    taken = _parameters(registered(category, settings["name"]))
+    for key in settings if taken else ():
+        if key not in ("name", *others, *taken):
+            closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
+            hint = f" Did you mean {closest[0]!r}?" if closest else ""
+            raise PreflightError(
+                f"`{where}` has {key!r}, which {settings['name']} does not take.{hint} It takes "
+                f"{', '.join(taken)}. Files after -c add to each other, key by key."
+            )
+
+
+def _parameters(cls) -> list[str]:
+    """Return what a class can be made with, own arguments first; nothing if that is not known.
+
+    A class that passes **kwargs on is followed to the class that takes them, up to Keras's own.
+    """
+    names: list[str] = []
+    for base in getattr(cls, "__mro__", ()):
+        if base.__module__.startswith(("tf_keras", "keras")):
+            return [*names, "name"]
+        own = inspect.signature(base.__init__).parameters if "__init__" in vars(base) else {}
+        kinds = {parameter.kind for parameter in own.values()}
+        names += [
+            name
+            for name, parameter in own.items()
+            if name != "self" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        ]
+        if own and inspect.Parameter.VAR_KEYWORD not in kinds:
+            return list(dict.fromkeys(names))
+    return []
+
+
+def _check_optimizer(settings: dict) -> None:
+    """Raise PreflightError unless Keras has an optimizer of this name."""
+    import tf_keras as keras
+
+    base = keras.optimizers.Optimizer
+    known = [
+        name
+        for name, cls in vars(keras.optimizers).items()
+        if isinstance(cls, type) and issubclass(cls, base) and cls is not base
+    ]
+    if not hasattr(keras.optimizers, str(settings.get("name"))):
+        check_choice("train.optimizer.name", settings.get("name"), known)
+
+
+def _check_seed(seed) -> None:
+    """Raise PreflightError unless the seed is absent or one that all generators take."""
+    is_integer = isinstance(seed, int) and not isinstance(seed, bool)
+    if seed is not None and not (is_integer and 0 <= seed < 2**32):
+        raise PreflightError(
+            f"`train.seed` must be an integer from 0 to {2**32 - 1}, got {seed!r}; leave it out "
+            "to draw anew in each run."
+        )
+
+
+def check_labelled(config: dict) -> None:
+    """Raise PreflightError where a method's loss needs labels and the training data have none.
+
+    Args:
+        config: of a training. A prediction needs no labels, whatever was trained.
+    """
+    train = config["train"]
+    sections = getattr(registered("model_class", train["method"]), "needs_labels", ())
+    weights = {
+        name: train["loss"][name].get("weight", 1) for name in sections if name in train["loss"]
+    }
+    used = [f"train.loss.{name}" for name, weight in weights.items() if weight != 0]
+    if used and not config["dataset"]["labeled"]:
+        raise PreflightError(
+            f"{' and '.join(used)} of {train['method']} cannot be had without labels, and "
+            "`dataset.labeled` is false. Add labels to the training data, or give "
+            f"{'these' if len(used) > 1 else 'this'} the weight 0."
+        )
+
+
+def check_log_dir(folder: Path, config: dict) -> None:
+    """Raise PreflightError where a folder with checkpoints is of a run of another model.
+
+    Its config.yaml would be overwritten, and without it nothing can be predicted any more.
+
+    Args:
+        folder: the log folder.
+        config: the configuration of the run that is to go on there.
+    """
+    written = folder / "config.yaml"
+    if not (written.exists() and (folder / "save" / "checkpoint").exists()):
+        return
+    before = yaml.safe_load(written.read_text())
+    for section in ("method", "backbone", "translator.generator", "translator.discriminator"):
+        old, new = (_entry(train["train"], section) for train in (before, config))
+        if old != new:
+            raise PreflightError(
+                f"The log folder {folder} has checkpoints of a run with train.{section} {old!r}, "
+                f"but the configuration says {new!r}. Choose another name after -l, or remove "
+                "the folder."
+            )
+
+
+def _entry(section: dict, name: str):
+    """Return an entry by its dotted name, None where there is none."""
+    first, _, rest = name.partition(".")
+    entry = section.get(first)
+    return _entry(entry or {}, rest) if rest else entry
+
+
+def check_same_method(checkpoint: str, config: dict) -> None:
+    """Raise PreflightError where the checkpoint was trained with another method.
+
+    Methods may share a network, so that the shapes of the weights alone do not tell.
+
+    Args:
+        checkpoint: LOG_FOLDER/save/ckpt-EPOCHS.
+        config: the configuration that is to be used with it.
+    """
+    written = Path(checkpoint).parent.parent / "config.yaml"
+    if not written.exists():
+        return
+    before = yaml.safe_load(written.read_text())["train"].get("method")
+    method = config["train"]["method"]
+    if before is not None and before != method:
+        raise PreflightError(
+            f"The checkpoint {checkpoint} is of method {before!r} (says {written}), but the "
+            f"configuration says {method!r}. Use that config.yaml."
+        )

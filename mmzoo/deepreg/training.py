@@ -1,0 +1,105 @@
+"""How a training computes: `train.mixed_precision` and `train.jit_compile`, off by default.
+
+    mixed_precision: true     networks compute in bfloat16, see `mmzoo.layers.precision`
+    jit_compile: true         XLA compiles the whole step; `auto`: where there is a GPU
+
+Neither changes what is trained: weights are float32 and checkpoints have the same variables. A
+prediction computes in float32, whatever its training did.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import logging
+
+from mmzoo.errors import PreflightError
+
+AUTO = "auto"
+CHOICES = {"mixed_precision": (True, False), "jit_compile": (True, False, AUTO)}
+TENSOR_CORES = (8, 0)  # first compute capability of NVIDIA with bfloat16
+
+COMPILED_ON_CPU = (
+    "train.jit_compile is on and there is no GPU: XLA's convolutions on a processor take many "
+    "times as long as TensorFlow's. Leave it out, or say `auto` for GPUs alone."
+)
+MIXED_ON_CPU = (
+    "train.mixed_precision is on and there is no GPU: most processors convert each bfloat16 "
+    "product, which takes longer than float32. Leave it out."
+)
+MIXED_ON_OLD_GPU = (
+    "train.mixed_precision is on, and the GPU has compute capability %d.%d: bfloat16 is fast from "
+    "%d.%d on. Leave it out."
+)
+
+
+def build_model(config: dict):
+    """Return DeepReg's model, made as its section `train` asks for.
+
+    Args:
+        config: what DeepReg's registry takes, `config["config"]` that section.
+    """
+    from deepreg.registry import REGISTRY
+
+    from mmzoo.layers.precision import mixed_networks
+
+    train = config["config"]
+    with mixed_networks(train.get("mixed_precision", False)):
+        model = REGISTRY.build_model(config)
+    if compiles_step(train):
+        model.compile = functools.partial(model.compile, jit_compile=True)
+    return model
+
+
+def compiles_step(train: dict) -> bool:
+    """Say whether XLA compiles the step of a training on this machine."""
+    asked = train.get("jit_compile", False)
+    return bool(_gpus()) if asked == AUTO else asked
+
+
+def check_options(train: dict) -> None:
+    """Raise PreflightError where an option has another value, or a key is nearly one's name.
+
+    Args:
+        train: the section of that name.
+    """
+    for key in train:
+        meant = difflib.get_close_matches(str(key), CHOICES, n=1, cutoff=0.8)
+        if meant and key not in CHOICES:
+            raise PreflightError(f"`train` has {key!r}: did you mean {meant[0]!r}?")
+    for key, choices in CHOICES.items():
+        if repr(train.get(key, False)) not in map(repr, choices):  # 1 is no True
+            raise PreflightError(
+                f"`train.{key}` must be {' or '.join(map(_as_yaml, choices))}, got {train[key]!r}; "
+                "leave it out for false."
+            )
+
+
+def warn_of_options(train: dict) -> None:
+    """Say where an option costs time on this machine."""
+    mixed, gpus = train.get("mixed_precision", False), _gpus()
+    if compiles_step(train) and not gpus:
+        logging.warning(COMPILED_ON_CPU)
+    if mixed and not gpus:
+        logging.warning(MIXED_ON_CPU)
+    for capability in {_capability(gpu) for gpu in gpus if mixed}:
+        if capability < TENSOR_CORES:
+            logging.warning(MIXED_ON_OLD_GPU, *capability, *TENSOR_CORES)
+
+
+def _as_yaml(value) -> str:
+    return str(value).lower()
+
+
+def _gpus() -> list:
+    import tensorflow as tf
+
+    return tf.config.list_physical_devices("GPU")
+
+
+def _capability(gpu) -> tuple[int, int]:
+    """Return the compute capability of a GPU; that of one that has none counts as new."""
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details(gpu)
+    return tuple(details.get("compute_capability") or TENSOR_CORES)

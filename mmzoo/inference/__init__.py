@@ -1,0 +1,1 @@
+"""Finished trainings put to use: load, predict, refine, export."""

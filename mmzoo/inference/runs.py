@@ -1,0 +1,205 @@
+"""Finished trainings of `deepreg_train`: where their parts are, and their models with weights."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from mmzoo.errors import PreflightError
+
+SHAPES = ("fixed_image_shape", "image_shape")  # of a dataset section
+
+
+class Run(NamedTuple):
+    """A checkpoint of a training, and the configuration it was trained with."""
+
+    checkpoint: str
+    config: dict
+
+    @property
+    def method(self) -> str:
+        """Name of the method, `train.method`."""
+        return self.config["train"]["method"]
+
+    @property
+    def image_size(self) -> tuple[int, int, int]:
+        """The grid (dim1, dim2, dim3) that whole images were brought to."""
+        dataset = self.config["dataset"]
+        dim1, dim2, dim3 = next(dataset[key] for key in SHAPES if key in dataset)
+        return dim1, dim2, dim3
+
+    @property
+    def percentiles(self) -> tuple[float, float] | None:
+        """What became 0 and 1 in each image; None for its minimum and maximum."""
+        return self.config["train"]["preprocess"].get("percentiles")
+
+
+def open_run(path: str | Path, *, log_root: str | Path = "logs") -> Run:
+    """Find a training's configuration and checkpoint.
+
+    Args:
+        path: of a run's folder, whose last checkpoint is taken, its name under `log_root`, or a
+            checkpoint FOLDER/save/ckpt-EPOCHS.
+        log_root: DeepReg's folder of logs.
+
+    Raises:
+        PreflightError: there is none, or a part of it is missing.
+    """
+    checkpoint = _find_checkpoint(Path(path).expanduser(), Path(log_root))
+    written = checkpoint.parent.parent / "config.yaml"
+    if not written.is_file():
+        raise PreflightError(
+            f"The checkpoint {checkpoint} needs the config.yaml of its training, and there is no "
+            f"{written}; leave checkpoints in the folder that deepreg_train made."
+        )
+    return Run(str(checkpoint), yaml.safe_load(written.read_text()))
+
+
+def _find_checkpoint(path: Path, log_root: Path) -> Path:
+    for base in dict.fromkeys((path, log_root / path)):
+        if base.is_dir():
+            return _last_checkpoint(base)
+        if base.with_name(base.name + ".index").is_file():
+            return base.absolute()
+    folder = path.parent if str(path.parent) != "." or path.is_absolute() else log_root
+    there = sorted(item.name for item in folder.glob("*")) if folder.is_dir() else []
+    there = sorted({name.removesuffix(".index") for name in there if ".data-" not in name})
+    closest = difflib.get_close_matches(path.name, there, n=1, cutoff=0.4)
+    hint = f"did you mean {folder / closest[0]}? " if closest else ""
+    raise PreflightError(
+        f"There is no training {path}: {hint}Expected the log folder of deepreg_train (or its name "
+        f"in {log_root}), or a checkpoint LOG_FOLDER/save/ckpt-EPOCHS."
+    )
+
+
+def _last_checkpoint(folder: Path) -> Path:
+    """Return the checkpoint of most epochs of a log folder, or of the `save` in it."""
+    save = folder / "save" if (folder / "save").is_dir() else folder
+    names = [file.stem for file in save.glob("ckpt-*.index")]
+    epochs = [int(name[5:]) for name in names if name[5:].isdigit()]
+    if not epochs:
+        raise PreflightError(
+            f"{folder} has no checkpoint: expected save/ckpt-EPOCHS.index, as deepreg_train leaves "
+            "it after the first epoch. Is this the folder of a prediction?"
+        )
+    return (save / f"ckpt-{max(epochs)}").absolute()
+
+
+def build_method(
+    run: Run, image_size: Sequence[int] | None = None, *, with_loss: bool = False
+) -> Any:
+    """Return DeepReg's model of a run for one pair without labels, its weights restored.
+
+    Args:
+        run: of a method of the zoo.
+        image_size: (dim1, dim2, dim3), the run's own by default.
+        with_loss: whether its loss is wanted too, which takes most of the time.
+
+    Raises:
+        PreflightError: another method, or a checkpoint of another model.
+        ImportError: DeepReg is not installed, or TensorFlow runs Keras 3.
+    """
+    import mmzoo.deepreg
+
+    mmzoo.deepreg.activate()
+    import tensorflow as tf
+
+    from mmzoo.deepreg.adaptations import checkpoint
+
+    size = tuple(image_size or run.image_size)
+    train = copy.deepcopy(run.config["train"])
+    settings = {"moving_image_size": size, "fixed_image_size": size, "config": train}
+    one_pair = {"index_size": 2, "labeled": False, "batch_size": 1}
+    model = _class_of(run, with_loss)(**settings, **one_pair)
+    checkpoint.check_matches(model, run.checkpoint)
+    tf.train.Checkpoint(model=model).restore(run.checkpoint).expect_partial()
+    return model
+
+
+def _class_of(run: Run, with_loss: bool) -> type:
+    from mmzoo.deepreg.methods.bidirectional_ddf import BidirectionalDDFModel
+    from mmzoo.deepreg.methods.deform_gan import DeformGANModel
+    from mmzoo.deepreg.methods.one_way import OneWayDDFModel
+    from mmzoo.deepreg.preflight.configuration import registered
+
+    ours = (BidirectionalDDFModel, OneWayDDFModel)
+    cls = registered("model_class", run.method)
+    if not (isinstance(cls, type) and issubclass(cls, ours)):
+        raise PreflightError(
+            f"{run.checkpoint} is of method {run.method!r}, which is not the zoo's: its network "
+            "and warp are known to DeepReg alone. Use deepreg_predict, or train with direct-ddf in "
+            "place of ddf."
+        )
+    if with_loss or issubclass(cls, DeformGANModel):  # which builds its terms anew in each step
+        return cls
+    return type(cls.__name__, (cls,), {"build_loss": lambda self: None})
+
+
+def load_model(
+    run: str | Path | Run, image_size: Sequence[int] | None = None, *, translated: bool = False
+):
+    """Return the trained network of a run as a plain Keras model.
+
+    Inputs `moving` and `fixed`, (batch, dim1, dim2, dim3) in [0, 1], and outputs by name: see
+    `mmzoo.models.registration_model`. As in training, an image comes to [0, 1] by its own minimum
+    and maximum, or by the run's percentiles, before it is resampled: `mmzoo.Predictor` does so.
+
+    Args:
+        run: a log folder of deepreg_train (its last checkpoint), its name in logs/, or a
+            checkpoint LOG_FOLDER/save/ckpt-EPOCHS.
+        image_size: (dim1, dim2, dim3) of the images; None for any size that the network takes, a
+            network of DeepReg's own: for that of the training.
+        translated: have the image of the generator of a `deform-gan` too.
+
+    Raises:
+        ValueError: no such run, a method that is not the zoo's, a size that the network does not
+            take, or `translated` of another method than deform-gan.
+        ImportError: DeepReg is not installed, or TensorFlow runs Keras 3.
+    """
+    run = run if isinstance(run, Run) else open_run(run)
+    if translated and run.method != "deform-gan":
+        raise PreflightError(
+            f"`translated` is what deform-gan makes, and {run.checkpoint} is of method "
+            f"{run.method!r}; leave it out."
+        )
+    return plain_model(build_method(run), image_size, translated=translated)
+
+
+def plain_model(method, image_size: Sequence[int] | None = None, *, translated: bool = False):
+    """Return the plain Keras model of DeepReg's model; see `load_model` for the arguments.
+
+    The networks of the zoo are made anew, with weights of their own.
+    """
+    import tf_keras as keras
+
+    from mmzoo.deepreg.methods.deform_gan import DeformGANModel
+    from mmzoo.models import registration_model
+
+    (network,) = (layer for layer in method._model.layers if isinstance(layer, keras.Model))
+    if keras.saving.get_registered_name(type(network)).startswith("mmzoo>"):
+        settings = {**network.get_config(), "image_size": image_size}
+        weights, network = network.get_weights(), type(network).from_config(settings)
+    else:
+        weights, image_size = None, _own_size(method, network, image_size)
+    generator = method.translator.generator if translated else None
+    signed = isinstance(method, DeformGANModel)
+    model = registration_model(network, image_size, signed=signed, generator=generator)
+    if weights is not None:
+        network.set_weights(weights)
+    return model
+
+
+def _own_size(method, network, image_size) -> tuple[int, int, int]:
+    """Return the size a network of DeepReg's was built for; PreflightError for another one."""
+    own = tuple(method.fixed_image_size)
+    if image_size is not None and tuple(image_size) != own:
+        raise PreflightError(
+            f"{type(network).__name__} is a network of DeepReg's own and takes images of {own}, "
+            f"those of its training, got {tuple(image_size)}; leave the size out."
+        )
+    return own

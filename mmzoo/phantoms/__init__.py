@@ -1,0 +1,1 @@
+"""Digital phantoms: images, labels and true motion of anatomies that are made here."""

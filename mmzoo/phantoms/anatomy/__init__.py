@@ -1,0 +1,1 @@
+"""What a body is made of: shapes and tissues, in millimetres."""

@@ -1,0 +1,1 @@
+"""How CT and MR show tissues: brightness, resolution, noise."""

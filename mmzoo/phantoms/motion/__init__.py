@@ -1,0 +1,1 @@
+"""How a body moves between two images, with the true displacement field."""

@@ -1,0 +1,1 @@
+"""What a training will cost, and whether the installation is sound."""

@@ -1,0 +1,1 @@
+"""Where voxels lie in space: frames, grids, resampling."""

@@ -1,0 +1,156 @@
+import json
+import os
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from helpers_sets import affine, boxes, load, picture, save
+from typer.testing import CliRunner
+
+from mmzoo.cli.prepare import app
+from mmzoo.datasets.sets import own
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Three people; CT of another spacing and field of view than MR; names that differ."""
+    labels = boxes((1, 2))
+    for number in (1, 2, 10):
+        save(tmp_path / f"mr/mr_{number:03d}_T1.nii.gz", picture(labels, number))
+        save(tmp_path / f"mrl/mr_{number:03d}_T1_seg.nii.gz", labels)
+        coarse = affine((2.0, 2.0, 2.0))
+        small = labels[::2, ::2, ::2]
+        save(tmp_path / f"ct/ct_{number:03d}.nii.gz", picture(small, number), coarse)
+        save(tmp_path / f"ctl/{number:03d}.nii.gz", small, coarse)
+    return tmp_path
+
+
+def run(*arguments):
+    shown = ["own", *map(str, arguments), "--size", "16", "16", "16", "--jobs", "1"]
+    return CliRunner().invoke(app, shown)
+
+
+def names(folders):
+    options = ("moving", "mr"), ("fixed", "ct"), ("moving-labels", "mrl"), ("fixed-labels", "ctl")
+    return [part for key, name in options for part in (f"--{key}-dir", folders / name)]
+
+
+def test_two_folders_are_matched_by_what_tells_their_names_apart(folders, tmp_path):
+    out = tmp_path / "out"
+    result = run(*names(folders), "--out", out, "--moving", "mr", "--fixed", "ct", "--folds", 3)
+    assert result.exit_code == 0, result.output
+    description = json.loads((out / "mmzoo.json").read_text())
+    cases = description["cases"]
+    for k, number in enumerate((1, 2, 10)):
+        assert cases[f"mr_{k:03d}"]["source"].endswith(f"mr_{number:03d}_T1.nii.gz")
+        assert cases[f"ct_{k:03d}"]["source"].endswith(f"ct_{number:03d}.nii.gz")
+    assert description["labels"] == ["label 1", "label 2"] and description["pairing"] == "same"
+    moving, fixed = (nib.load(out / f"images/{case}_000.nii.gz") for case in ("mr", "ct"))
+    assert np.array_equal(moving.affine, fixed.affine)
+    # Both show the same person in the same place.
+    a, b = (load(out, "labels", f"{case}_000")[..., 0] > 0 for case in ("mr", "ct"))
+    assert 2 * (a & b).sum() / (a.sum() + b.sum()) > 0.8
+
+
+def test_everyone_meets_everyone_where_names_need_not_match(folders, tmp_path):
+    (folders / "ct/ct_002.nii.gz").unlink()
+    out = tmp_path / "out"
+    arguments = ["--moving-dir", folders / "mr", "--fixed-dir", folders / "ct", "--out", out]
+    result = run(*arguments)
+    assert result.exit_code == 1 and "without a partner: ['002'] in the first" in result.output
+    result = run(*arguments, "--pairing", "all", "--folds", 1)
+    assert result.exit_code == 0, result.output
+    assert len(list((out / "fold0/train/moving_images").iterdir())) == 6
+
+
+def write_csv(folders, text):
+    (folders / "pairs.csv").write_text(text)
+    return folders / "pairs.csv"
+
+
+def test_a_csv_file_says_persons_and_folds(folders, tmp_path):
+    rows = [f"mr/mr_{n:03d}_T1.nii.gz,ct/ct_{n:03d}.nii.gz" for n in (1, 2, 10)]
+    text = "moving,fixed,person,fold\n" + "".join(
+        f"{row},{person},{fold}\n" for row, person, fold in zip(rows, "aab", (0, 0, 1), strict=True)
+    )
+    out = tmp_path / "out"
+    result = run("--csv", write_csv(folders, text), "--out", out)
+    assert result.exit_code == 0, result.output
+    folds = json.loads((out / "mmzoo.json").read_text())["folds"]
+    assert [fold["test"]["moving"] for fold in folds] == [
+        ["moving_000", "moving_001"],
+        ["moving_002"],
+    ]
+
+
+def test_all_pairs_of_a_person_are_in_one_split(folders, tmp_path):
+    rows = [f"mr/mr_{n:03d}_T1.nii.gz,ct/ct_{n:03d}.nii.gz" for n in (1, 2, 10)]
+    text = "moving,fixed,person\n" + "".join(f"{r},{p}\n" for r, p in zip(rows, "aba", strict=True))
+    out = tmp_path / "out"
+    assert run("--csv", write_csv(folders, text), "--out", out, "--folds", 2).exit_code == 0
+    folds = json.loads((out / "mmzoo.json").read_text())["folds"]
+    tested = [set(fold["test"]["fixed"]) for fold in folds]
+    assert tested == [{"fixed_000", "fixed_002"}, {"fixed_001"}]
+
+
+def test_values_and_names_choose_labels(folders, tmp_path):
+    out = tmp_path / "out"
+    chosen = ["--label-values", 2, "--label-names", "spleen"]
+    result = run(*names(folders), "--out", out, *chosen)
+    assert result.exit_code == 0, result.output
+    assert json.loads((out / "mmzoo.json").read_text())["labels"] == ["spleen"]
+    assert load(out, "labels", "moving_000").shape == (16, 16, 16, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("moving,fixd\na,b\n", "column of pairs.csv` is 'fixd': did you mean 'fixed'"),
+        ("moving,fixed\nmr/no.nii.gz,ct/ct_001.nii.gz\n", "line 2: .*mr/no.nii.gz .moving. is not"),
+        ("moving,fixed\nmr/mr_001_T1.nii.gz,\n", "there must be a moving and a fixed image"),
+        (
+            "moving,fixed,fold\nmr/mr_001_T1.nii.gz,ct/ct_001.nii.gz,x\n",
+            "`fold` must be a number from 0, got 'x'",
+        ),
+        (
+            "moving,fixed,moving_label\nmr/mr_001_T1.nii.gz,ct/ct_001.nii.gz,mrl/mr_001_T1_seg.nii.gz\n",
+            "for every image or for none; without: .*ct_001.nii.gz",
+        ),
+    ],
+)
+def test_mistakes_in_a_csv_file_are_told_with_their_place(folders, text, message):
+    with pytest.raises(ValueError, match=message):
+        own.Own(own.read_csv(write_csv(folders, text)))
+
+
+def test_images_that_do_not_overlap_are_named(folders, tmp_path):
+    far = affine()
+    far[:3, 3] = 900
+    save(folders / "ct/ct_002.nii.gz", picture(boxes((1, 2))), far)
+    save(folders / "ctl/002.nii.gz", boxes((1, 2)), far)
+    result = run(*names(folders), "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "ct_002.nii.gz: the images do not overlap in space" in " ".join(result.output.split())
+
+
+REAL = os.environ.get("MMZOO_REAL_DATA")
+
+
+@pytest.mark.skipif(not REAL, reason="MMZOO_REAL_DATA names no folder of real volumes")
+def test_the_real_acdc_pair_and_the_real_spine_crops_go_through(tmp_path):
+    real = Path(REAL)
+    acdc = own.Row(real / "acdc-sample/sax_ed.nii.gz", real / "acdc-sample/sax_es.nii.gz")
+    spine = real / "spine-samples"
+    crops = [
+        own.Row(spine / "sub-ct_label-22_ct.nii.gz", None),
+        own.Row(None, spine / "sub-mri_label-6_T2w.nii.gz"),
+    ]
+    from mmzoo.datasets.preparation import Choices, prepare
+    from mmzoo.datasets.sets.base import Recipe
+
+    recipe = Recipe((16, 16, 16), crop="none", normalise="none")
+    for name, rows, pairing in (("acdc", [acdc], "same"), ("spine", crops, "all")):
+        data = own.Own(rows, pairing=pairing)
+        description = prepare(data, real, tmp_path / name, Choices(recipe=recipe), name="own")
+        assert len(description["cases"]) == 2 and len(description["folds"]) == 1

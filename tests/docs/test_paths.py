@@ -1,0 +1,53 @@
+"""What the documentation says of the repository's files is true."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PLACEHOLDERS = {"NAME", "PAPER", "COMMAND"}
+ROOMS = "|".join(path.name for path in (ROOT / "mmzoo").iterdir() if path.is_dir())
+
+
+def named_paths(text: str) -> set[str]:
+    """Return the files of the repository, or of the package, that stand in backticks."""
+    names = re.findall(
+        rf"`((?:mmzoo|benchmarks|configs|tests|docs|engine|{ROOMS})/[\w./-]+)`", text
+    )
+    return {name for name in names if not set(re.split(r"[/._]", name)) & PLACEHOLDERS}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page):
+    places = (ROOT, ROOT / "mmzoo", ROOT / "benchmarks")
+    for name in named_paths(page.read_text()):
+        assert any((place / name).exists() for place in places), f"{page.name} names {name}"
+
+
+def test_every_function_that_the_table_of_changes_names_is_in_its_file():
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"\| `(\S+\.py)`, `(\w+)` \|", text)
+    assert len(rows) >= 6
+    for file, name in rows:
+        assert re.search(rf"^(def )?{name}\b", (ROOT / file).read_text(), re.MULTILINE), (
+            file,
+            name,
+        )
+
+
+def test_every_link_to_a_file_leads_somewhere():
+    for page in PAGES:
+        prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", prose):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_and_quotations_are_closed_in_every_paragraph(page):
+    prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    for paragraph in re.split(r"\n\s*\n|\n(?=[|*-])", prose):
+        assert paragraph.count("`") % 2 == 0, f"{page.name}: a ` is not closed in {paragraph!r}"
+        without_code = re.sub(r"`[^`]*`", "", paragraph)
+        assert without_code.count('"') % 2 == 0, f'{page.name}: a " is not closed in {paragraph!r}'

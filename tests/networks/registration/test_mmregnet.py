@@ -1,0 +1,63 @@
+"""The MMRegNet network as the authors' code has it."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mmzoo.networks.registration import MMRegNet
+
+
+def random_pair(size=16, batch=2):
+    return tf.random.stateless_uniform((batch, size, size, 2 * size, 2), (1, 2))
+
+
+def test_has_the_authors_number_of_parameters():
+    network = MMRegNet((16, 16, 32))
+    network(random_pair())
+    trainable = sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+    assert trainable == 317_470  # 317k at n0 = 4, counted by hand from the authors' layers
+    wide = MMRegNet((16, 16, 32), num_channel_initial=32)
+    wide(random_pair())
+    assert round(sum(int(np.prod(v.shape)) for v in wide.trainable_variables) / 1e6, 1) == 19.0
+
+
+def test_untrained_is_the_identity_and_gives_two_fields():
+    fields = MMRegNet((16, 16, 32))(random_pair())
+    assert fields.shape == (2, 16, 16, 32, 6)
+    np.testing.assert_array_equal(fields, tf.zeros_like(fields))
+
+
+def test_every_parameter_gets_a_gradient_once_the_heads_are_not_zero():
+    network = MMRegNet((16, 16, 32), out_kernel_initializer="glorot_uniform")
+    with tf.GradientTape() as tape:
+        fields = network(random_pair(), training=True)
+        value = tf.reduce_mean(fields**2)
+    for variable, gradient in zip(
+        network.trainable_variables,
+        tape.gradient(value, network.trainable_variables),
+        strict=True,
+    ):
+        assert gradient is not None and np.abs(gradient).max() > 0, variable.name
+
+
+def test_both_fields_have_heads_of_their_own():
+    network = MMRegNet((16, 16, 32), out_kernel_initializer="glorot_uniform")
+    fields = network(random_pair()).numpy()
+    assert np.abs(fields[..., :3] - fields[..., 3:]).max() > 1e-3
+
+
+def test_sees_which_image_is_moving():
+    network = MMRegNet((16, 16, 32), out_kernel_initializer="glorot_uniform")
+    pair = random_pair()
+    assert np.abs(network(pair) - network(pair[..., ::-1])).max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [(16, 16, 24), (8, 16, 16), (16, 16)])
+def test_sizes_it_cannot_halve_are_refused_with_the_nearest_that_it_can(size):
+    with pytest.raises(ValueError, match=r"multiple of 16, got .*use \(16, 16"):
+        MMRegNet(size)
+
+
+def test_comes_back_from_its_config():
+    network = MMRegNet((16, 32, 16), num_channel_initial=2, num_fields=1)
+    assert MMRegNet.from_config(network.get_config()).get_config() == network.get_config()
