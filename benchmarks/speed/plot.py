@@ -10,7 +10,13 @@ from speed.limits import least_seconds
 from speed.pieces import PIECES
 from speed.results import Results, voxels
 
-COLOURS = {"mmzoo": "#0969da", "DeepReg": "#ff3b30", "plain": "#f0a020", "MONAI": "#2da44e"}
+COLOURS = {
+    "mmzoo": "#0969da",
+    "DeepReg": "#ff3b30",
+    "plain": "#f0a020",
+    "MONAI": "#2da44e",
+    "ConvexAdam": "#8250df",
+}
 COLUMNS = 5
 
 

@@ -111,7 +111,7 @@ def test_a_bent_image_is_straightened_without_folding():
 
 
 @pytest.mark.parametrize(
-    "loss", ["segi", "mi", "nmi", "ncc", "local-correlation", "local-gradient"]
+    "loss", ["segi", "mind-ssc", "mi", "nmi", "ncc", "local-correlation", "local-gradient"]
 )
 def test_every_loss_goes_down(loss):
     grid = empty((24, 24, 24), (4.0, 4.0, 4.0))
