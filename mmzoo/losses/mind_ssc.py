@@ -207,6 +207,7 @@ def _at(volume: tf.Tensor, start, size) -> tf.Tensor:
     return volume[(slice(None), *cut)]
 
 
+@functools.lru_cache
 def _patches(steps: tuple[int, ...], reach: tuple[int, ...]):
     """Return a function from a volume with its border around to the patch means of E, six.
 
@@ -263,6 +264,7 @@ def _placed(part: tf.Tensor, start, whole: tf.Tensor) -> tf.Tensor:
 # === Descriptors ===
 
 
+@functools.lru_cache
 def _variance(steps: tuple[int, ...]):
     """Return a function from six patch means to the variance V before it is clipped."""
 
@@ -295,6 +297,7 @@ def _scales(patches: Sequence[tf.Tensor], mean: tf.Tensor, steps):
     return least, tf.clip_by_value(variance, low, high), within
 
 
+@functools.lru_cache
 def _compare(steps: tuple[int, ...]):
     """Return a function of the patch means of two volumes, six each, and of their mean variances.
 
