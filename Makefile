@@ -64,7 +64,7 @@ benchmark: install ## reproduce a paper: PAPER=mmregnet SCALE=smoke|laptop|paper
 	    $(if $(PROFILE),-- --profile $(PROFILE))
 
 check-results: install ## say which committed pages were made by other code than today's
-	PYTHONPATH=benchmarks $(BIN)/python -m engine.freshness
+	$(BIN)/python -m benchmarks.engine.freshness
 
 # MONAI_PYTHON: a Python with torch and monai; OLD_PYTHON: Python 3.8 with tensorflow==2.3.1 and
 # deepreg==0.1.2; without them their columns are left out. The same command goes on where it stopped.
@@ -72,5 +72,5 @@ MONAI_PYTHON ?=
 OLD_PYTHON ?=
 
 benchmark-speed: install ## time and memory of pieces and training steps beside other forms
-	PYTHONPATH=benchmarks $(BIN)/python -m speed --monai-python "$(MONAI_PYTHON)" \
+	$(BIN)/python -m benchmarks.speed --monai-python "$(MONAI_PYTHON)" \
 	    --old-python "$(OLD_PYTHON)"

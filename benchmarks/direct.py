@@ -11,6 +11,8 @@ import json
 import os
 from pathlib import Path
 
+import mmzoo.onednn  # noqa: F401  (before TensorFlow)
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from registration.brains import move_header  # noqa: E402
+if not __package__:  # run as a file
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import mmzoo  # noqa: E402
+from benchmarks.registration.brains import move_header  # noqa: E402
 
 ANGLES_DEG, SHIFT_MM = (5.0, 10.0, -8.0), (15.0, -10.0, 8.0)
 RADIUS_MM = 60.0

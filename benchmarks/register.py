@@ -21,14 +21,14 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-sys.path.insert(0, str(Path(__file__).parent))
+if not __package__:  # run as a file
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from registration.brains import brain_pair  # noqa: E402
-from registration.crops import spine_crops  # noqa: E402
-from registration.methods import METHODS, before_registration, measure  # noqa: E402
-from registration.page import write_page  # noqa: E402
-from registration.pair import SIZES, phantom_pair  # noqa: E402
-
+from benchmarks.registration.brains import brain_pair  # noqa: E402
+from benchmarks.registration.crops import spine_crops  # noqa: E402
+from benchmarks.registration.methods import METHODS, before_registration, measure  # noqa: E402
+from benchmarks.registration.page import write_page  # noqa: E402
+from benchmarks.registration.pair import SIZES, phantom_pair  # noqa: E402
 from mmzoo.io.atomic import whole_file  # noqa: E402
 
 SEED = 0  # of the phantoms shown

@@ -16,10 +16,11 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+if not __package__:  # run as a file
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from engine.data import PHANTOM, prepared_folders  # noqa: E402
-from engine.paper import ROOT, SCALES, load_paper, paper_names  # noqa: E402
+from benchmarks.engine.data import PHANTOM, prepared_folders  # noqa: E402
+from benchmarks.engine.paper import ROOT, SCALES, load_paper, paper_names  # noqa: E402
 
 
 def main() -> None:
@@ -92,10 +93,10 @@ def snakemake(given: argparse.Namespace, out: Path, more: list[str]) -> int:
 
 def write_partial_page(given: argparse.Namespace, out: Path) -> None:
     """Write the page of what there is, the missing runs named."""
-    command = [sys.executable, "-m", "engine.page", "--partial"]
+    command = [sys.executable, "-m", "benchmarks.engine.page", "--partial"]
     command += ["--paper", given.paper, "--scale", given.scale, "--out", out]
     command += ["--page", out / "partial", "--data", _source(given)]
-    subprocess.run([str(part) for part in command], cwd=ROOT / "benchmarks", check=False)
+    subprocess.run([str(part) for part in command], cwd=ROOT, check=False)
 
 
 @contextmanager

@@ -15,8 +15,12 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from memory import resident_mb
+if not __package__:  # run as a file
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.memory import resident_mb  # noqa: E402
 
 STEPS = 5  # measured, after one that compiles
 
@@ -57,7 +61,7 @@ def form(plain: bool):
     import mmzoo.deepreg
 
     mmzoo.deepreg.activate()
-    from speed.plainly import plainly
+    from benchmarks.speed.plainly import plainly
 
     return plainly()
 

@@ -22,6 +22,7 @@ def __getattr__(name: str):
         raise AttributeError(f"module 'mmzoo' has no attribute {name!r}")
     import importlib
 
+    importlib.import_module("mmzoo.onednn")  # before TensorFlow
     if name in LAZY:
         return getattr(importlib.import_module(LAZY[name]), name)
     return importlib.import_module(f"mmzoo.{name}")

@@ -7,12 +7,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mmzoo"
 
-# Each room with the rooms it may import. Rooms that are named together are siblings.
+# Each room with the rooms it may import; any may import `onednn`. Rooms that are named together are
+# siblings.
 KERAS = ("checks", "ops", "losses", "layers", "networks")
 FILES_AND_SPACE = ("checks", "spatial", "io")
 MAY_IMPORT = {
     "checks": (),
     "errors": (),
+    "onednn": (),
     "config_merge": ("checks",),
     "ops": ("checks",),
     "losses": ("checks", "ops"),
@@ -92,7 +94,7 @@ def test_a_room_imports_only_the_rooms_below_it(path):
     for name in imports_of(path):
         first, *rest = name.split(".")
         if first == "mmzoo" and rest and rest[0] in MAY_IMPORT and rest[0] != room:
-            assert rest[0] in MAY_IMPORT[room], (
+            assert rest[0] in (*MAY_IMPORT[room], "onednn"), (
                 f"{path} imports {name}, but mmzoo/{room} may import only "
                 f"{MAY_IMPORT[room] or 'nothing of mmzoo'}; {ADVICE.get(room, OTHERWISE)}."
             )
@@ -106,6 +108,19 @@ def test_only_the_rooms_that_plug_in_know_deepreg(path):
             f"{path} imports {known[0]}, but losses, layers, metrics and data work without "
             "DeepReg; move what needs it into mmzoo/deepreg/methods or mmzoo/deepreg."
         )
+
+
+def test_rooms_that_import_tensorflow_turn_onednn_on_first():
+    """What is in `mmzoo.deepreg` is imported after DeepReg, whose import turns it on."""
+    rooms = {
+        room_of(path)
+        for path in FILES
+        if {name.split(".")[0] for name in imports_of(path)} & {"tensorflow", "tf_keras"}
+    }
+    assert "losses" in rooms
+    for room in rooms - {"deepreg", "onednn"}:
+        start = PACKAGE / room / "__init__.py"
+        assert "mmzoo.onednn" in imports_of(start), f"{start} must import mmzoo.onednn"
 
 
 def test_metrics_import_numpy_scipy_and_surface_distance_alone():

@@ -65,6 +65,13 @@ def test_configurations_are_in_the_plain_wheel(source, wheel):
             assert archive.read(name).decode() == path.read_text()
 
 
+def test_the_plain_wheel_says_that_it_has_types(wheel):
+    if "editable" in str(wheel.parent.name):
+        pytest.skip("an editable install has the folder itself")
+    with zipfile.ZipFile(wheel) as archive:
+        assert "mmzoo/py.typed" in archive.namelist()
+
+
 def start(site: Path, program: str) -> subprocess.CompletedProcess:
     """Run a program in an interpreter that reads the .pth files of a folder as it starts."""
     own = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "MMZOO_AUTOLOAD")}

@@ -1,6 +1,6 @@
 """Register the test pairs of one run by a conventional tool, through `mmzoo baseline`."""
 
-from engine.job import forget_other, parse_job
+from benchmarks.engine.job import forget_other, parse_job
 
 
 def main() -> None:

@@ -14,9 +14,9 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from engine import ranks
-from engine.folding import fewer_folded, none_folded
-from engine.outcome import (
+from benchmarks.engine import ranks
+from benchmarks.engine.folding import fewer_folded, none_folded
+from benchmarks.engine.outcome import (
     FEWEST_UNITS,
     LEVEL,
     NOT_TESTABLE,
@@ -30,7 +30,7 @@ from engine.outcome import (
     unfit,
     units_title,
 )
-from engine.results import FIGURES, Results, place_title
+from benchmarks.engine.results import FIGURES, Results, place_title
 from mmzoo.checks import check_choice
 
 

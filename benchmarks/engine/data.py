@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.paper import Paper
+from benchmarks.engine.paper import Paper
 from mmzoo.datasets.layout import read_description
 
 PHANTOM = "phantom"

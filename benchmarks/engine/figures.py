@@ -17,9 +17,9 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from scipy.spatial import KDTree
 
-from engine.paper import Run
-from engine.results import BEFORE, FIGURES, SHOWN, Results, place_title, places
-from engine.tables import grid_line
+from benchmarks.engine.paper import Run
+from benchmarks.engine.results import BEFORE, FIGURES, SHOWN, Results, place_title, places
+from benchmarks.engine.tables import grid_line
 from mmzoo.checks import check_choice
 from mmzoo.config_merge import read_file
 from mmzoo.evaluation.errors import PredictionError

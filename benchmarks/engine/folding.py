@@ -7,7 +7,7 @@ import itertools
 import pandas as pd
 from scipy.stats import binomtest
 
-from engine.outcome import (
+from benchmarks.engine.outcome import (
     FEWEST_UNITS,
     LEVEL,
     NOT_TESTABLE,
@@ -17,7 +17,7 @@ from engine.outcome import (
     decide,
     verdict,
 )
-from engine.results import Results
+from benchmarks.engine.results import Results
 
 FOLDED = "folded cases"
 

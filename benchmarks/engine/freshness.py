@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
+NAMED = 4  # changed files that a notice names
 SOURCES = (
     "mmzoo/**/*.py",
     "configs/scale/*.yaml",
@@ -61,8 +62,9 @@ def notice(page: Path, root: Path = ROOT) -> tuple[str, bool]:
     changed = changed_files(run, root)
     if not changed:
         return f"{page.name}: made by today's code", True
+    named = changed[:NAMED] + [f"{len(changed) - NAMED} more"] * (len(changed) > NAMED)
     return (
-        f"{page.name}: made by other code than today's: {', '.join(changed)}, made with "
+        f"{page.name}: made by other code than today's: {', '.join(named)}, made with "
         f"`{run['command']}` on {run['date']}"
     ), False
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from engine.paper import Paper, Run, load_paper
+from benchmarks.engine.paper import Paper, Run, load_paper
 from mmzoo.config_merge import merge_files
 
 

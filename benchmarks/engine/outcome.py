@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-from engine.results import FIGURES, UNITS, Results, place_title
+from benchmarks.engine.results import FIGURES, UNITS, Results, place_title
 
 HELD, NOT_HELD, NOT_TESTABLE = "held", "not held", "not testable here"
 LEVEL = 0.05

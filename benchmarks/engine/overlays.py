@@ -18,7 +18,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 from scipy.ndimage import center_of_mass
 
-from engine.figures import (
+from benchmarks.engine.figures import (
     DPI,
     INK,
     REFERENCE_COLOUR,
@@ -32,8 +32,8 @@ from engine.figures import (
     render,
     write_png,
 )
-from engine.paper import Run
-from engine.results import Results, places
+from benchmarks.engine.paper import Run
+from benchmarks.engine.results import Results, places
 from mmzoo.evaluation.picture import show_slice
 from mmzoo.evaluation.view import Plane, Turn, planes_through
 from mmzoo.evaluation.warp import warp

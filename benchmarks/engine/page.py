@@ -23,16 +23,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 if not __package__:  # run as a file
-    sys.path[0] = str(Path(__file__).parents[1])
+    sys.path[0] = str(Path(__file__).parents[2])
 
-from engine import figures, overlays, panels, ranks, tables, turned
-from engine.claims import judge
-from engine.data import PHANTOM, prepared_folders
-from engine.folding import FOLDED
-from engine.freshness import hash_sources
-from engine.outcome import HELD, NOT_HELD, NOT_TESTABLE, Outcome, Part
-from engine.paper import PAPERS, ROOT, SEED, Paper, Run, load_paper
-from engine.results import FIGURES, SHOWN, Results, collect, name_folds
+from benchmarks.engine import figures, overlays, panels, ranks, tables, turned
+from benchmarks.engine.claims import judge
+from benchmarks.engine.data import PHANTOM, prepared_folders
+from benchmarks.engine.folding import FOLDED
+from benchmarks.engine.freshness import hash_sources
+from benchmarks.engine.outcome import HELD, NOT_HELD, NOT_TESTABLE, Outcome, Part
+from benchmarks.engine.paper import PAPERS, ROOT, SEED, Paper, Run, load_paper
+from benchmarks.engine.results import FIGURES, SHOWN, Results, collect, name_folds
 from mmzoo.checks import check_choice
 from mmzoo.config_merge import merge, merge_files
 from mmzoo.io.atomic import whole_file

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from engine.figures import (
+from benchmarks.engine.figures import (
     INK,
     _case_layout,
     grey,
@@ -22,8 +22,8 @@ from engine.figures import (
     read_registered,
     save_figure,
 )
-from engine.paper import Run
-from engine.results import Results
+from benchmarks.engine.paper import Run
+from benchmarks.engine.results import Results
 from mmzoo.evaluation.picture import show_slice
 from mmzoo.evaluation.view import Plane, Turn, planes_through
 from mmzoo.evaluation.volumes import PairData

@@ -5,7 +5,7 @@ With the last checkpoint of the training that the run belongs to, or that of its
 
 from pathlib import Path
 
-from engine.job import parse_job
+from benchmarks.engine.job import parse_job
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import itertools
 import pandas as pd
 from scipy.stats import chi2_contingency, chisquare
 
-from engine.outcome import (
+from benchmarks.engine.outcome import (
     LEVEL,
     NOT_TESTABLE,
     Outcome,
@@ -34,8 +34,8 @@ from engine.outcome import (
     units_title,
     verdict,
 )
-from engine.results import FIGURES, Results, place_title
-from engine.tables import markdown
+from benchmarks.engine.results import FIGURES, Results, place_title
+from benchmarks.engine.tables import markdown
 
 PREFERRED = "times preferred"
 

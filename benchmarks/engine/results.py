@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from engine.paper import Paper, Run
+from benchmarks.engine.paper import Paper, Run
 from mmzoo.checks import check_choice
 
 BEFORE = "before"

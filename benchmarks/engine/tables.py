@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 
 import pandas as pd
 
-from engine.outcome import LEVEL, signed_rank
-from engine.paper import Row
-from engine.results import (
+from benchmarks.engine.outcome import LEVEL, signed_rank
+from benchmarks.engine.paper import Row
+from benchmarks.engine.results import (
     BEFORE,
     FIGURES,
     PAIR,

@@ -3,7 +3,7 @@
 import json
 import time
 
-from engine.job import forget_other, parse_job
+from benchmarks.engine.job import forget_other, parse_job
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.outcome import LEVEL, signed_rank
-from engine.paper import Paper
-from engine.results import BEFORE, FIGURES, UNITS, Results, place_title, places
-from engine.tables import (
+from benchmarks.engine.outcome import LEVEL, signed_rank
+from benchmarks.engine.paper import Paper
+from benchmarks.engine.results import BEFORE, FIGURES, UNITS, Results, place_title, places
+from benchmarks.engine.tables import (
     COLUMNS,
     NONE,
     entries,

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from speed.measure import inputs
-from speed.steps import CONFIGS, UNET
-from step import boxes
+
+from benchmarks.speed.measure import inputs
+from benchmarks.speed.steps import CONFIGS, UNET
+from benchmarks.step import boxes
 
 PIECE_SIZE = (160, 192, 160)
 PIECES = ("warp", "lncc", "bending", "gradient", "mi24", "mi64", "segi", "local-gradient")

@@ -1,4 +1,4 @@
-"""`python -m gpu.lower --out FOLDER`: write each job as StableHLO, and what it is called with.
+"""`python -m benchmarks.gpu.lower --out FOLDER`: write each job as StableHLO, and its arguments.
 
 NAME.mlirbc is the program, NAME.npz the weights and the optimizer's state, which are its last
 arguments; images are drawn anew where it is run. NAME.json says what they are, and the first values
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gpu.jobs import JOBS, MIXED, Job, draw
+from benchmarks.gpu.jobs import JOBS, MIXED, Job, draw
 
 CALLS = 2  # whose values are computed here
 
@@ -48,8 +48,7 @@ def lower(job: Job, out: Path) -> None:
 
 def _step(job: Job):
     """Return the names of the tensors of a training step, and the step: tensors -> [loss]."""
-    from step import build
-
+    from benchmarks.step import build
     from mmzoo.deepreg.adaptations.checkpoint import build_optimizer_variables
 
     files = [job.subject, *[str(MIXED)] * (job.form == "bfloat16")]
@@ -66,7 +65,8 @@ def _step(job: Job):
 def _piece(job: Job):
     """Return the names of a piece's tensors, and the piece: tensors -> [value, gradient]."""
     import tensorflow as tf
-    from speed.pieces import PIECES
+
+    from benchmarks.speed.pieces import PIECES
 
     piece = PIECES[job.subject]
     form = piece.forms[job.form]()
@@ -82,7 +82,9 @@ def _piece(job: Job):
 
 def main() -> None:
     """Lower the jobs, each in a process of its own; those that are there are left alone."""
-    parser = argparse.ArgumentParser(prog="gpu.lower", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.gpu.lower", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the files")
     parser.add_argument("--jobs", nargs="+", default=list(JOBS), choices=list(JOBS), metavar="JOB")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
@@ -93,7 +95,7 @@ def main() -> None:
         return
     for done, name in enumerate(options.jobs, 1):
         if not (options.out / f"{name}.json").exists():
-            command = [sys.executable, "-m", "gpu.lower", "--one", "--jobs", name]
+            command = [sys.executable, "-m", "benchmarks.gpu.lower", "--one", "--jobs", name]
             subprocess.run([*command, "--out", str(options.out)], check=True)
         print(f"{done}/{len(options.jobs)} {name}", flush=True)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 HEAD = """# On a GPU, compiled whole
 
-By `python -m gpu.lower`, which writes a training step (network, warp, losses, gradients, optimizer) or a piece with its gradient as the program that `jit_compile` gives to XLA, and `python -m gpu.run`, which compiles that program for a GPU and calls it, through JAX. So the arithmetic is the zoo's, TensorFlow's own kernels and its time between them are not in it. float32, of which convolutions and products may take TF32, as in TensorFlow. Seconds are of one call of many in a row, memory is what the compiled program holds at its highest with its arguments.
+By `python -m benchmarks.gpu.lower`, which writes a training step (network, warp, losses, gradients, optimizer) or a piece with its gradient as the program that `jit_compile` gives to XLA, and `python -m benchmarks.gpu.run`, which compiles that program for a GPU and calls it, through JAX. So the arithmetic is the zoo's, TensorFlow's own kernels and its time between them are not in it. float32, of which convolutions and products may take TF32, as in TensorFlow. Seconds are of one call of many in a row, memory is what the compiled program holds at its highest with its arguments.
 """  # noqa: E501
 
 

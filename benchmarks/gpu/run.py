@@ -1,4 +1,4 @@
-"""`python -m gpu.run FOLDER --out PAGE_FOLDER`: run what `gpu.lower` wrote, by JAX.
+"""`python -m benchmarks.gpu.run FOLDER --out PAGE_FOLDER`: run what `gpu.lower` wrote, by JAX.
 
 Each job runs in a process of its own: seconds of one call, the median of several batches of calls;
 memory as the compiled program says it, arguments and results included; the first values beside
@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from speed.measure import PEER_TENSORS, inputs
 
-from gpu.jobs import draw
+from benchmarks.gpu.jobs import draw
+from benchmarks.speed.measure import PEER_TENSORS, inputs
 
 BATCHES, SECONDS = 5, 0.5  # measured batches of calls, and how long each takes
 
@@ -106,7 +106,8 @@ def run_monai(name: str, folder: Path) -> dict:
     """Do the same with MONAI's form of a piece, in PyTorch; memory is what it allocates."""
     import monai
     import torch
-    from speed import peers
+
+    from benchmarks.speed import peers
 
     told = json.loads((folder / f"{name}.json").read_text())
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -125,7 +126,7 @@ def run_monai(name: str, folder: Path) -> dict:
 
 def main() -> None:
     """Run every job of a folder, then write the figures and the page."""
-    parser = argparse.ArgumentParser(prog="gpu.run", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="benchmarks.gpu.run", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="of gpu.lower")
     parser.add_argument("--out", type=Path, required=True, help="folder of README.md, figures.json")
     parser.add_argument("--monai", action="store_true", help="MONAI's forms too: torch and monai")
@@ -142,7 +143,7 @@ def main() -> None:
     for form, name in _waiting(options, figures):
         figures[f"{form} {name}"] = _in_a_process(form, name, options)
         kept.write_text(json.dumps(figures, indent=1) + "\n")
-    from gpu.page import write_page
+    from benchmarks.gpu.page import write_page
 
     print(write_page(options.out, figures))
 
@@ -154,7 +155,7 @@ def _waiting(options: argparse.Namespace, figures: dict) -> list[tuple[str, str]
         raise SystemExit(f"gpu.run: there are no jobs in {options.folder}; gpu.lower writes them.")
     wanted = [("XLA", name) for name in names]
     if options.monai:
-        from speed.peers import PEERS
+        from benchmarks.speed.peers import PEERS
 
         subjects = {
             name: json.loads((options.folder / f"{name}.json").read_text())["subject"]
@@ -168,7 +169,14 @@ def _waiting(options: argparse.Namespace, figures: dict) -> list[tuple[str, str]
 
 def _in_a_process(form: str, name: str, options: argparse.Namespace) -> dict:
     """Return the figures of a job, or why there are none as "failed"; tells of it."""
-    command = [sys.executable, "-m", "gpu.run", str(options.folder), "--out", str(options.out)]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.gpu.run",
+        str(options.folder),
+        "--out",
+        str(options.out),
+    ]
     environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     start = time.perf_counter()
     try:

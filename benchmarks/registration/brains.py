@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from benchmarks.registration.pair import BenchmarkPair, displacement_from
 from mmzoo.phantoms.fields import SplineDeformation
 from mmzoo.spatial.geometry import read_labels
-from registration.pair import BenchmarkPair, displacement_from
 
 TISSUES = {  # FreeSurfer's ids
     "white": (2, 41, 7, 46),

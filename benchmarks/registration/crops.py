@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from benchmarks.registration.brains import middle
+from benchmarks.registration.pair import BenchmarkPair
 from mmzoo.registration.images import read_image
 from mmzoo.spatial.geometry import read_labels
-from registration.brains import middle
-from registration.pair import BenchmarkPair
 
 BORDER, INSIDE = 49, 50  # of a vertebral body
 CT, MR = "sub-ct_{}label-22_{}.nii.gz", "sub-mri_{}label-6_{}.nii.gz"

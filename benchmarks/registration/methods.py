@@ -11,10 +11,10 @@ import time
 
 import numpy as np
 import SimpleITK as sitk
-from memory import resident_mb
 
+from benchmarks.memory import resident_mb
+from benchmarks.registration.pair import BenchmarkPair
 from mmzoo.metrics import folding_fraction, jacobian_determinant
-from registration.pair import BenchmarkPair
 
 # As ANTsPy has it by default but for the last level, which by default does nothing.
 SYN = {"type_of_transform": "SyNOnly", "syn_metric": "mattes", "reg_iterations": (40, 20, 20)}

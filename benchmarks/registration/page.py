@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from registration.methods import METHODS, settings
+from benchmarks.registration.methods import METHODS, settings
 
 FIGURES = (  # key, title, digits, better
     ("tre_mm", "TRE mm", 2, "less"),

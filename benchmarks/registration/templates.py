@@ -10,11 +10,19 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from benchmarks.registration.brains import (
+    apply_turn,
+    at_points,
+    middle,
+    move_header,
+    plain,
+    points_of,
+    turn_of,
+)
+from benchmarks.registration.pair import BenchmarkPair, displacement_from
 from mmzoo.phantoms.fields import SplineDeformation
 from mmzoo.registration.images import read_image
 from mmzoo.spatial.geometry import read_labels
-from registration.brains import apply_turn, at_points, middle, move_header, plain, points_of, turn_of
-from registration.pair import BenchmarkPair, displacement_from
 
 FILES = {
     "T1": "single_subj_T1.nii.gz",
@@ -37,7 +45,7 @@ SPACING_MM, SIZE_MM = (30.0, 40.0), (4.0, 5.0)  # of the deformations, by index
 
 
 def template(folder: Path, name: str) -> sitk.Image:
-    """Return a template on the grid of the T1, which all of them share whatever their headers say."""
+    """Return a template on the grid of the T1, which all share whatever their headers say."""
     first = read_image(folder / FILES["T1"], "T1")[0]
     image = read_image(folder / FILES[name], name)[0]
     found = sitk.GetImageFromArray(sitk.GetArrayFromImage(image))
@@ -68,9 +76,7 @@ def t1_pd_pair(folder: Path, index: int, seed: int) -> BenchmarkPair:
 
 def deformed(rng, index: int, group: str, name: str, fixed, moving, labels) -> BenchmarkPair:
     """Return a pair that lay together, the fixed image deformed and the moving one turned."""
-    bend = SplineDeformation(
-        rng, middle(fixed), 260.0, SPACING_MM[index % 2], SIZE_MM[index % 2]
-    )
+    bend = SplineDeformation(rng, middle(fixed), 260.0, SPACING_MM[index % 2], SIZE_MM[index % 2])
     points = points_of(fixed)
     goal = bend(points)
     bent = plain(at_points(fixed, goal, sitk.sitkLinear).astype(np.float32), fixed)

@@ -1,4 +1,4 @@
-"""`python -m speed`: measure what is not measured yet, then write the page and its plot."""
+"""`python -m benchmarks.speed`: measure what is not measured yet, then write page and plot."""
 
 import argparse
 import json
@@ -7,13 +7,13 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.speed import limits
+from benchmarks.speed.page import write_page
+from benchmarks.speed.pieces import PIECES
+from benchmarks.speed.plot import draw
+from benchmarks.speed.results import collect
+from benchmarks.speed.runs import laptop, measure, pieces, read, steps
 from mmzoo.checks import check_choice
-from speed import limits
-from speed.page import write_page
-from speed.pieces import PIECES
-from speed.plot import draw
-from speed.results import collect
-from speed.runs import laptop, measure, pieces, read, steps
 
 OUT = Path(__file__).resolve().parents[1] / "results/speed"
 SIZES = ["64", "96", "160x192x160", "320x320x96"]

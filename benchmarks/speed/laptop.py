@@ -5,8 +5,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.paper import ROOT, load_paper, paper_names
-
+from benchmarks.engine.paper import ROOT, load_paper, paper_names
 from mmzoo.config_merge import merge, merge_files
 
 DEMO = "demo"

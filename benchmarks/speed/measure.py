@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not __package__:  # run as a file
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from memory import resident_mb  # noqa: E402
+from benchmarks.memory import resident_mb  # noqa: E402
 
 CALLS = range(3, 16)  # fewest and most that the median is of
 SMALL = (16, 16, 16)
@@ -43,7 +44,7 @@ def _tensor(name: str, size: tuple[int, ...], generator) -> np.ndarray:
 def prepare(name: str, form: str, size: tuple[int, ...]):
     """Return the value, and the value with its gradient, as functions of nothing."""
     if form in ("MONAI", "ConvexAdam"):
-        from speed import peers
+        from benchmarks.speed import peers
 
         return peers.prepare(name, inputs(PEER_TENSORS.get(name, ("fixed", "warped")), size))
     return _in_tensorflow(name, form, size)
@@ -61,7 +62,7 @@ def _in_tensorflow(name: str, form: str, size: tuple[int, ...]):
     mmzoo.deepreg.activate()
     import tensorflow as tf
 
-    from speed.pieces import PIECES
+    from benchmarks.speed.pieces import PIECES
 
     function = PIECES[name].forms[form]()
     tensors = [tf.constant(v) for v in inputs(PIECES[name].tensors, size).values()]

@@ -14,9 +14,10 @@ import tensorflow as tf
 import yaml
 from deepreg.registry import REGISTRY
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if not __package__:  # run as a file
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from memory import resident_mb  # noqa: E402
+from benchmarks.memory import resident_mb  # noqa: E402
 
 
 def main():

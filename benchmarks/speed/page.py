@@ -7,13 +7,13 @@ import os
 import platform
 from pathlib import Path
 
-from speed.laptop import Training, trainings
-from speed.limits import least_seconds
-from speed.pieces import PIECES
-from speed.results import Results, Size, voxels
-from speed.runs import PLAIN, name_size
-from speed.steps import FORMS, OLD, STEPS
-from speed.targets import TARGETS, verdict
+from benchmarks.speed.laptop import Training, trainings
+from benchmarks.speed.limits import least_seconds
+from benchmarks.speed.pieces import PIECES
+from benchmarks.speed.results import Results, Size, voxels
+from benchmarks.speed.runs import PLAIN, name_size
+from benchmarks.speed.steps import FORMS, OLD, STEPS
+from benchmarks.speed.targets import TARGETS, verdict
 
 OTHERS = ("DeepReg", PLAIN, "MONAI", "ConvexAdam")
 UNITS = {"gradient_s": "time", "memory_mb": "memory"}

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from speed import plain
+from benchmarks.speed import plain
 
 Form = Callable[[], Callable]
 

@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Iterator
 from unittest import mock
 
+from benchmarks.speed import plain
 from mmzoo.deepreg.adaptations import acceleration
 from mmzoo.deepreg.plugins import PLUGINS
-from speed import plain
 
 OWN = None  # DeepReg's own, which the fast one wraps
 

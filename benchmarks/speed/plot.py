@@ -5,10 +5,10 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from benchmarks.speed.limits import least_seconds
+from benchmarks.speed.pieces import PIECES
+from benchmarks.speed.results import Results, voxels
 from mmzoo.io.atomic import whole_file
-from speed.limits import least_seconds
-from speed.pieces import PIECES
-from speed.results import Results, voxels
 
 COLOURS = {
     "mmzoo": "#0969da",

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from speed.runs import Run, read
+from benchmarks.speed.runs import Run, read
 
 Size = tuple[int, ...]
 

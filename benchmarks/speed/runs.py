@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.speed.laptop import trainings
+from benchmarks.speed.pieces import PIECES
+from benchmarks.speed.steps import FORMS, OLD, SIZES, STEPS
 from mmzoo.io.atomic import whole_file
-from speed.laptop import trainings
-from speed.pieces import PIECES
-from speed.steps import FORMS, OLD, SIZES, STEPS
 
 HERE = Path(__file__).resolve().parent
 PLAIN = "plain"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speed.laptop import trainings
-from speed.limits import least_seconds
-from speed.pieces import PIECES
-from speed.results import Results, voxels
-from speed.steps import ALONE, OLD, STEPS
+from benchmarks.speed.laptop import trainings
+from benchmarks.speed.limits import least_seconds
+from benchmarks.speed.pieces import PIECES
+from benchmarks.speed.results import Results, voxels
+from benchmarks.speed.steps import ALONE, OLD, STEPS
 
 JUDGED = (96, 96, 96)  # the size that times are judged at
 LARGE = (320, 320, 96)  # the size that memory is judged at

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 import mmzoo
+import mmzoo.onednn  # before TensorFlow
 
 # TensorFlow tells of its build at every start; the commands' own output would drown in it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

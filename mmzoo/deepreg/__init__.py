@@ -13,6 +13,7 @@ def activate() -> None:
     Raises:
         ImportError: TensorFlow was imported before with Keras 3, which DeepReg cannot use.
     """
+    import mmzoo.onednn  # noqa: F401  (before TensorFlow)
     from mmzoo.deepreg import autoload
 
     autoload.install()

@@ -48,18 +48,19 @@ def adapt_imported():
     """
     if "deepreg" not in sys.modules:
         return
-    require_legacy_keras()
+    prepare_tensorflow()
     for name in [name for name in sys.modules if name.split(".")[0] == "deepreg"]:
         _adapt(sys.modules[name])
     _register_plugins()
 
 
-def require_legacy_keras():
-    """Choose Keras 2 (tf-keras) for TensorFlow, which DeepReg is written for.
+def prepare_tensorflow():
+    """Turn oneDNN on and choose Keras 2 (tf-keras), which DeepReg is written for.
 
     Raises:
         ImportError: TensorFlow is imported already and uses Keras 3.
     """
+    importlib.import_module("mmzoo.onednn")
     os.environ[LEGACY_KERAS] = "1"
     tensorflow = sys.modules.get("tensorflow")
     # A TensorFlow that has not touched Keras yet still obeys the variable, and so passes here.
@@ -90,7 +91,7 @@ def _complete(loader, exec_module):
 
     def exec_and_adapt(module):
         if module.__name__ == "deepreg":
-            require_legacy_keras()
+            prepare_tensorflow()
         module.__dict__.pop(DONE, None)  # a reload starts from the plain module again
         exec_module(module)
         _adapt(module)

@@ -12,7 +12,9 @@ from __future__ import annotations
 import difflib
 import functools
 import logging
+import os
 
+from mmzoo import onednn
 from mmzoo.errors import PreflightError
 
 AUTO = "auto"
@@ -22,6 +24,10 @@ TENSOR_CORES = (8, 0)  # first compute capability of NVIDIA with bfloat16
 COMPILED_ON_CPU = (
     "train.jit_compile is on and there is no GPU: XLA's convolutions on a processor take many "
     "times as long as TensorFlow's. Leave it out, or say `auto` for GPUs alone."
+)
+WITHOUT_ONEDNN = (
+    "TensorFlow runs without oneDNN, as it does by itself on processors without AVX512: a training "
+    f"step takes several times as long. {onednn.REMEDY}."
 )
 MIXED_ON_CPU = (
     "train.mixed_precision is on and there is no GPU: most processors convert each bfloat16 "
@@ -76,8 +82,10 @@ def check_options(train: dict) -> None:
 
 
 def warn_of_options(train: dict) -> None:
-    """Say where an option costs time on this machine."""
+    """Say where an option, or TensorFlow without oneDNN, costs time on this machine."""
     mixed, gpus = train.get("mixed_precision", False), _gpus()
+    if not gpus and not onednn.is_on() and os.environ.get(onednn.VARIABLE) != "0":
+        logging.warning(WITHOUT_ONEDNN)
     if compiles_step(train) and not gpus:
         logging.warning(COMPILED_ON_CPU)
     if mixed and not gpus:

@@ -1,5 +1,6 @@
 """Keras layers without weights of their own design, and the blocks that networks share."""
 
+import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.layers.augmentation import RandomAffine
 from mmzoo.layers.bspline import BSplineField
 from mmzoo.layers.conv_block import ConvBlock

@@ -1,5 +1,6 @@
 """Similarities and regularisers: for each a pure function and a Keras class of its settings."""
 
+import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.losses.bending import BendingEnergy, bending_energy
 from mmzoo.losses.cycle import CycleConsistency, cycle_consistency
 from mmzoo.losses.diffusion import DiffusionEnergy, diffusion_energy

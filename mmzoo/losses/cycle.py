@@ -5,10 +5,13 @@ Source: Ding et al. 2021, Eq. 9. Differs from the paper: nothing.
 
 from __future__ import annotations
 
+import dataclasses
+
 import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_rank, check_same_shape
+from mmzoo.losses.base import FunctionLoss
 
 
 def cycle_consistency(original: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
@@ -32,17 +35,8 @@ def cycle_consistency(original: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
-class CycleConsistency(keras.losses.Loss):
+@dataclasses.dataclass(eq=False)
+class CycleConsistency(FunctionLoss):
     """The `cycle` loss of (original, restored); see `cycle_consistency`."""
 
-    def __init__(
-        self,
-        reduction: str = keras.losses.Reduction.AUTO,
-        name: str = "CycleConsistency",
-    ):
-        """Keep the name and the Keras reduction."""
-        super().__init__(reduction=reduction, name=name)
-
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Return the loss of (original, restored), shape (batch,)."""
-        return cycle_consistency(y_true, y_pred)
+    function = staticmethod(cycle_consistency)

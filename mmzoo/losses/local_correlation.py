@@ -9,6 +9,7 @@ constant window gives 0, where `lncc` takes two constant ones for a perfect matc
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -16,6 +17,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
+from mmzoo.losses.base import FunctionLoss
 from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean
@@ -115,26 +117,14 @@ def window_sizes(shape, window: int) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
-class LocalCorrelation(keras.losses.Loss):
+@dataclasses.dataclass(eq=False)
+class LocalCorrelation(FunctionLoss):
     """The `local-correlation` loss; see that function for what the arguments mean."""
 
-    def __init__(
-        self,
-        window: int = WINDOW,
-        eps: float = EPS,
-        reduction: str = keras.losses.Reduction.AUTO,
-        name: str = "LocalCorrelation",
-    ):
-        """Keep the settings; errors as in `local_correlation`."""
-        super().__init__(reduction=reduction, name=name)
-        check_settings(window, eps)
-        self.window = window
-        self.eps = eps
+    window: int = WINDOW
+    eps: float = EPS
+    function = staticmethod(local_correlation)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Return the loss of (fixed, warped), shape (batch,)."""
-        return local_correlation(y_true, y_pred, window=self.window, eps=self.eps)
-
-    def get_config(self) -> dict:
-        """Return the settings, for recreating this loss."""
-        return {**super().get_config(), "window": self.window, "eps": self.eps}
+    def check_settings(self) -> None:
+        """Raise ValueError as `local_correlation` does."""
+        check_settings(self.window, self.eps)

@@ -10,12 +10,14 @@ absolute. Differs from both: the name is of a loss, so the printed similarity ha
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 
 import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
+from mmzoo.losses.base import FunctionLoss
 from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.finite_difference import backward_gradient
@@ -99,32 +101,16 @@ def _compiled(window: int, absolute: bool, eps: float):
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
-class LocalGradient(keras.losses.Loss):
+@dataclasses.dataclass(eq=False)
+class LocalGradient(FunctionLoss):
     """The `local-gradient` loss; see that function for what the arguments mean."""
 
-    def __init__(
-        self,
-        window: int = WINDOW,
-        absolute: bool = True,
-        eps: float = EPS,
-        reduction: str = keras.losses.Reduction.AUTO,
-        name: str = "LocalGradient",
-    ):
-        """Keep the settings; errors as in `local_gradient`."""
-        super().__init__(reduction=reduction, name=name)
-        check_window("window", window)
-        check_positive("eps", eps)
-        self.window = window
-        self.absolute = absolute
-        self.eps = eps
+    window: int = WINDOW
+    absolute: bool = True
+    eps: float = EPS
+    function = staticmethod(local_gradient)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Return the loss of (fixed, warped), shape (batch,)."""
-        return local_gradient(
-            y_true, y_pred, window=self.window, absolute=self.absolute, eps=self.eps
-        )
-
-    def get_config(self) -> dict:
-        """Return the settings, for recreating this loss."""
-        names = ("window", "absolute", "eps")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+    def check_settings(self) -> None:
+        """Raise ValueError as `local_gradient` does."""
+        check_window("window", self.window)
+        check_positive("eps", self.eps)

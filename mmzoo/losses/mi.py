@@ -8,9 +8,12 @@ grow with voxels times bins.
 
 from __future__ import annotations
 
+import dataclasses
+
 import tensorflow as tf
 import tf_keras as keras
 
+from mmzoo.losses.base import FunctionLoss
 from mmzoo.losses.parzen import check_bins, histogram_of
 from mmzoo.ops.histogram import entropies
 
@@ -54,27 +57,14 @@ def mi(
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
-class MI(keras.losses.Loss):
+@dataclasses.dataclass(eq=False)
+class MI(FunctionLoss):
     """The `mi` loss; see that function for what the arguments mean."""
 
-    def __init__(
-        self,
-        num_bins: int = NUM_BINS,
-        sigma_ratio: float = SIGMA_RATIO,
-        reduction: str = keras.losses.Reduction.AUTO,
-        name: str = "MI",
-    ):
-        """Keep the settings; errors as in `mi`."""
-        super().__init__(reduction=reduction, name=name)
-        check_bins(num_bins, sigma_ratio, "sigma_ratio")
-        self.num_bins = num_bins
-        self.sigma_ratio = sigma_ratio
+    num_bins: int = NUM_BINS
+    sigma_ratio: float = SIGMA_RATIO
+    function = staticmethod(mi)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Return the loss of (fixed, warped), shape (batch,)."""
-        return mi(y_true, y_pred, num_bins=self.num_bins, sigma_ratio=self.sigma_ratio)
-
-    def get_config(self) -> dict:
-        """Return the settings, for recreating this loss."""
-        settings = {"num_bins": self.num_bins, "sigma_ratio": self.sigma_ratio}
-        return {**super().get_config(), **settings}
+    def check_settings(self) -> None:
+        """Raise ValueError as `mi` does."""
+        check_bins(self.num_bins, self.sigma_ratio, "sigma_ratio")

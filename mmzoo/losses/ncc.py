@@ -6,10 +6,13 @@ Differs from that code, which takes one coefficient over all volumes of a batch:
 
 from __future__ import annotations
 
+import dataclasses
+
 import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_same_shape
+from mmzoo.losses.base import FunctionLoss
 from mmzoo.ops.compiled import recomputed
 
 EPS = 1e-8
@@ -61,24 +64,13 @@ def _ncc(fixed, warped, mask, eps):
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
-class NCC(keras.losses.Loss):
+@dataclasses.dataclass(eq=False)
+class NCC(FunctionLoss):
     """The `ncc` loss; see that function for what the arguments mean."""
 
-    def __init__(
-        self,
-        eps: float = EPS,
-        reduction: str = keras.losses.Reduction.AUTO,
-        name: str = "NCC",
-    ):
-        """Keep the settings; errors as in `ncc`."""
-        super().__init__(reduction=reduction, name=name)
-        check_positive("eps", eps)
-        self.eps = eps
+    eps: float = EPS
+    function = staticmethod(ncc)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Return the loss of (fixed, warped), shape (batch,)."""
-        return ncc(y_true, y_pred, eps=self.eps)
-
-    def get_config(self) -> dict:
-        """Return the settings, for recreating this loss."""
-        return {**super().get_config(), "eps": self.eps}
+    def check_settings(self) -> None:
+        """Raise ValueError as `ncc` does."""
+        check_positive("eps", self.eps)

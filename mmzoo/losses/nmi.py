@@ -10,9 +10,12 @@ literally, and an empty bin stays empty.
 
 from __future__ import annotations
 
+import dataclasses
+
 import tensorflow as tf
 import tf_keras as keras
 
+from mmzoo.losses.base import FunctionLoss
 from mmzoo.losses.parzen import check_bins, histogram_of
 from mmzoo.ops.histogram import entropies
 
@@ -65,26 +68,14 @@ def nmi(
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
-class NMI(keras.losses.Loss):
+@dataclasses.dataclass(eq=False)
+class NMI(FunctionLoss):
     """The `nmi` loss; see that function for what the arguments mean."""
 
-    def __init__(
-        self,
-        num_bins: int = NUM_BINS,
-        sigma: float = SIGMA,
-        reduction: str = keras.losses.Reduction.AUTO,
-        name: str = "NMI",
-    ):
-        """Keep the settings; errors as in `nmi`."""
-        super().__init__(reduction=reduction, name=name)
-        check_bins(num_bins, sigma)
-        self.num_bins = num_bins
-        self.sigma = sigma
+    num_bins: int = NUM_BINS
+    sigma: float = SIGMA
+    function = staticmethod(nmi)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Return the loss of (fixed, warped), shape (batch,)."""
-        return nmi(y_true, y_pred, num_bins=self.num_bins, sigma=self.sigma)
-
-    def get_config(self) -> dict:
-        """Return the settings, for recreating this loss."""
-        return {**super().get_config(), "num_bins": self.num_bins, "sigma": self.sigma}
+    def check_settings(self) -> None:
+        """Raise ValueError as `nmi` does."""
+        check_bins(self.num_bins, self.sigma)

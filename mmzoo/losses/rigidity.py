@@ -22,6 +22,7 @@ both images' masks, and are dilated. Its J^T J for J J^T has the same norm.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 
@@ -30,6 +31,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_ddf, check_positive, check_rank, check_same_shape
+from mmzoo.losses.base import FunctionLoss
 from mmzoo.losses.bending import REACH
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import symbolic
@@ -188,40 +190,26 @@ def bone_mask(label: tf.Tensor, ddf: tf.Tensor, *, mask: str = "carried") -> tf.
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
-class Rigidity(keras.losses.Loss):
+@dataclasses.dataclass(eq=False)
+class Rigidity(FunctionLoss):
     """The `rigidity` loss of (label of the moving image, ddf); see `rigidity` and `bone_mask`."""
 
-    def __init__(
-        self,
-        linearity: float = 1.0,
-        orthonormality: float = 1.0,
-        properness: float = 1.0,
-        stencil: str = "compact",
-        spacing: Spacing = 1.0,
-        mask: str = "carried",
-        reduction: str = keras.losses.Reduction.AUTO,
-        name: str = "Rigidity",
-    ):
-        """Keep the settings; errors as in `rigidity` and `bone_mask`."""
-        super().__init__(reduction=reduction, name=name)
-        _check_settings(linearity, orthonormality, properness, stencil)
-        check_choice("mask", mask, MASKS)
-        self.mask = mask
-        self.settings: dict = {
-            "linearity": linearity,
-            "orthonormality": orthonormality,
-            "properness": properness,
-            "stencil": stencil,
-            "spacing": per_axis(spacing),
-        }
+    linearity: float = 1.0
+    orthonormality: float = 1.0
+    properness: float = 1.0
+    stencil: str = "compact"
+    spacing: Spacing = 1.0
+    mask: str = "carried"
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Return the penalty of (label of the moving image, ddf), shape (batch,)."""
-        return rigidity(y_pred, bone_mask(y_true, y_pred, mask=self.mask), **self.settings)
+    def check_settings(self) -> None:
+        """Raise ValueError as `rigidity` and `bone_mask` do."""
+        _check_settings(self.linearity, self.orthonormality, self.properness, self.stencil)
+        check_choice("mask", self.mask, MASKS)
 
-    def get_config(self) -> dict:
-        """Return the settings, for recreating this loss."""
-        return {**super().get_config(), **self.settings, "mask": self.mask}
+    @staticmethod
+    def function(label: tf.Tensor, ddf: tf.Tensor, *, mask: str, **settings) -> tf.Tensor:
+        """Return the penalty of a label of the moving image and a field, shape (batch,)."""
+        return rigidity(ddf, bone_mask(label, ddf, mask=mask), **settings)
 
 
 def _check_settings(linearity, orthonormality, properness, stencil) -> None:

@@ -13,6 +13,7 @@ ones (their code has 1, 2, 3). Both count in voxels; `spacing` is ours.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_positive, check_rank, check_same_shape
+from mmzoo.losses.base import FunctionLoss
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import compiled, recomputed
 from mmzoo.ops.filters import gaussian_kernel, gaussian_smooth, weighted_mean
@@ -270,41 +272,18 @@ def check_settings(sigmas: Sequence[float], order: str, eps: float) -> None:
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
-class SEGI(keras.losses.Loss):
+@dataclasses.dataclass(eq=False)
+class SEGI(FunctionLoss):
     """The `segi` loss; see that function for what the arguments mean."""
 
-    def __init__(
-        self,
-        sigmas: Sequence[float] = SIGMAS,
-        order: str = "normalise-then-smooth",
-        absolute: bool = True,
-        eps: float = 1e-5,
-        spacing: Spacing = 1.0,
-        reduction: str = keras.losses.Reduction.AUTO,
-        name: str = "SEGI",
-    ):
-        """Keep the settings; errors as in `segi`."""
-        super().__init__(reduction=reduction, name=name)
-        check_settings(sigmas, order, eps)
-        self.sigmas = tuple(float(sigma) for sigma in sigmas)
-        self.order = order
-        self.absolute = absolute
-        self.eps = eps
-        self.spacing = per_axis(spacing)
+    sigmas: Sequence[float] = SIGMAS
+    order: str = "normalise-then-smooth"
+    absolute: bool = True
+    eps: float = 1e-5
+    spacing: Spacing = 1.0
+    function = staticmethod(segi)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Return the loss of (fixed, warped), shape (batch,)."""
-        return segi(
-            y_true,
-            y_pred,
-            sigmas=self.sigmas,
-            order=self.order,
-            absolute=self.absolute,
-            eps=self.eps,
-            spacing=self.spacing,
-        )
-
-    def get_config(self) -> dict:
-        """Return the settings, for recreating this loss."""
-        names = ("sigmas", "order", "absolute", "eps", "spacing")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+    def check_settings(self) -> None:
+        """Raise ValueError as `segi` does."""
+        check_settings(self.sigmas, self.order, self.eps)
+        self.sigmas = tuple(map(float, self.sigmas))

@@ -3,6 +3,7 @@
 Needs no DeepReg; `mmzoo.deepreg.methods` has what DeepReg trains.
 """
 
+import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.models.registration import registration_model
 from mmzoo.models.zoo import additive_unet, deform_gan, dirnet, mmregnet, translator, voxelmorph
 

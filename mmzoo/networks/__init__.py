@@ -2,6 +2,8 @@
 
 from importlib import import_module
 
+import mmzoo.onednn  # noqa: F401  (before TensorFlow)
+
 PARTS = ("registration", "translation")
 
 

@@ -1,5 +1,6 @@
 """Two images aligned at once, without a trained model; and saved transforms put to use."""
 
+import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.registration.apply import apply_to_image, apply_to_labels, apply_to_points
 from mmzoo.registration.register import Registration, register
 

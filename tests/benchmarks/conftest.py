@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from engine.page import write_page
-from engine.paper import PAPERS, Paper
-from engine.results import collect
 
+from benchmarks.engine.page import write_page
+from benchmarks.engine.paper import PAPERS, Paper
+from benchmarks.engine.results import collect
 from mmzoo.evaluation.cases import Case
 
 SHAPE, SPACING = (12, 10, 8), (2.0, 2.5, 3.0)
@@ -263,5 +263,5 @@ def page(finished, tmp_path_factory):
 
 
 def take_for_ours(root, monkeypatch):
-    monkeypatch.setattr("engine.paper.ROOT", root)
-    monkeypatch.setattr("engine.page.ROOT", root)
+    monkeypatch.setattr("benchmarks.engine.paper.ROOT", root)
+    monkeypatch.setattr("benchmarks.engine.page.ROOT", root)

@@ -3,10 +3,11 @@ import math
 import numpy as np
 import pytest
 import yaml
-from engine.claims import TESTS, judge
-from engine.outcome import HELD, NOT_HELD, NOT_TESTABLE, signed_rank
-from engine.paper import PAPERS, Paper
-from engine.results import collect
+
+from benchmarks.engine.claims import TESTS, judge
+from benchmarks.engine.outcome import HELD, NOT_HELD, NOT_TESTABLE, signed_rank
+from benchmarks.engine.paper import PAPERS, Paper
+from benchmarks.engine.results import collect
 
 BETTER = {
     "test": "better",
@@ -316,7 +317,7 @@ def test_an_unknown_test_is_named(results):
 
 @pytest.mark.parametrize("path", sorted(PAPERS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_papers_claims_name_tests_rows_and_places_that_there_are(path):
-    from engine.results import FIGURES, places
+    from benchmarks.engine.results import FIGURES, places
 
     paper = Paper(path, "paper", yaml.safe_load(path.read_text()))
     for claim in paper.content["claims"]:

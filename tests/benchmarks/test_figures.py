@@ -2,7 +2,9 @@ import shutil
 
 import numpy as np
 import pytest
-from engine.figures import (
+from PIL import Image
+
+from benchmarks.engine.figures import (
     draw_boxes,
     draw_cases,
     draw_line,
@@ -11,8 +13,7 @@ from engine.figures import (
     median_pair,
     read_losses,
 )
-from engine.results import collect
-from PIL import Image
+from benchmarks.engine.results import collect
 
 BLUE, RED = (61, 155, 255), (255, 59, 48)
 

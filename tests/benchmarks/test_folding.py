@@ -1,7 +1,8 @@
 import pytest
-from engine.claims import judge
-from engine.outcome import HELD, NOT_HELD, NOT_TESTABLE
-from engine.results import collect
+
+from benchmarks.engine.claims import judge
+from benchmarks.engine.outcome import HELD, NOT_HELD, NOT_TESTABLE
+from benchmarks.engine.results import collect
 
 NONE = {"test": "none_folded", "row": "tool", "at": ["heart", "liver"]}
 FEWER = {"test": "fewer_folded", "pairs": [["tool", "net"]], "at": ["heart"]}

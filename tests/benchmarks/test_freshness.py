@@ -2,7 +2,8 @@ import hashlib
 import json
 
 import pytest
-from engine.freshness import changed_files, hash_sources, main
+
+from benchmarks.engine.freshness import changed_files, hash_sources, main
 
 
 @pytest.fixture
@@ -77,3 +78,11 @@ def test_a_page_whose_paper_went_is_not_of_today(repository, committed):
 def test_without_pages_there_is_nothing_to_say(repository, capsys):
     assert main(["--strict"], repository) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_of_many_changed_files_the_first_are_named(repository, committed, capsys):
+    for number in range(6):
+        (repository / f"mmzoo/new{number}.py").write_text("")
+    assert main([], repository) == 0
+    said = capsys.readouterr().out
+    assert "mmzoo/new0.py" in said and "mmzoo/new3.py, 2 more, made with" in said

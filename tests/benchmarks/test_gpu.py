@@ -3,8 +3,8 @@ import json
 
 import numpy as np
 import pytest
-from gpu import jobs, lower, page, run
 
+from benchmarks.gpu import jobs, lower, page, run
 from mmzoo.ops import histogram
 
 SMALL = (16, 16, 16)

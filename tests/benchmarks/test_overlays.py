@@ -1,6 +1,7 @@
 import numpy as np
-from engine.overlays import draw_overlays
 from PIL import Image
+
+from benchmarks.engine.overlays import draw_overlays
 
 YELLOW, HISTOGRAM = (255, 210, 77), (9, 105, 218)
 

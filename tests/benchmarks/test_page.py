@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from engine.page import describe_run, left_out, write_page
-from engine.paper import ROOT
-from engine.results import collect
+
+from benchmarks.engine.page import describe_run, left_out, write_page
+from benchmarks.engine.paper import ROOT
+from benchmarks.engine.results import collect
 
 FILES = {
     "README.md",

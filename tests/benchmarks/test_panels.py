@@ -3,9 +3,9 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
-from engine.panels import View, draw_registration, draw_stages
 from PIL import Image
 
+from benchmarks.engine.panels import View, draw_registration, draw_stages
 from mmzoo.evaluation.view import Turn, planes_through
 
 

@@ -2,10 +2,10 @@ import json
 
 import pytest
 import yaml
-from engine.data import prepared_folders
-from engine.paper import Run, load_paper, paper_names
-from engine.results import UNITS
 
+from benchmarks.engine.data import prepared_folders
+from benchmarks.engine.paper import Run, load_paper, paper_names
+from benchmarks.engine.results import UNITS
 from mmzoo.config_merge import merge_files
 
 DESCRIPTION = {

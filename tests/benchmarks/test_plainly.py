@@ -3,13 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import step
 import tensorflow as tf
 import yaml
-from engine.paper import paper_names
-from speed import laptop, plain, runs
-from speed.plainly import plainly
 
+from benchmarks import step
+from benchmarks.engine.paper import paper_names
+from benchmarks.speed import laptop, plain, runs
+from benchmarks.speed.plainly import plainly
 from mmzoo import losses
 from mmzoo.config_merge import merge_files
 from mmzoo.layers import warp as layers_warp

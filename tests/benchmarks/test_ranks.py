@@ -1,10 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from engine.claims import judge
-from engine.outcome import HELD, NOT_HELD, NOT_TESTABLE
-from engine.ranks import chi_square, preference, rank_counts, ranking_blocks
-from engine.results import collect
+
+from benchmarks.engine.claims import judge
+from benchmarks.engine.outcome import HELD, NOT_HELD, NOT_TESTABLE
+from benchmarks.engine.ranks import chi_square, preference, rank_counts, ranking_blocks
+from benchmarks.engine.results import collect
 
 RANKING = {
     "heading": "Table 9: ranks",

@@ -1,4 +1,4 @@
-from registration.page import write_page
+from benchmarks.registration.page import write_page
 
 
 def row(method, dice, key="heart-0", **more):

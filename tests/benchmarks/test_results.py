@@ -2,7 +2,8 @@ import math
 
 import pandas as pd
 import pytest
-from engine.results import collect, name_folds, place_title, places
+
+from benchmarks.engine.results import collect, name_folds, place_title, places
 
 
 def edit(out, run, change):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.ndimage import gaussian_filter
-from speed import laptop, limits, measure, page, plot, runs, targets
-from speed.pieces import PIECES
-from speed.results import Results, collect
-from speed.steps import ALONE, OLD
+
+from benchmarks.speed import laptop, limits, measure, page, plot, runs, targets
+from benchmarks.speed.pieces import PIECES
+from benchmarks.speed.results import Results, collect
+from benchmarks.speed.steps import ALONE, OLD
 
 MACHINE = {"copied_bytes_s": 10e9, "multiply_adds_s": 100e9}
 BIG = (96, 96, 96)
@@ -49,8 +50,8 @@ def related(shape) -> dict[str, tf.Tensor]:
     return {name: tf.constant(image[None], tf.float32) for name, image in images.items()}
 
 
-# DeepReg's warp blanks the border, which tests/deepreg/test_acceleration.py has; its gncc is squared,
-# and its gmi adds an epsilon in every bin.
+# DeepReg's warp blanks the border, which tests/deepreg/test_acceleration.py has; its gncc is
+# squared, and its gmi adds an epsilon in every bin.
 @pytest.mark.parametrize("name", sorted(PIECES.keys() - {"warp"}))
 def test_the_forms_of_a_piece_compute_the_same(name):
     piece, shape = PIECES[name], (24, 20, 22)

@@ -2,8 +2,16 @@ import math
 
 import numpy as np
 import pytest
-from engine.results import collect
-from engine.tables import ablation_table, grid_table, legend, markdown, method_table, paper_tables
+
+from benchmarks.engine.results import collect
+from benchmarks.engine.tables import (
+    ablation_table,
+    grid_table,
+    legend,
+    markdown,
+    method_table,
+    paper_tables,
+)
 
 
 def rows_of(table):

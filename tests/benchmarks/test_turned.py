@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from engine.turned import cell, differs, turned_tables
+
+from benchmarks.engine.turned import cell, differs, turned_tables
 
 MARKS = {"†": "before", "*": "tool"}
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import mmzoo
+from mmzoo import onednn
 from mmzoo.deepreg import autoload
 
 REPOSITORY = os.path.dirname(os.path.dirname(mmzoo.__file__))
@@ -16,7 +17,7 @@ START = "import mmzoo.deepreg.autoload\n"
 
 def run(program: str, **environment) -> subprocess.CompletedProcess:
     """Run a program in a fresh interpreter that knows nothing of this one's settings."""
-    dropped = ("TF_USE_LEGACY_KERAS", "MMZOO_AUTOLOAD")
+    dropped = ("TF_USE_LEGACY_KERAS", "MMZOO_AUTOLOAD", onednn.VARIABLE)
     own = {key: value for key, value in os.environ.items() if key not in dropped}
     own |= {"PYTHONPATH": REPOSITORY, **environment}
     command = [sys.executable, "-c", START + program]
@@ -76,10 +77,50 @@ def test_other_programs_pay_nothing():
         "import sys\n"
         "print(*sorted(name for name in sys.modules if name.startswith('mmzoo')))\n"
         "print([name for name in ('tensorflow', 'numpy', 'deepreg') if name in sys.modules])\n"
+        f"import os; print(os.environ.get('{onednn.VARIABLE}'))\n"
     )
-    names, heavy = ended.stdout.splitlines()
+    names, heavy, setting = ended.stdout.splitlines()
     assert names == "mmzoo mmzoo.deepreg mmzoo.deepreg.autoload", ended.stderr
-    assert heavy == "[]"
+    assert heavy == "[]" and setting == "None"
+
+
+AT_TENSORFLOW = f"""
+import os, sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow":
+            print("oneDNN", os.environ.get("{onednn.VARIABLE}"))
+            os._exit(not sys.stdout.flush())
+sys.meta_path.insert(0, Watch())
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import deepreg.train",
+        "import mmzoo.deepreg; mmzoo.deepreg.activate(); import tensorflow",
+        "import mmzoo; mmzoo.losses",
+        "import mmzoo; mmzoo.load_model; import tensorflow",
+        "from mmzoo.ops.warp import warp",
+        "from mmzoo.networks.registration import MMRegNet",
+        "import mmzoo.cli.main, tensorflow",
+    ],
+)
+def test_onednn_is_on_when_tensorflow_starts_unless_the_user_chose(program):
+    assert run(AT_TENSORFLOW + program).stdout == "oneDNN 1\n"
+    assert run(AT_TENSORFLOW + program, **{onednn.VARIABLE: "0"}).stdout == "oneDNN 0\n"
+
+
+def test_what_tensorflow_took_is_asked_of_tensorflow():
+    for first in ("0", "1"):
+        ended = run(
+            f"import os; os.environ['{onednn.VARIABLE}'] = '{first}'\n"
+            "import tensorflow\n"
+            f"del os.environ['{onednn.VARIABLE}']\n"
+            "from mmzoo import onednn; print(onednn.is_on())\n"
+        )
+        assert ended.stdout.strip() == str(first == "1"), ended.stderr
 
 
 def test_the_finder_answers_for_deepreg_only():

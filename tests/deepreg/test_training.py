@@ -11,6 +11,7 @@ from deepreg.registry import REGISTRY
 from helpers_methods import random_pair
 from helpers_runs import GLOROT, METHODS, SIZE
 
+from mmzoo import onednn
 from mmzoo.deepreg import training
 from mmzoo.errors import PreflightError
 from mmzoo.layers.precision import mixed_networks, policy_of_networks
@@ -223,6 +224,17 @@ def test_what_costs_time_on_this_machine_is_said(monkeypatch, caplog):
     training.warn_of_options({"jit_compile": True, "mixed_precision": True})
     assert "train.jit_compile is on and there is no GPU" in caplog.text
     assert "train.mixed_precision is on and there is no GPU" in caplog.text
+
+
+def test_tensorflow_without_onednn_is_told_unless_it_is_the_user_s_choice(monkeypatch, caplog):
+    monkeypatch.setattr(onednn, "is_on", lambda: False)
+    monkeypatch.setenv(onednn.VARIABLE, "0")
+    training.warn_of_options({})
+    assert not caplog.records
+    monkeypatch.setenv(onednn.VARIABLE, "1")  # set after TensorFlow was imported
+    training.warn_of_options({})
+    assert "TensorFlow runs without oneDNN" in caplog.text
+    assert "set TF_ENABLE_ONEDNN_OPTS=1 in the environment" in caplog.text
 
 
 @pytest.mark.parametrize(("capability", "said"), [((7, 5), 1), ((9, 0), 0), (None, 0)])

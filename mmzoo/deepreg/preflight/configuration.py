@@ -10,6 +10,8 @@ from mmzoo.checks import check_choice
 from mmzoo.deepreg.preflight.data import IMAGES, MODES
 from mmzoo.errors import PreflightError
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
 
 def check_names(config: dict) -> None:
     """Raise PreflightError where a method, network, loss or optimizer is not known.
@@ -128,9 +130,7 @@ def _parameters(cls) -> list[str]:
         own = inspect.signature(base.__init__).parameters if "__init__" in vars(base) else {}
         kinds = {parameter.kind for parameter in own.values()}
         names += [
-            name
-            for name, parameter in own.items()
-            if name != "self" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            name for name, parameter in own.items() if name != "self" and parameter.kind in NAMED
         ]
         if own and inspect.Parameter.VAR_KEYWORD not in kinds:
             return list(dict.fromkeys(names))
