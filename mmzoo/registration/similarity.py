@@ -45,6 +45,7 @@ MI_SHARE = 0.3
 
 # Of MIND-SSC, mm: from a voxel to its neighbours. A patch reaches one voxel of the level.
 DILATION_MM = 2.4
+FLOOR = 1e-3  # of a voxel's variance, as a share of the mean one
 
 
 class Similarity(NamedTuple):
@@ -110,7 +111,7 @@ def _mind_ssc(spacing) -> Similarity:
 
     return Similarity(
         features,
-        lambda mine, warped, mask: mind_ssc_distance(mine, features(warped), mask, steps)[0],
+        lambda mine, warped, mask: mind_ssc_distance(mine, features(warped), mask, steps, FLOOR)[0],
     )
 
 
