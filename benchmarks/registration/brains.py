@@ -12,8 +12,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from benchmarks.registration.pair import BenchmarkPair, displacement_from
+from mmzoo.io.images import read_labels
 from mmzoo.phantoms.fields import SplineDeformation
-from mmzoo.spatial.geometry import read_labels
 
 TISSUES = {  # FreeSurfer's ids
     "white": (2, 41, 7, 46),
@@ -51,7 +51,7 @@ def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> B
     """
     rng = np.random.default_rng([seed, fixed, moving])
     maps = [
-        _head(read_labels(folder / f"training_seg_{person:02d}.nii.gz"))
+        _head(read_labels(folder / f"training_seg_{person:02d}.nii.gz").image)
         for person in (fixed, moving)
     ]
     same = fixed == moving

@@ -13,8 +13,7 @@ import SimpleITK as sitk
 
 from benchmarks.registration.brains import middle
 from benchmarks.registration.pair import BenchmarkPair
-from mmzoo.registration.images import read_image
-from mmzoo.spatial.geometry import read_labels
+from mmzoo.io.images import read_image, read_labels
 
 BORDER, INSIDE = 49, 50  # of a vertebral body
 CT, MR = "sub-ct_{}label-22_{}.nii.gz", "sub-mri_{}label-6_{}.nii.gz"
@@ -23,7 +22,7 @@ CT, MR = "sub-ct_{}label-22_{}.nii.gz", "sub-mri_{}label-6_{}.nii.gz"
 def spine_crops(folder: Path) -> BenchmarkPair:
     """Return the MR crop to be moved onto the CT crop; the parts that both show are labels."""
     images = [
-        read_image(folder / name.format("", kind), name)[0]
+        read_image(folder / name.format("", kind), name).image
         for name, kind in ((CT, "ct"), (MR, "T2w"))
     ]
     parts = [_whole_bodies(folder / name.format("seg-subreg_", "msk")) for name in (CT, MR)]
@@ -37,7 +36,7 @@ def spine_crops(folder: Path) -> BenchmarkPair:
 
 
 def _whole_bodies(path: Path) -> sitk.Image:
-    return sitk.ChangeLabel(read_labels(path), {INSIDE: BORDER})
+    return sitk.ChangeLabel(read_labels(path).image, {INSIDE: BORDER})
 
 
 def _only(labels: sitk.Image, kept: np.ndarray) -> sitk.Image:

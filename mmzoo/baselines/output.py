@@ -13,11 +13,11 @@ import os
 import shutil
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from mmzoo.baselines.pairs import DataPair, Volume
 from mmzoo.io.atomic import whole_file
+from mmzoo.io.nifti import save_nifti
 
 
 class Output:
@@ -148,4 +148,4 @@ def write_pair(
 
 
 def _save(path: Path, volume: Volume) -> None:
-    nib.save(nib.Nifti1Image(volume.values.astype(np.float32), volume.affine), path)
+    save_nifti(path, volume.values.astype(np.float32), volume.affine)

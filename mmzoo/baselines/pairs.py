@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from mmzoo.checks import check_choice, check_image_values
 from mmzoo.evaluation.prediction import case_name
+from mmzoo.io.nifti import read_array
 
 MODES = ("test", "valid")
 ENDINGS = (".nii.gz", ".nii")
@@ -181,8 +181,4 @@ def read_labels(pair: DataPair) -> list[tuple[Volume, Volume]]:
 
 
 def _read(path: Path) -> Volume:
-    try:
-        image = nib.load(path)
-        return Volume(np.asarray(image.dataobj, dtype=np.float32), image.affine)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise ValueError(f"{path} cannot be read as NIfTI: {error}") from error
+    return Volume(*read_array(path))

@@ -97,6 +97,7 @@ def pairs(
             fixed_labels=fixed_labels,
             overwrite=overwrite,
             command=" ".join(["mmzoo", *sys.argv[1:]]),
+            tell=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),
         )
     except (ValueError, OSError) as error:
         typer.secho(f"Error: {error}", fg="red", err=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.io.images import Loaded, read_image, read_labels
 from mmzoo.spatial import geometry
+from mmzoo.spatial.frames import change_frame, ras_affine, transform_of
 
 Align = Callable[[sitk.Image, sitk.Image], np.ndarray]
-_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,30 @@ class AlignedGrid:
         cases: dict = {}
         for k in range(len(files["fixed"])):
             names = {role: files[role][k] for role in files}
-            images = {role: geometry.read_image(path) for role, path in names.items()}
-            maps = {role: geometry.read_labels(paths[k]) for role, paths in label_files.items()}
+            read = {role: read_image(path) for role, path in names.items()}
+            drawn = {
+                role: read_labels(paths[k], on=read[role]) for role, paths in label_files.items()
+            }
+            self._tell_notes([*read.values(), *drawn.values()])
+            images = {role: loaded.image for role, loaded in read.items()}
+            maps = {role: loaded.image for role, loaded in drawn.items()}
             motion = self._motion(k, names, images, maps)
-            self.motions[f"moving_{k:03d}"] = to_ras(motion).tolist()
+            self.motions[f"moving_{k:03d}"] = change_frame(motion).tolist()
             grid = self._grid(images["fixed"], maps.get("fixed"), values)
             for role, image in images.items():
-                to_image = _transform(motion if role == "moving" else np.eye(4))
+                to_image = transform_of(motion if role == "moving" else np.eye(4))
                 on_grid = self._intensities(names[role], _lanczos(image, grid, to_image))
                 labels = None
                 if maps:
                     labels = _nearest(maps[role], grid, to_image, values)
                     self._tell_missing(label_files[role][k], labels, values)
-                affine, source = geometry.ras_affine(grid), str(names[role].resolve())
+                affine, source = ras_affine(grid), str(names[role].resolve())
                 cases[f"{role}_{k:03d}"] = (on_grid, labels, affine, source)
         return self.size, cases
+
+    def _tell_notes(self, loaded: list[Loaded]) -> None:
+        for note in dict.fromkeys(note for each in loaded for note in each.notes):
+            self.tell(note)
 
     def _motion(self, k: int, names: dict, images: dict, maps: dict) -> np.ndarray:
         """Return where a point of the fixed image is in the moving one, (4, 4), ITK's mm."""
@@ -113,15 +123,6 @@ class AlignedGrid:
             raise ValueError(f"{path} has no voxel of label value(s) {lost} on the grid.")
         if lost:
             self.tell(f"{path} has no voxel of label value(s) {lost}, whose channels are empty")
-
-
-def to_ras(motion: np.ndarray) -> np.ndarray:
-    """Return a (4, 4) motion of ITK's millimetres as one of NIfTI's, or the other way round."""
-    return _LPS @ motion @ _LPS
-
-
-def _transform(motion: np.ndarray) -> sitk.AffineTransform:
-    return sitk.AffineTransform(motion[:3, :3].ravel().tolist(), motion[:3, 3].tolist())
 
 
 def _lanczos(image: sitk.Image, grid: sitk.Image, to_image: sitk.Transform) -> np.ndarray:

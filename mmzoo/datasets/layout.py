@@ -21,6 +21,7 @@ import numpy as np
 import yaml
 
 from mmzoo.io.atomic import whole_file
+from mmzoo.io.nifti import save_nifti
 
 DESCRIPTION = "mmzoo.json"
 FIELD = "fields/{moving}__{fixed}.nii.gz"
@@ -208,10 +209,8 @@ def save_motions(out: Path, moving: str, fixed: str, motions: dict[str, np.ndarr
 
 def _save_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    image = nib.Nifti1Image(array, affine)
-    image.header.set_xyzt_units("mm")
     with whole_file(path) as unfinished:
-        nib.save(image, unfinished)
+        save_nifti(unfinished, array, affine)
 
 
 def case_info(out: Path, case: str) -> dict:

@@ -13,6 +13,7 @@ from mmzoo.datasets.deformed import deform, draw_deformation
 from mmzoo.datasets.sets.base import DataSet, Recipe, Scan, Volume
 from mmzoo.io.atomic import whole_file
 from mmzoo.spatial import geometry
+from mmzoo.spatial.frames import ras_affine
 
 
 def is_done(out: Path, scan: Scan) -> bool:
@@ -67,11 +68,11 @@ def _prepare(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> None
             spacing, number = grid.GetSpacing(), zlib.crc32(scan.person.encode())
             motion = draw_deformation(choices.seed, number, choices.deform_mm, image.shape, spacing)
             image, labels, field = deform(motion, image, labels, spacing)
-            layout.save_field(out, scan.case, group[1].case, field, geometry.ras_affine(grid))
+            layout.save_field(out, scan.case, group[1].case, field, ras_affine(grid))
             info["notes"].append(f"deformed by up to {choices.deform_mm:g} mm, the field is known")
         image = intensities(image, choices.recipe, scan.modality)
         _write_info(out, scan.case, info)
-        layout.save_case(out, scan.case, image, labels, geometry.ras_affine(grid))
+        layout.save_case(out, scan.case, image, labels, ras_affine(grid))
 
 
 def _look(data: DataSet, scan: Scan, volume: Volume, structures) -> tuple[dict, list[str]]:

@@ -15,7 +15,9 @@ from nibabel.affines import voxel_sizes
 from mmzoo.checks import check_choice, check_positive
 from mmzoo.datasets import layout
 from mmzoo.datasets.deformed import deform, draw_deformation
+from mmzoo.io.images import Loaded, read_image, read_labels
 from mmzoo.spatial import geometry
+from mmzoo.spatial.frames import ras_affine
 from mmzoo.spatial.grid import check_size, round_up
 
 Place = Callable[[dict, dict, list[int]], tuple[tuple[int, ...], dict]]
@@ -63,6 +65,7 @@ def prepare_pairs(
     overwrite: bool = False,
     command: str = "",
     place: Place | None = None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> dict:
     """Resample pairs and write the layout; nothing is written before all have been checked.
 
@@ -78,6 +81,7 @@ def prepare_pairs(
         place: takes image files and label files by role, and label values; returns the shape of all
             pairs and case -> (image, labels or None, affine, source). None: on one grid over what
             both images of a pair show, as ``options`` say.
+        tell: is told what is odd about a file's header.
 
     Returns:
         The contents of ``mmzoo.json``.
@@ -93,7 +97,7 @@ def prepare_pairs(
     names = _label_names(values, options)
     if place is None:
         shape, boxes = _plan(files, options)
-        cases = _resample_all(files, label_files, boxes, shape, values)
+        cases = _resample_all(files, label_files, boxes, shape, values, tell)
     else:
         shape, cases = place(files, label_files, values)
     fields = {}
@@ -165,7 +169,7 @@ def _plan(files: dict, options: PairOptions):
     """Return the shape that all pairs get and each pair's box, in the fixed image's index."""
     boxes, shapes = [], []
     for moving_file, fixed_file in zip(files["moving"], files["fixed"], strict=True):
-        moving, fixed = geometry.read_image(moving_file), geometry.read_image(fixed_file)
+        moving, fixed = read_image(moving_file).image, read_image(fixed_file).image
         try:
             lower, upper = geometry.common_box(fixed, moving)
             lower, upper = _crop(fixed, lower, upper, options.crop)
@@ -180,7 +184,7 @@ def _plan(files: dict, options: PairOptions):
     shape = tuple(int(size) for size in np.max(shapes, axis=0))
     edges = np.array(shape) * options.spacing
     return shape, [
-        _recentre(box, edges, geometry.read_image(path))
+        _recentre(box, edges, read_image(path).image)
         for box, path in zip(boxes, files["fixed"], strict=True)
     ]
 
@@ -211,7 +215,7 @@ def _label_values(label_files: dict, options: PairOptions) -> list[int]:
         return list(options.label_values)
     found: set[int] = set()
     for path in [*label_files["moving"], *label_files["fixed"]]:
-        found |= set(np.unique(sitk.GetArrayFromImage(geometry.read_labels(path))).tolist())
+        found |= set(np.unique(sitk.GetArrayFromImage(read_labels(path).image)).tolist())
     return sorted(found - {0})
 
 
@@ -225,17 +229,24 @@ def _label_names(values: list[int], options: PairOptions) -> list[str]:
     return names
 
 
-def _resample_all(files, label_files, boxes, shape, values) -> dict:
+def _resample_all(files, label_files, boxes, shape, values, tell) -> dict:
     """Return case -> (image, labels, affine, source file), all checked."""
     cases = {}
     for k, (lower, upper) in enumerate(boxes):
-        fixed = geometry.read_image(files["fixed"][k])
-        grid = geometry.make_grid(fixed, lower, upper, shape)
-        for role in ("moving", "fixed"):
+        read = {role: read_image(files[role][k]) for role in ("moving", "fixed")}
+        grid = geometry.make_grid(read["fixed"].image, lower, upper, shape)
+        for role, loaded in read.items():
             path = files[role][k]
-            image = _clip(path, geometry.resample_image(geometry.read_image(path), grid))
-            labels = _resample_labels(label_files[role][k], grid, values) if label_files else None
-            affine = geometry.ras_affine(grid)
+            notes = list(loaded.notes)
+            image = _clip(path, geometry.resample_image(loaded.image, grid))
+            labels = None
+            if label_files:
+                drawn = read_labels(label_files[role][k], on=loaded)
+                labels = _resample_labels(drawn, grid, values)
+                notes += drawn.notes
+            for note in dict.fromkeys(notes):
+                tell(note)
+            affine = ras_affine(grid)
             cases[f"{role}_{k:03d}"] = (image, labels, affine, str(Path(path).resolve()))
     return cases
 
@@ -264,13 +275,13 @@ def _clip(path: Path, image: np.ndarray) -> np.ndarray:
     return np.clip(image, low, high).astype(np.float32)
 
 
-def _resample_labels(path: Path, grid: sitk.Image, values: list[int]) -> np.ndarray:
-    labels = geometry.resample_labels(geometry.read_labels(path), grid, values)
+def _resample_labels(drawn: Loaded, grid: sitk.Image, values: list[int]) -> np.ndarray:
+    labels = geometry.resample_labels(drawn.image, grid, values)
     missing = [value for channel, value in enumerate(values) if not labels[..., channel].any()]
     if missing:
         raise ValueError(
-            f"{path} has no voxel of label value(s) {missing} on the grid; name those that every "
-            "file has with `label-values`, or take a larger field of view or size."
+            f"{drawn.title} has no voxel of label value(s) {missing} on the grid; name those that "
+            "every file has with `label-values`, or take a larger field of view or size."
         )
     return labels
 

@@ -3,17 +3,17 @@
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.datasets import sets
 from mmzoo.datasets.overview import PLANES, draw_slice
 from mmzoo.datasets.sets.base import DataSet
-from mmzoo.io import slices
+from mmzoo.io import dicom, images
+from mmzoo.io.images import find_images
 from mmzoo.spatial import geometry
+from mmzoo.spatial.frames import ras_affine
 
-SUFFIXES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
 MOST_LABELS = 300  # more values than these are an image, not a label map
 ALIKE = 0.5  # share of neighbours of the same value, from which it is a label map
 MAX_PICTURES = 6
@@ -54,16 +54,25 @@ def find_volumes(paths: list[Path]) -> list[Path]:
     """
     found: list[Path] = []
     for path in paths:
-        if not path.exists():
+        if path.is_dir():
+            found += [each for below in find_images(path) for each in _stacks(below)]
+        elif path.exists() or "#" in path.name:
+            found.append(path)
+        else:
             raise ValueError(f"{path} is not there; check the name and the folder.")
-        found += [path] if path.is_file() else _below(path)
     return found
 
 
-def _below(folder: Path) -> list[Path]:
-    files = sorted(file for file in folder.rglob("*") if not file.name.startswith("."))
-    volumes = [file for file in files if file.name.endswith(SUFFIXES)]
-    return volumes + sorted({file.parent for file in files if file.suffix.lower() == ".dcm"})
+def _stacks(path: Path) -> list[Path]:
+    """Return a folder of DICOM once for each volume in it, as the reader names them."""
+    if not path.is_dir():
+        return [path]
+    try:
+        stacks = dicom.find_stacks(dicom.dicom_files(path))
+    except ValueError:
+        return [path]  # said when it is read
+    volumes = [k for k, stack in enumerate(stacks, start=1) if stack.is_volume]
+    return [path.with_name(f"{path.name}#{k}") for k in volumes] if len(volumes) > 1 else [path]
 
 
 def look(path: Path) -> tuple[Look, sitk.Image | None]:
@@ -88,20 +97,12 @@ def look(path: Path) -> tuple[Look, sitk.Image | None]:
 
 
 def _read(path: Path, seen: Look) -> sitk.Image:
-    if path.is_dir():
-        volume, _, notes = slices.read_slices(slices.by_name(path.glob("*.dcm")))
-        seen.remarks += notes
-        seen.stored = "DICOM"
-        return sitk.DICOMOrient(volume, "RAS")
-    volume = geometry.read_volume(path)
-    if path.name.endswith((".nii", ".nii.gz")):
-        source = nib.load(path)
-        seen.stored = "".join(nib.aff2axcodes(source.affine))
-        if sizes := geometry.unit_sizes(path):
-            seen.remarks.append(f"affine and pixdim {sizes} give different voxel sizes")
-        if np.array_equal(source.affine, np.eye(4)):
-            seen.remarks.append("affine is the identity: spacing and orientation may be lost")
-    return volume
+    loaded = images.read(path)
+    seen.remarks += loaded.notes
+    seen.stored = loaded.axes
+    if np.array_equal(ras_affine(loaded.image), np.eye(4)):
+        seen.remarks.append("affine is the identity: spacing and orientation may be lost")
+    return loaded.image
 
 
 def field_of_view(volume: sitk.Image) -> tuple[tuple[float, ...], ...]:
@@ -153,7 +154,7 @@ def overlap(first: sitk.Image, second: sitk.Image) -> str:
         return str(error)
     share = float(np.prod((upper - lower) / np.array(second.GetSize())))
     same = first.GetSize() == second.GetSize() and np.allclose(
-        geometry.ras_affine(first), geometry.ras_affine(second), atol=1e-3
+        ras_affine(first), ras_affine(second), atol=1e-3
     )
     grid = "on the same grid" if same else "on different grids"
     return f"{share:.0%} of the second's field of view lies in the first's; {grid}."

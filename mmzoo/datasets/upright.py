@@ -8,6 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
+from mmzoo.spatial.frames import RAS_TO_LPS
+
 # Middles of structures by FreeSurfer's ids, RAS millimetres from their own mean: the mean of the
 # sixteen maps of the SynthSeg repository, each turned to it (Procrustes), left and right averaged.
 _SIDES = {
@@ -23,7 +25,7 @@ for (_left, _right), (_x, _y, _z) in _SIDES.items():
     MIDDLES_MM |= {_left: (-_x, _y, _z), _right: (_x, _y, _z)}
 
 FEWEST = 3
-LPS = np.diag([-1.0, -1.0, 1.0])
+LPS = RAS_TO_LPS[:3, :3]
 
 
 def upright(labels: sitk.Image) -> tuple[sitk.Image, float]:

@@ -145,5 +145,8 @@ def register() -> None:
                 continue
         # DeepReg divides a similarity by the batch size, so it has to be a sum over the batch.
         is_sum = plugin.category == LOSS_CLASS and issubclass(cls, keras.losses.Loss)
-        build = functools.partial(cls, reduction="sum") if is_sum else cls
+        build = cls
+        if is_sum:  # with the class's name and module, which DeepReg lists
+            partial = functools.partial(cls, reduction="sum")
+            build = functools.update_wrapper(partial, cls, updated=())
         REGISTRY.register(category=plugin.category, name=plugin.name, cls=build)

@@ -27,6 +27,8 @@ from typing import TypeVar
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.spatial.frames import matrix_of
+
 Transform = TypeVar("Transform", bound=sitk.Transform)
 
 SEED = 1
@@ -52,7 +54,7 @@ def register_affine(moving: np.ndarray, fixed: np.ndarray) -> np.ndarray:
     try:
         with one_thread():
             rigid = _optimise(*images, _best_start(*images))
-            return _to_matrix(_optimise(*images, as_affine(rigid)))
+            return matrix_of(_optimise(*images, as_affine(rigid)))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise ValueError(f"affine registration of this pair failed in ITK: {reason}") from error
@@ -143,13 +145,3 @@ def as_affine(rigid: sitk.Euler3DTransform) -> sitk.AffineTransform:
     affine.SetTranslation(rigid.GetTranslation())
     affine.SetCenter(rigid.GetCenter())
     return affine
-
-
-def _to_matrix(transform: sitk.AffineTransform) -> np.ndarray:
-    """Return x -> A (x - c) + t + c as a homogeneous matrix."""
-    linear = np.array(transform.GetMatrix()).reshape(3, 3)
-    centre = np.array(transform.GetCenter())
-    matrix = np.eye(4)
-    matrix[:3, :3] = linear
-    matrix[:3, 3] = np.array(transform.GetTranslation()) + centre - linear @ centre
-    return matrix

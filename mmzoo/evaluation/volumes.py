@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.prediction import Pair
+from mmzoo.io.nifti import APART_VOXELS, read_array
+from mmzoo.spatial.frames import apart_voxels
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,9 @@ def read_pair(pair: Pair) -> PairData:
     """
     fixed, affine = _read_volume(pair.folder / "fixed_image.nii.gz", rank=3)
     moving, moving_affine = _read_volume(pair.folder / "moving_image.nii.gz", rank=3)
-    ddf, _ = _read_volume(pair.folder / "ddf.nii.gz", rank=4)
+    ddf, place = _read_volume(pair.folder / "ddf.nii.gz", rank=4)
     _check_shape(pair.folder / "ddf.nii.gz", ddf, (*fixed.shape, 3), "the fixed image's grid")
+    _check_place(pair.folder / "ddf.nii.gz", place, affine, fixed.shape, "the fixed image")
     backward_path = pair.folder / "backward_ddf.nii.gz"
     backward = _read_volume(backward_path, rank=4)[0] if backward_path.exists() else None
     if backward is not None:
@@ -85,9 +87,9 @@ def read_pair(pair: Pair) -> PairData:
         fixed=fixed,
         ddf=ddf,
         backward_ddf=backward,
-        moving_labels=tuple(_read_labels(pair, "moving_label.nii.gz", moving.shape)),
+        moving_labels=tuple(_read_labels(pair, "moving_label.nii.gz", moving.shape, moving_affine)),
         fixed_labels=tuple(
-            label >= 0.5 for label in _read_labels(pair, "fixed_label.nii.gz", fixed.shape)
+            label >= 0.5 for label in _read_labels(pair, "fixed_label.nii.gz", fixed.shape, affine)
         ),
         affine=affine,
         spacing_mm=tuple(float(step) for step in voxel_sizes(affine)),
@@ -129,11 +131,10 @@ def _read_truth(path: Path | None, shape: tuple[int, ...]) -> np.ndarray | None:
 
 def _read_volume(path: Path, *, rank: int, finite: bool = True) -> tuple[np.ndarray, np.ndarray]:
     try:
-        image = nib.load(path)
-        volume = np.asarray(image.dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
+        volume, affine = read_array(path)
+    except ValueError as error:
         raise PredictionError(
-            f"`{path}` must be a NIfTI file, but cannot be read ({error}); predict again."
+            f"`{path}` must be a NIfTI file, but cannot be used ({error}); predict again."
         ) from error
     if volume.ndim != rank:
         raise PredictionError(f"`{path}` must have rank {rank}, got shape {volume.shape}.")
@@ -143,7 +144,7 @@ def _read_volume(path: Path, *, rank: int, finite: bool = True) -> tuple[np.ndar
             f"`{path}` must be finite, got {count} values that are NaN or infinite; the training "
             "has probably diverged (lower its learning rate), or the data hold such values."
         )
-    return volume, image.affine
+    return volume, affine
 
 
 def _check_shape(path: Path, volume: np.ndarray, expected: tuple[int, ...], grid: str) -> None:
@@ -154,8 +155,18 @@ def _check_shape(path: Path, volume: np.ndarray, expected: tuple[int, ...], grid
         )
 
 
-def _read_labels(pair: Pair, name: str, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+def _check_place(path: Path, place, wanted, shape: tuple[int, ...], image: str) -> None:
+    gap = apart_voxels(wanted, place, shape)
+    if not gap <= APART_VOXELS:
+        raise PredictionError(
+            f"`{path}` does not lie on {image}: by their headers they are up to {gap:.3g} voxels "
+            "apart; was one of them changed after the prediction? Predict again."
+        )
+
+
+def _read_labels(pair: Pair, name: str, shape: tuple[int, ...], affine) -> Iterator[np.ndarray]:
     for folder in pair.label_folders:
-        label, _ = _read_volume(folder / name, rank=3)
+        label, place = _read_volume(folder / name, rank=3)
         _check_shape(folder / name, label, shape, "its image")
+        _check_place(folder / name, place, affine, shape, "its image")
         yield label

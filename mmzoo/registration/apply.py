@@ -8,10 +8,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.checks import check_choice
-from mmzoo.registration import images
+from mmzoo.io import images
+from mmzoo.io.images import write_image
+from mmzoo.io.points import read_points
 from mmzoo.registration.inverse import inverse_transform
-from mmzoo.registration.output import write_image
-from mmzoo.registration.points import invert_points, read_points, transform_points, write_points
+from mmzoo.spatial.points import invert_points, transform_points
 
 INTERPOLATIONS = {"linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline}
 LABELS = ("nearest", "linear")
@@ -61,11 +62,11 @@ def apply_to_image(
     """
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     found = read_transform(transform)
-    image, _ = images.read_image(moving, "moving")
+    image = images.read_image(moving, "moving").image
     found, grid, own = _way(found, image, reference, inverse)
     smallest = float(sitk.GetArrayViewFromImage(image).min())
     warped = sitk.Resample(image, grid, found, INTERPOLATIONS[interpolation], smallest)
-    write_image(images.turned_back(warped, own), Path(out))
+    write_image(own.turned_back(warped), Path(out))
 
 
 def apply_to_labels(
@@ -92,19 +93,19 @@ def apply_to_labels(
     """
     check_choice("labels", interpolation, LABELS)
     found = read_transform(transform)
-    labels, _ = images.read_labels(moving, "moving")
+    labels = images.read_labels(moving, "moving").image
     found, grid, own = _way(found, labels, reference, inverse)
     if interpolation == "nearest":
         warped = sitk.Resample(labels, grid, found, sitk.sitkNearestNeighbor, 0)
     else:
         warped = _largest_share(labels, grid, found)
-    write_image(images.turned_back(warped, own), Path(out))
+    write_image(own.turned_back(warped), Path(out))
 
 
 def _way(transform: sitk.Transform, moving: sitk.Image, reference: images.Source, inverse: bool):
     """Return the transform from the reference to the moving image, the grid to fill and its own."""
-    grid, own = images.read_grid(reference, "reference")
-    return inverse_transform(transform, moving) if inverse else transform, grid, own
+    own = images.read(reference, "reference")
+    return inverse_transform(transform, moving) if inverse else transform, own.image, own
 
 
 def _largest_share(labels: sitk.Image, grid: sitk.Image, transform) -> sitk.Image:
@@ -146,7 +147,7 @@ def apply_to_points(
         ValueError: for bad input, or a point that nothing is taken to; nothing is written.
     """
     found = read_transform(transform)
-    rows, places = read_points(Path(points), frame)
+    given = read_points(Path(points), frame)
     carry = invert_points if inverse else transform_points
-    write_points(Path(out), rows, carry(found, places), frame)
-    return len(rows)
+    given.write(Path(out), carry(found, given.places))
+    return len(given.places)

@@ -11,7 +11,7 @@ from mmzoo.evaluation.picture import draw_pair
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.registration.frame import Pair, choose_box
 from mmzoo.registration.register import Registration, warp
-from mmzoo.spatial.geometry import ras_affine
+from mmzoo.spatial.frames import ras_affine
 
 MAX_VOXELS = 400_000  # of what is drawn
 

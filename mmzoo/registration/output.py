@@ -12,7 +12,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from mmzoo.io.atomic import whole_file
+from mmzoo.io.images import write_image
 from mmzoo.registration.register import Registration
 
 REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"
@@ -88,20 +88,3 @@ def _whole_files(out: Path) -> Iterator[Path]:
                 os.replace(partial / name, out / name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def write_image(image: sitk.Image, path: Path) -> None:
-    """Write an image, whole or not at all; the suffix says the format.
-
-    Raises:
-        ValueError: for a suffix that ITK cannot write.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
-            sitk.WriteImage(image, str(partial), useCompression=True, compressionLevel=1)
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(
-            f"{path} cannot be written ({reason}); give a name that ends in .nii.gz, .mha or .nrrd."
-        ) from error

@@ -10,8 +10,8 @@ import numpy as np
 import SimpleITK as sitk
 
 import mmzoo
+from mmzoo.io import images
 from mmzoo.metrics import normalised_mutual_information
-from mmzoo.registration import images
 from mmzoo.registration.deform import Report
 from mmzoo.registration.direct import Method, direct
 from mmzoo.registration.doubts import doubts
@@ -24,6 +24,7 @@ from mmzoo.registration.transform import (
     field_grid,
     total_displacement,
 )
+from mmzoo.spatial.frames import matrix_of
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,12 @@ def register(
     whatever was registered before.
 
     Args:
-        fixed: NIfTI, MHA, NRRD, a folder with one DICOM series, or a SimpleITK image.
+        fixed: NIfTI, MHA, NRRD, MGZ, a folder with one DICOM series, a SimpleITK or nibabel image,
+            or (array, spacing_mm).
         moving: likewise.
         fixed_mask: where the fixed image counts, above 0; all of it if None.
         moving_mask: likewise.
-        label: label map of the moving image, to be carried along (nearest).
+        label: label map of the moving image, on its grid, to be carried along (nearest).
         method: what finds the field; None for the loss of `options`.
         progress: called with the name of a stage, steps done and steps in all.
         options: of `mmzoo.registration.settings.Settings`: loss, initial, field, weight,
@@ -94,15 +96,16 @@ def register(
     """
     settings = Settings(**options)
     watch = _Watch()
-    fixed_image, own = images.read_image(fixed, "fixed")
-    moving_image, _ = images.read_image(moving, "moving")
-    pair = Pair(
-        fixed_image,
-        moving_image,
-        images.read_mask(fixed_mask, fixed_image, "fixed mask"),
-        images.read_mask(moving_mask, moving_image, "moving mask"),
+    read = images.read_image(fixed, "fixed"), images.read_image(moving, "moving")
+    masks = (
+        images.read_mask(fixed_mask, read[0], "fixed mask"),
+        images.read_mask(moving_mask, read[1], "moving mask"),
     )
-    labels = None if label is None else images.read_labels(label, "label")[0]
+    labels = None if label is None else images.read_labels(label, "label", on=read[1])
+    loaded = [each for each in (*read, *masks, labels) if each is not None]
+    fixed_image, moving_image = (each.image for each in read)
+    on_grid = [None if mask is None else mask.image for mask in masks]
+    pair = Pair(fixed_image, moving_image, *on_grid)
     watch.lap("reading")
     method = method or direct(settings)
     progress("rigid and affine", 0, 1)
@@ -117,16 +120,18 @@ def register(
     watch.lap("field")
     transform = composite(linear, found.displacement)
     warped = warp(moving_image, fixed_image, transform, sitk.sitkLinear)
-    carried = None if labels is None else warp(labels, fixed_image, transform, None)
+    carried = None if labels is None else warp(labels.image, fixed_image, transform, None)
     watch.lap("warping")
     nmi, known = _similarities(pair, linear, transform)
-    notes = [*notes, *found.notes, *doubts(_overlap(pair, linear, known["linear"]), nmi, known)]
+    headers = dict.fromkeys(note for each in loaded for note in each.notes)
+    overlap = _overlap(pair, linear, known["linear"])
+    notes = [*headers, *notes, *found.notes, *doubts(overlap, nmi, known)]
     report = {
         "mmzoo": mmzoo.__version__,
         "SimpleITK": sitk.Version_VersionString(),
         "settings": asdict(settings),
         "overlap_by_headers": overlaps(pair),
-        "linear": _matrix(linear).round(6).tolist(),
+        "linear": matrix_of(linear).round(6).tolist(),
         **found.report,
         "nmi": nmi,
         "share_known": known,
@@ -135,10 +140,10 @@ def register(
     }
     return Registration(
         transform,
-        images.turned_back(warped, own),
+        read[0].turned_back(warped),
         total_displacement(transform, _field_grid(fixed_image, found.displacement)),
         report,
-        None if carried is None else images.turned_back(carried, own),
+        None if carried is None else read[0].turned_back(carried),
         linear,
         found.displacement,
         fixed_image,
@@ -176,21 +181,11 @@ def _field_grid(fixed: sitk.Image, displacement: sitk.Image | None) -> sitk.Imag
     return field_grid(fixed, np.array(fixed.GetSize()) * fixed.GetSpacing() / 16)
 
 
-def _matrix(linear: sitk.Transform) -> np.ndarray:
-    """Return a linear transform as (4, 4), LPS mm."""
-    matrix = np.eye(4)
-    matrix[:3, 3] = linear.TransformPoint((0.0, 0.0, 0.0))
-    for axis in range(3):
-        matrix[:3, axis] = np.array(linear.TransformPoint(np.eye(3)[axis].tolist()))
-    matrix[:3, :3] -= matrix[:3, 3:]
-    return matrix
-
-
 def _overlap(pair: Pair, linear: sitk.Transform, known: float) -> float:
     """Return the share of the smaller image that lies in the other, both in the fixed space."""
     both = (pair.fixed, pair.moving)
     volumes = [float(np.prod(each.GetSize()) * np.prod(each.GetSpacing())) for each in both]
-    volumes[1] /= abs(np.linalg.det(_matrix(linear)[:3, :3]))
+    volumes[1] /= abs(np.linalg.det(matrix_of(linear)[:3, :3]))
     return min(1.0, known * volumes[0] / min(volumes))
 
 

@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
 from mmzoo.datasets.pairs import PairOptions, prepare_pairs
+from mmzoo.io.images import read_image
 from mmzoo.metrics import dice, jacobian_determinant
 from mmzoo.spatial import geometry
 
@@ -190,7 +191,7 @@ def test_coarser_grids_are_smoothed_first(tmp_path):
     affine = np.eye(4)
     checker = (np.indices((64, 64, 64)).sum(0) % 2 * 100).astype(np.float32)
     path = save(tmp_path / "checker.nii.gz", checker, affine)
-    image = geometry.read_image(path)
+    image = read_image(path).image
     grid = geometry.make_grid(image, [-0.5] * 3, [63.5] * 3, (16, 16, 16))
     assert geometry.resample_image(image, grid)[2:-2, 2:-2, 2:-2].std() < 1
 

@@ -63,6 +63,14 @@ def test_regularisers_keep_value_and_gradient(loss, shape):
     assert_same(loss.call, plain_call(loss), field(shape))
 
 
+@pytest.mark.parametrize("loss", [deform.BendingEnergy(), deform.GradientNorm()])
+def test_fields_that_are_too_small_are_taken_as_deepreg_takes_them(loss):
+    """A mean of nothing: such a network can be built, a training is refused before it starts."""
+    assert np.isnan(loss.call(field((1, 2, 4, 6)))) and np.isnan(
+        plain_call(loss)(field((1, 2, 4, 6)))
+    )
+
+
 @pytest.mark.parametrize(
     "kernel, size, shape",
     [

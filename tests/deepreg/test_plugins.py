@@ -11,6 +11,9 @@ def test_every_row_is_registered_with_a_source(row):
     assert f"{cls.__module__}:{cls.__name__}" == row.target
     assert row.category in KNOWN_CATEGORIES
     assert row.source
+    # DeepReg lists what is registered by these.
+    assert (registered.__module__, registered.__name__) == (cls.__module__, cls.__name__)
+    assert registered.__doc__ == cls.__doc__
 
 
 def test_registering_again_changes_nothing():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
+from mmzoo.deepreg.preflight import configuration
 from mmzoo.errors import PreflightError
 
 
@@ -52,6 +53,17 @@ def test_a_wrong_entry_is_named_before_anything_is_written(
     with pytest.raises(ValueError, match=message):
         run_train(write_config(config, **{entry: value}))
     assert not (tmp_path / "logs").exists()
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("bending", 5), ("gradient", 3)])
+def test_a_field_too_small_for_its_regulariser_is_refused(
+    config, write_config, run_train, name, wanted
+):
+    config["dataset"]["fixed_image_shape"] = [16, wanted - 1, 16]
+    config["train"]["loss"]["regularization"] = {"name": name, "weight": 1.0}
+    refuse(run_train, write_config(config), f"{name} needs fields of at least {wanted} voxels")
+    config["train"]["loss"]["regularization"]["weight"] = 0
+    configuration.check_field_size(config)
 
 
 def test_a_wrong_augmentation_is_named(config, write_config, run_train):

@@ -66,7 +66,7 @@ def test_affine_stands_between_with_a_constant_determinant(tmp_path):
 
 def test_a_pair_that_cannot_be_registered_affinely_says_so_and_goes_on(tmp_path):
     write_pair(tmp_path / "pair_0")
-    save(tmp_path / "pair_0" / "moving_image.nii.gz", np.ones(SHAPE), np.eye(4))
+    save(tmp_path / "pair_0" / "moving_image.nii.gz", np.ones(SHAPE), np.diag([*SPACING, 1]))
     rows, notes = measure(tmp_path, affine=True)
     assert ("label 0", "affine") not in rows
     assert rows["label 0", "network"].dice == 1.0

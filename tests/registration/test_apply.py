@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from helpers_cli import call
 
 from mmzoo.cli.apply import apply
-from mmzoo.registration.points import invert_points
+from mmzoo.spatial.points import invert_points
 
 
 def read(path):

@@ -11,7 +11,7 @@ from helpers_registration import empty
 
 import mmzoo
 from mmzoo.cli.register import register
-from mmzoo.registration.images import read_series
+from mmzoo.io.dicom import read_folder
 
 
 def nifti(path, values, affine=None):
@@ -120,13 +120,13 @@ def test_a_dicom_series_is_read_with_distances_by_position_and_gaps_are_found(tm
     values = np.arange(16 * 12 * 5).reshape(5, 12, 16).astype(np.int16)
     for index in range(5):
         write_slice(tmp_path / f"{index}.dcm", values[index], grid, index)
-    found = read_series(tmp_path)
+    found = read_folder(tmp_path).image
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found), values)
     np.testing.assert_allclose(found.GetSpacing(), grid.GetSpacing(), atol=1e-4)
     np.testing.assert_allclose(found.GetOrigin(), grid.GetOrigin(), atol=1e-4)
     (tmp_path / "2.dcm").unlink()
     with pytest.raises(ValueError, match="must lie evenly on each other.*slice missing"):
-        read_series(tmp_path)
+        read_folder(tmp_path)
 
 
 def write_slice(path, values, grid, index):
@@ -154,5 +154,5 @@ def test_reading_dicom_leaves_the_locale_alone(tmp_path):
     for index in range(3):
         write_slice(tmp_path / f"{index}.dcm", np.eye(12, 16, dtype=np.int16), grid, index)
     locale.setlocale(locale.LC_ALL, "C.UTF-8")
-    read_series(tmp_path)
+    read_folder(tmp_path)
     assert locale.setlocale(locale.LC_CTYPE) == "C.UTF-8"

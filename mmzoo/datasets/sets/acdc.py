@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, Volume, match, walk
-from mmzoo.spatial import geometry
+from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, walk
 
 PEOPLE = tuple(f"patient{number:03d}" for number in range(1, 101))
 
@@ -41,16 +40,6 @@ class SET(DataSet):
     def pairing(self, moving: str, fixed: str) -> str:
         """Return "same": a person at two moments."""
         return "same" if moving != fixed else "others"
-
-    def read(self, scan: Scan, seed: int = 0) -> Volume:
-        """Read a frame; voxel sizes are those of `pixdim`, for affines that say 1 mm."""
-        sizes = geometry.unit_sizes(scan.images[0])
-        image = geometry.read_image(scan.images[0], pixdim=True)
-        labels = geometry.read_labels(scan.labels[0], pixdim=True)
-        notes = match(scan.images[0], image, scan.labels[0], labels)
-        if sizes:
-            notes.append("the affine has other voxel sizes than pixdim: pixdim counts")
-        return Volume(image, labels, notes)
 
 
 def _frames(info: Path) -> dict[str, int]:

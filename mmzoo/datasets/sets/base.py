@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.spatial import geometry
+from mmzoo.io import images
 
 NIFTI = r"\.nii(?:\.gz)?"
-# Corners of image and labels further apart than this many voxels: they do not belong together.
-TOLERANCE_VOXELS = 0.5
 
 
 @dataclass(frozen=True)
@@ -192,46 +190,16 @@ def read_files(scan: Scan) -> Volume:
     Raises:
         ValueError: if one cannot be read, or they do not belong together.
     """
-    image = geometry.read_image(scan.images[0])
-    if not scan.labels:
-        return Volume(image)
-    labels = geometry.read_labels(scan.labels[0])
-    return Volume(image, labels, match(scan.images[0], image, scan.labels[0], labels))
+    return read_volume(scan.images[0], scan.labels[0] if scan.labels else None)
 
 
-def match(image_file: Path, image: sitk.Image, label_file: Path, labels: sitk.Image) -> list[str]:
-    """Put labels exactly on the grid of their image; return what was mended.
-
-    Raises:
-        ValueError: if they differ in size, or lie more than half a voxel apart.
-    """
-    gap = np.inf
-    if image.GetSize() == labels.GetSize():
-        ends = [[0, 0, 0], [size - 1 for size in image.GetSize()]]
-        shifts = [_shift_voxels(image, labels, end) for end in ends]
-        gap = float(np.max(shifts))
-    if gap > TOLERANCE_VOXELS:
-        raise ValueError(
-            f"{label_file} does not lie on its image {image_file}: size {labels.GetSize()} against "
-            f"{image.GetSize()}, spacing {_short(labels.GetSpacing())} against "
-            f"{_short(image.GetSpacing())} mm, origin {_short(labels.GetOrigin())} against "
-            f"{_short(image.GetOrigin())}; was one of the two resampled, or mixed up?"
-        )
-    labels.CopyInformation(image)
-    if gap > 1e-2:
-        return [f"header of the labels is off by {gap:.2g} voxels: the image's counts"]
-    return []
-
-
-def _shift_voxels(image: sitk.Image, labels: sitk.Image, index) -> float:
-    point = labels.TransformIndexToPhysicalPoint(index)
-    return float(
-        np.abs(np.subtract(image.TransformPhysicalPointToContinuousIndex(point), index)).max()
-    )
-
-
-def _short(values) -> tuple[float, ...]:
-    return tuple(round(float(value), 2) for value in values)
+def read_volume(image_file: Path, label_file: Path | None = None) -> Volume:
+    """Read an image by its name, and its label map; see ``read_files``."""
+    image = images.read_image(image_file)
+    if label_file is None:
+        return Volume(image.image, notes=image.notes)
+    labels = images.read_labels(label_file, on=image)
+    return Volume(image.image, labels.image, [*image.notes, *labels.notes])
 
 
 def walk(root: Path, pattern: str) -> list[tuple[re.Match, Path]]:

@@ -19,10 +19,11 @@ import SimpleITK as sitk
 from mmzoo.datasets import steps
 from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, Volume, walk
 from mmzoo.datasets.upright import upright
+from mmzoo.io import images
 from mmzoo.phantoms.imaging.head_scan import TABLES, TISSUES
 from mmzoo.phantoms.imaging.render import draw_intensities, draw_texture
 from mmzoo.phantoms.imaging.scan import scan as acquire_scan
-from mmzoo.spatial import geometry
+from mmzoo.spatial.frames import ras_affine
 from mmzoo.spatial.grid import Grid
 
 SEGMENTED = frozenset(value for values in TISSUES.values() for value in values)
@@ -71,7 +72,7 @@ class SET(DataSet):
         """Whether the first file is a label map of nothing but tissues, several of them."""
         files = walk(root, rf"([^/]+?){NIFTI}")
         try:
-            values = _values(geometry.read_labels(files[0][1])) if files else set()
+            values = _values(images.read_labels(files[0][1]).image) if files else set()
         except ValueError:
             return False
         return values <= SEGMENTED and len(values) > MANY
@@ -86,7 +87,7 @@ class SET(DataSet):
         Raises:
             ValueError: for values that are no tissue.
         """
-        labels = geometry.read_labels(scan.labels[0])
+        labels = images.read_labels(scan.labels[0]).image
         labels = steps.crop(labels, steps.label_box(labels, _values(labels) - {0}))
         unknown = sorted(_values(labels) - SEGMENTED)
         if unknown:
@@ -103,7 +104,7 @@ class SET(DataSet):
 
     def acquire(self, scan: Scan, image: np.ndarray, grid: sitk.Image, seed: int) -> np.ndarray:
         """Add the coil's gain and the noise."""
-        own = Grid(image.shape, grid.GetSpacing(), tuple(geometry.ras_affine(grid)[:3, 3]))
+        own = Grid(image.shape, grid.GetSpacing(), tuple(ras_affine(grid)[:3, 3]))
         middle = SimpleNamespace(centre_mm=own.points().reshape(-1, 3).mean(axis=0))
         _, noise = _generators(scan, seed)
         return acquire_scan(scan.modality, image, own, middle, noise, noise, window=CT_STORED_HU)

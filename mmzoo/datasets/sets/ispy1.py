@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from mmzoo.datasets.sets.base import NIFTI, DataSet, Scan, Volume, match, walk
+from mmzoo.datasets.sets.base import NIFTI, DataSet, Scan, Volume, read_volume, walk
 from mmzoo.datasets.sets.mama_mia import BREAST, SPLIT
-from mmzoo.spatial import geometry
 
 PHASES = {"0000": "pre", "0001": "post", "0002": "post2"}
 
@@ -53,16 +52,15 @@ class SET(DataSet):
         Raises:
             ValueError: if it lies on none.
         """
-        labels = geometry.read_labels(scan.labels[0])
         misfits = []
         for path in scan.images:
-            image = geometry.read_image(path)
             try:
-                notes = match(path, image, scan.labels[0], labels)
+                volume = read_volume(path, scan.labels[0])
             except ValueError as error:
                 misfits.append(str(error))
                 continue
-            return Volume(image, labels, [*notes, f"read from {path.parts[-3]}"])
+            volume.notes.append(f"read from {path.parts[-3]}")
+            return volume
         raise ValueError("; ".join(misfits))
 
 

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from mmzoo.checks import check_choice
 from mmzoo.datasets.sets.base import DataSet, Recipe, Scan
-from mmzoo.spatial import geometry
+from mmzoo.io import images
 
 COLUMNS = ("moving", "fixed", "moving_label", "fixed_label", "person", "fold")
 SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
@@ -252,6 +252,6 @@ def _check_rows(rows: list[Row], pairing: str) -> None:
 def _all_values(files: list[Path]) -> set[int]:
     found: set[int] = set()
     for file in files:
-        labels = geometry.read_labels(file)
+        labels = images.read_labels(file).image
         found |= set(np.unique(sitk.GetArrayViewFromImage(labels)).tolist())
     return found - {0}

@@ -35,6 +35,7 @@ def check_before_training(train_module) -> None:
                 "`dataset.dir.train` is empty: there is nothing to train on. Name the folder."
             )
         configuration.check_labelled(config)
+        configuration.check_field_size(config)
         if given["log_dir"]:
             folder = Path(given["log_root"]).expanduser() / given["log_dir"]
             configuration.check_log_dir(folder, config)

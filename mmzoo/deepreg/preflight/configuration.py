@@ -10,6 +10,7 @@ from mmzoo.checks import check_choice
 from mmzoo.deepreg.preflight.data import IMAGES, MODES
 from mmzoo.errors import PreflightError
 
+SHORTEST = {"bending": 5, "bending-energy": 3, "gradient": 3}  # voxels that a stencil covers
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -178,6 +179,26 @@ def check_labelled(config: dict) -> None:
             f"{' and '.join(used)} of {train['method']} cannot be had without labels, and "
             "`dataset.labeled` is false. Add labels to the training data, or give "
             f"{'these' if len(used) > 1 else 'this'} the weight 0."
+        )
+
+
+def check_field_size(config: dict) -> None:
+    """Raise PreflightError where no voxel of a field has the neighbours its regulariser looks at.
+
+    DeepReg's own take the mean of nothing then: the loss is NaN from the first step.
+
+    Args:
+        config: of a training; the field has the shape of the patches, else of the fixed images.
+    """
+    train, dataset = config["train"], config["dataset"]
+    loss = train["loss"].get("regularization") or {}
+    wanted = SHORTEST.get(loss.get("name", ""), 1)
+    whole = dataset.get("fixed_image_shape") or dataset.get("image_shape") or ()
+    shape = train["preprocess"].get("patch_size") or whole
+    if loss.get("weight", 1) != 0 and any(n < wanted for n in shape):
+        raise PreflightError(
+            f"`train.loss.regularization` {loss['name']} needs fields of at least {wanted} voxels "
+            f"an axis, got {list(shape)}: make the images larger, or give it the weight 0."
         )
 
 

@@ -71,7 +71,7 @@ def test_voxel_sizes_are_those_of_pixdim_where_the_sform_says_one(tree, tmp_path
     image = nib.load(out / "images/ed_patient001.nii.gz")
     assert image.header.get_zooms() == pytest.approx(SPACING, abs=1e-4)
     report = json.loads((out / "report.json").read_text())
-    assert "pixdim counts" in report["mended"]["ed_patient001"][0]
+    assert "by pixdim, which counts" in report["mended"]["ed_patient001"][0]
 
 
 def test_both_states_of_a_person_share_a_grid_and_three_structures(tree, tmp_path):

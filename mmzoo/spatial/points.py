@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.checks import check_choice
-from mmzoo.io.atomic import whole_file
-
-FRAMES = {"lps": np.array([1.0, 1.0, 1.0]), "ras": np.array([-1.0, -1.0, 1.0])}
-AXES = ("x", "y", "z")
 EXACT_MM = 1e-3  # residual of an inverted point
 STEP_MM = 0.05  # of the slopes by differences
 ROUNDS = 50
@@ -68,46 +60,3 @@ def _step(transform, points, found, gap, todo) -> None:
             break
         share[worse] /= 2
     found[todo], gap[todo] = tried, left
-
-
-def read_points(path: Path, frame: str) -> tuple[list[dict], np.ndarray]:
-    """Return the rows of a CSV and its points, LPS mm.
-
-    Args:
-        path: with columns x, y, z in mm, others are kept; a header is needed.
-        frame: "ras" or "lps", which way x and y count.
-
-    Raises:
-        ValueError: no such file, no such columns, or no numbers in them.
-    """
-    check_choice("frame", frame, FRAMES)
-    if not path.is_file():
-        raise ValueError(f"{path} is not there; check the name and the folder.")
-    try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no CSV of points: {error}") from error
-    if not rows or not set(AXES) <= rows[0].keys():
-        got = ", ".join(map(str, rows[0])) if rows else "no row"
-        raise ValueError(
-            f"{path} must have columns x, y and z, in mm, in its first line; got {got}."
-        )
-    try:
-        points = np.array([[float(row[axis]) for axis in AXES] for row in rows])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} must hold numbers in x, y and z: {error}") from error
-    if not np.isfinite(points).all():
-        raise ValueError(f"{path} must hold finite numbers in x, y and z.")
-    return rows, points * FRAMES[frame]
-
-
-def write_points(path: Path, rows: list[dict], points: np.ndarray, frame: str) -> None:
-    """Write rows with other points, LPS mm, in the frame that is asked for."""
-    places = points * FRAMES[frame]
-    with whole_file(path) as partial, partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        for row, place in zip(rows, places, strict=True):
-            numbers = zip(AXES, place, strict=True)
-            writer.writerow({**row, **{axis: f"{value:.4f}" for axis, value in numbers}})

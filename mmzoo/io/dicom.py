@@ -1,0 +1,516 @@
+"""DICOM as one volume: what a folder holds, and where its slices lie by their own positions.
+
+pydicom reads the headers of all frames; SimpleITK (GDCM) decodes the pixels of single-frame files,
+whatever their compression, pydicom those of multi-frame files. A stack is slices of one series and
+one orientation, each at a place of its own: time points and echoes are stacks of their own.
+Distances between slices are those of their positions along their normal, never a tag's.
+"""
+
+from __future__ import annotations
+
+import locale
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+UNEVEN = 0.05  # largest deviation of a distance between slices from their mean, as a share of it
+TURNED = 1e-3  # cosines of one stack's orientations differ by less
+DRIFT_MM = 0.1  # over the whole stack, within its planes: more is a gantry tilt
+SAME_PLACE_MM = 1e-3
+# What tells two frames at one place apart, in the order in which it is tried.
+TIMES = (
+    "TemporalPositionIndex",
+    "TemporalPositionIdentifier",
+    "EchoNumbers",
+    "EchoTime",
+    "DiffusionBValue",
+    "NominalCardiacTriggerDelayTime",
+    "TriggerTime",
+    "AcquisitionNumber",
+    "AcquisitionTime",
+    "AcquisitionDateTime",
+    "ContentTime",
+    "ImageType",
+)
+OF_FRAMES = (
+    *("FrameContentSequence", "MREchoSequence", "MRDiffusionSequence"),
+    *("CardiacSynchronizationSequence", "MRImageFrameTypeSequence"),
+)
+TAGS = [
+    *("SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality"),
+    *("ImageType", "Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "PixelSpacing"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "SliceThickness", "RescaleSlope"),
+    *("RescaleIntercept", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+    *TIMES,
+]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One slice.
+
+    Attributes:
+        file: where it is.
+        index: which frame of the file; None in a file of one frame.
+        series: UID of its series.
+        number: of its series.
+        title: description of its series and modality.
+        size: columns, rows.
+        spacing_mm: between columns, between rows.
+        position: (3,), LPS mm, of its first voxel's centre.
+        axes: (3, 2), where columns and rows run, LPS.
+        localizer: whether it is a scout.
+        thickness_mm: as its tag has it, or None.
+        times: by tag, what may tell it from another at the same place.
+        rescale: slope and intercept of a frame of several; the decoder applies a single one's.
+    """
+
+    file: Path
+    index: int | None
+    series: str
+    number: int
+    title: str
+    size: tuple[int, int]
+    spacing_mm: tuple[float, float]
+    position: np.ndarray
+    axes: np.ndarray
+    localizer: bool
+    thickness_mm: float | None
+    times: dict[str, str]
+    rescale: tuple[float, float] = (1.0, 0.0)
+
+    @property
+    def normal(self) -> np.ndarray:
+        """Of its plane, (3,)."""
+        return np.cross(*self.axes.T)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Slices on each other, in the order of their positions along the normal.
+
+    Attributes:
+        frames: the slices.
+        time: what tells it from other stacks of its series, or nothing.
+    """
+
+    frames: tuple[Frame, ...]
+    time: str = ""
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether it is more than a single slice or a scout."""
+        return len(self.frames) > 1 and not self.frames[0].localizer
+
+    def __str__(self) -> str:
+        first = self.frames[0]
+        columns, rows = first.size
+        said = (
+            f"series {first.number} {first.title}, {len(self.frames)} slices of {columns} x {rows}"
+        )
+        scout = ", localizer" if first.localizer else ""
+        return f"{said}{', ' + self.time if self.time else ''}{scout}, UID {first.series}"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A stack that was read.
+
+    Attributes:
+        image: 3-D float32, axes at right angles, columns first.
+        notes: what was mended or left out.
+        frames: its slices in the order of the image's third axis.
+    """
+
+    image: sitk.Image
+    notes: list[str] = field(default_factory=list)
+    frames: tuple[Frame, ...] = ()
+
+
+@contextmanager
+def same_locale() -> Iterator[None]:
+    """Keep the process's locale: ITK's DICOM reader leaves "C" behind, and text is then ASCII."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM does, whatever it is called."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(132)
+    except OSError:
+        return False
+    return start[128:] == b"DICM"
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """Return the DICOM files in a folder, or, if it has none itself, anywhere below it."""
+    for found in (folder.iterdir(), folder.rglob("*")):
+        files = sorted(file for file in found if file.is_file() and may_be_dicom(file))
+        if files:
+            return files
+    return []
+
+
+def may_be_dicom(file: Path) -> bool:
+    """Whether a file may be a slice, by its ending or its first bytes."""
+    if file.name.startswith(".") or file.name == "DICOMDIR":
+        return False
+    return file.suffix.lower() == ".dcm" or is_dicom(file)
+
+
+def read_folder(folder: Path, series: str = "") -> Volume:
+    """Read the one stack of a folder, or the one that is named.
+
+    Args:
+        folder: with DICOM files, of whatever names.
+        series: number in the list that an error gives, or series UID.
+
+    Raises:
+        ValueError: no stack, several (all are listed), or one that makes no volume.
+    """
+    files = dicom_files(folder)
+    if not files:
+        raise ValueError(
+            f"{folder} must hold the slices of a DICOM series: no DICOM file is in it."
+        )
+    return read_one(find_stacks(files), folder, series)
+
+
+def read_one(stacks: list[Stack], where: Path, series: str = "") -> Volume:
+    """Read the one stack of several that makes a volume, or the one that is named."""
+    chosen, left = _choose(where, stacks, series)
+    found = read_stack(chosen, where)
+    if left:
+        found.notes.append(f"{where}: left out {'; '.join(map(str, left))}")
+    return found
+
+
+def _choose(folder: Path, stacks: list[Stack], series: str) -> tuple[Stack, list[Stack]]:
+    """Return the stack to read, and those that are told of because they are not."""
+    listed = "\n".join(f"  {k}: {stack}" for k, stack in enumerate(stacks, start=1))
+    if series:
+        by_uid = [stack for stack in stacks if stack.frames[0].series == series]
+        if series.isdecimal() and 1 <= int(series) <= len(stacks):
+            return stacks[int(series) - 1], []
+        if len(by_uid) == 1:
+            return by_uid[0], []
+        raise ValueError(f"{folder} has no one series {series!r}; there are:\n{listed}")
+    volumes = [stack for stack in stacks if stack.is_volume]
+    if len(volumes) == 1:
+        return volumes[0], [stack for stack in stacks if stack is not volumes[0]]
+    if not volumes and len(stacks) == 1 and len(stacks[0].frames) > 1:
+        return stacks[0], []
+    raise ValueError(
+        f"{folder} must hold the slices of one DICOM series, got {len(volumes)}:\n{listed}\n"
+        f"Choose by number or UID: --series 1 (register: --fixed-series, --moving-series), or name "
+        f"it behind the folder: {folder}#1"
+    )
+
+
+def find_stacks(files: Iterable[Path]) -> list[Stack]:
+    """Return the stacks that some files hold, by the numbers of their series.
+
+    Raises:
+        ValueError: a file cannot be read, has no position, or two slices cannot be told apart.
+    """
+    frames = [frame for file in files for frame in _frames(file)]
+    series: dict[tuple, list[Frame]] = {}
+    for frame in frames:
+        series.setdefault((frame.number, frame.series, frame.localizer), []).append(frame)
+    return [
+        stack
+        for key in sorted(series, key=lambda k: (k[0], k[1], k[2]))
+        for part in _by_plane(series[key])
+        for stack in _by_time(part)
+    ]
+
+
+def _by_plane(frames: list[Frame]) -> list[list[Frame]]:
+    """Return frames by their orientation and size."""
+    parts: list[list[Frame]] = []
+    for frame in frames:
+        for part in parts:
+            same = np.abs(part[0].axes - frame.axes).max() < TURNED
+            same &= np.allclose(part[0].spacing_mm, frame.spacing_mm, rtol=1e-4)
+            if same and part[0].size == frame.size:
+                part.append(frame)
+                break
+        else:
+            parts.append([frame])
+    return parts
+
+
+def _by_time(frames: list[Frame]) -> list[Stack]:
+    """Return frames as stacks, by what tells those at one place apart."""
+    if _one_a_place(frames):
+        return [Stack(_ordered(frames))]
+    for tag in TIMES:
+        groups: dict[str, list[Frame]] = {}
+        for frame in frames:
+            groups.setdefault(frame.times.get(tag, ""), []).append(frame)
+        if len(groups) > 1 and all(_one_a_place(group) for group in groups.values()):
+            keys = sorted(groups, key=lambda key: (_number(key), key))
+            return [Stack(_ordered(groups[key]), f"{tag} {key}") for key in keys]
+    raise ValueError(
+        f"{frames[0].file.parent}: series {frames[0].number} {frames[0].title} has several slices "
+        "at one place that nothing tells apart (time, echo, b-value); is it copied twice? Put the "
+        "slices of one volume into a folder of its own."
+    )
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.inf
+
+
+def _one_a_place(frames: list[Frame]) -> bool:
+    heights = np.sort([frame.position @ frames[0].normal for frame in frames])
+    return bool(np.all(np.diff(heights) > SAME_PLACE_MM))
+
+
+def _ordered(frames: list[Frame]) -> tuple[Frame, ...]:
+    return tuple(sorted(frames, key=lambda frame: float(frame.position @ frames[0].normal)))
+
+
+def _frames(file: Path) -> list[Frame]:
+    """Return the frames of a file, from its header alone."""
+    import pydicom
+
+    try:
+        data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=TAGS, force=True)
+    except Exception as error:  # pydicom raises what the broken bytes happen to hit
+        raise ValueError(f"{file} cannot be read as DICOM: {error}") from error
+    if "SeriesInstanceUID" not in data and "Rows" not in data:
+        raise ValueError(f"{file} is no DICOM image; take it out of the folder.")
+    if "Rows" not in data:  # reports, structures, presentation states
+        return []
+    if int(data.get("SamplesPerPixel") or 1) != 1:
+        raise ValueError(f"{file} must be one number a pixel, got colour.")
+    count = int(data.get("NumberOfFrames") or 1)
+    groups = data.get("PerFrameFunctionalGroupsSequence")
+    if groups is None and count > 1:
+        raise ValueError(
+            f"{file} has {count} frames without their positions (no functional groups), so it "
+            "makes no volume; export it as an enhanced file or as single slices."
+        )
+    if groups is None:
+        return [_frame(file, None, data, data)]
+    common = data.get("SharedFunctionalGroupsSequence")
+    shared = common[0] if common else None
+    return [_frame(file, k, data, group, shared) for k, group in enumerate(groups)]
+
+
+def _frame(file: Path, index: int | None, data, group, shared=None) -> Frame:
+    try:
+        return _checked_frame(file, index, data, group, shared)
+    except (TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
+        raise ValueError(f"{file} has a header that cannot be read: {error}") from error
+
+
+def _checked_frame(file: Path, index: int | None, data, group, shared) -> Frame:
+    def find(sequence: str, tag: str) -> Any:
+        for part in (group, shared) if index is not None else (data,):
+            items = part.get(sequence) if index is not None and part is not None else None
+            if index is None or items:
+                value = (items[0] if items else part).get(tag)
+                if value is not None:
+                    return value
+        return None
+
+    def numbers(sequence: str, tag: str, count: int) -> np.ndarray:
+        return _floats(file, tag, find(sequence, tag), count)
+
+    position = numbers("PlanePositionSequence", "ImagePositionPatient", 3)
+    turn = numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6)
+    spacing = numbers("PixelMeasuresSequence", "PixelSpacing", 2)
+    axes = turn.reshape(2, 3).T
+    lengths = np.linalg.norm(axes, axis=0)
+    if np.abs(lengths - 1).max() > 0.01 or abs(axes[:, 0] @ axes[:, 1]) > 0.01 or min(spacing) <= 0:
+        raise ValueError(
+            f"{file} must have rows and columns at right angles and a pixel spacing above 0, got "
+            f"{turn.tolist()} and {spacing.tolist()}."
+        )
+    axes = axes / lengths
+    axes[:, 1] -= axes[:, 0] * (axes[:, 0] @ axes[:, 1])
+    axes[:, 1] /= np.linalg.norm(axes[:, 1])
+    rescale = (1.0, 0.0)
+    if index is not None:
+        slope = find("PixelValueTransformationSequence", "RescaleSlope")
+        shift = find("PixelValueTransformationSequence", "RescaleIntercept")
+        rescale = (1.0 if slope is None else float(slope), 0.0 if shift is None else float(shift))
+    thickness = find("PixelMeasuresSequence", "SliceThickness")
+    return Frame(
+        file=file,
+        index=index,
+        series=str(data.get("SeriesInstanceUID", "")),
+        number=int(data.get("SeriesNumber") or 0),
+        title=f"{data.get('SeriesDescription') or ''} {data.get('Modality') or ''}".strip(),
+        size=(int(data.Columns), int(data.Rows)),
+        spacing_mm=(float(spacing[1]), float(spacing[0])),
+        position=position,
+        axes=axes,
+        localizer="LOCALIZER" in [str(part).upper() for part in data.get("ImageType") or ()],
+        thickness_mm=None if thickness is None else float(thickness),
+        times=_times(data, group, index),
+        rescale=rescale,
+    )
+
+
+def _floats(file: Path, tag: str, value, count: int) -> np.ndarray:
+    if value is None:
+        raise ValueError(
+            f"{file} has no {tag}, so where it lies is not known; export the series anew, or make "
+            "it NIfTI with a tool that knows its maker's own tags (dcm2niix)."
+        )
+    found = np.array([float(number) for number in value])
+    if found.shape != (count,) or not np.isfinite(found).all():
+        raise ValueError(f"{file} must have {count} finite numbers in {tag}, got {value}.")
+    return found
+
+
+def _times(data, group, index: int | None) -> dict[str, str]:
+    """Return by tag what may tell a frame from another at its place."""
+    parts = [data]
+    if index is not None:
+        parts = [items[0] for name in OF_FRAMES if (items := group.get(name))] + parts
+    found: dict[str, str] = {}
+    for part in parts:
+        for tag in TIMES:
+            value = part.get(tag)
+            if value is not None and tag not in found:
+                found[tag] = str(value)
+    return found
+
+
+def read_stack(stack: Stack, where: Path) -> Volume:
+    """Read the pixels of a stack and put them in space.
+
+    A gantry tilt (slices that lie on each other aslant) is undone by shifting each slice within its
+    plane, interpolated linearly, onto a grid at right angles.
+
+    Raises:
+        ValueError: fewer than two slices, uneven distances, or pixels that cannot be decoded.
+    """
+    frames = stack.frames
+    if len(frames) < 2:
+        raise ValueError(
+            f"{where} must hold two slices or more of a DICOM series, got one: {stack}."
+        )
+    normal = frames[0].normal
+    steps = np.diff([frame.position for frame in frames], axis=0)
+    gaps = steps @ normal
+    if np.abs(gaps - gaps.mean()).max() > UNEVEN * gaps.mean():
+        raise ValueError(
+            f"the slices in {where} must lie evenly on each other, got distances from "
+            f"{gaps.min():.2f} to {gaps.max():.2f} mm; is a slice missing?"
+        )
+    drift = steps - np.outer(gaps, normal)
+    stray = np.linalg.norm(drift - drift.mean(axis=0), axis=1)
+    if stray.max() > UNEVEN * gaps.mean():
+        raise ValueError(
+            f"the slices in {where} must lie on each other along a line, but one is shifted within "
+            f"its plane by {stray.max():.2f} mm against the others."
+        )
+    image = sitk.GetImageFromArray(_values(frames))
+    image.SetSpacing((*frames[0].spacing_mm, float(gaps.mean())))
+    image.SetDirection(np.column_stack([frames[0].axes, normal]).ravel().tolist())
+    image.SetOrigin(frames[0].position.tolist())
+    notes = _notes(stack, float(gaps.mean()), where)
+    if np.linalg.norm(drift.sum(axis=0)) > DRIFT_MM:
+        image, said = _straightened(image, drift.mean(axis=0), float(gaps.mean()), where)
+        notes.append(said)
+    return Volume(image, notes, frames)
+
+
+def _notes(stack: Stack, gap: float, where: Path) -> list[str]:
+    claimed = stack.frames[0].thickness_mm
+    if claimed is None or abs(claimed - gap) <= 0.01:
+        return []
+    return [f"{where}: SliceThickness says {claimed:g} mm, positions {gap:.3g} mm: positions count"]
+
+
+def _straightened(image: sitk.Image, drift: np.ndarray, gap: float, where: Path):
+    """Return a stack, each slice of which drifts within its plane, on a grid at right angles."""
+    degrees = float(np.degrees(np.arctan2(np.linalg.norm(drift), gap)))
+    normal = np.array(image.GetDirection()).reshape(3, 3)[:, 2]
+    # A point at height h above the first slice is read where a stack without drift has it.
+    shear = sitk.AffineTransform(3)
+    shear.SetCenter(image.GetOrigin())
+    shear.SetMatrix((np.eye(3) - np.outer(drift, normal) / gap).ravel().tolist())
+    lowest = float(sitk.GetArrayViewFromImage(image).min())
+    grid = _wider(image, drift * (image.GetSize()[2] - 1))
+    upright = sitk.Resample(image, grid, shear, sitk.sitkLinear, lowest)
+    return upright, (
+        f"{where}: gantry tilt of {degrees:.1f} degrees, undone by shifting slices within their "
+        "planes (interpolated)"
+    )
+
+
+def _wider(image: sitk.Image, shift: np.ndarray) -> sitk.Image:
+    """Return a grid that also holds what a shift within the planes, mm, takes out of an image."""
+    axes = np.array(image.GetDirection()).reshape(3, 3)[:, :2]
+    pixels = (shift @ axes) / np.array(image.GetSpacing()[:2])
+    lower, upper = np.floor(np.minimum(pixels, 0)), np.ceil(np.maximum(pixels, 0))
+    columns, rows, slices = image.GetSize()
+    size = np.array([columns, rows]) + (upper - lower).astype(int)
+    grid = sitk.Image([int(size[0]), int(size[1]), slices], sitk.sitkUInt8)
+    grid.SetSpacing(image.GetSpacing())
+    grid.SetDirection(image.GetDirection())
+    grid.SetOrigin(image.TransformContinuousIndexToPhysicalPoint([*lower.tolist(), 0.0]))
+    return grid
+
+
+@same_locale()
+def _values(frames: tuple[Frame, ...]) -> np.ndarray:
+    """Return values of frames, (slices, rows, columns) float32, each rescaled by its own tags."""
+    files: dict[Path, np.ndarray] = {}
+    slices = []
+    for frame in frames:
+        if frame.index is None:
+            pixels = _decoded(frame.file)
+        else:
+            if frame.file not in files:
+                files[frame.file] = _decoded_frames(frame.file)
+            slope, intercept = frame.rescale
+            pixels = files[frame.file][frame.index] * np.float32(slope) + np.float32(intercept)
+        if pixels.shape != frame.size[::-1]:
+            raise ValueError(
+                f"{frame.file} must have {frame.size} columns and rows, got {pixels.shape[::-1]}."
+            )
+        slices.append(np.asarray(pixels, np.float32))
+    return np.stack(slices)
+
+
+def _decoded(file: Path) -> np.ndarray:
+    try:
+        # As a float: GDCM applies slope and intercept, which need not be whole.
+        image = sitk.ReadImage(str(file), sitk.sitkFloat32, "GDCMImageIO")
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(f"{file} cannot be read as a DICOM slice: {reason}") from error
+    return sitk.GetArrayFromImage(image).reshape(image.GetSize()[1::-1])
+
+
+def _decoded_frames(file: Path) -> np.ndarray:
+    import pydicom
+
+    try:
+        values = pydicom.dcmread(file).pixel_array
+    except Exception as error:  # decoders raise what they like
+        raise ValueError(
+            f"the frames of {file} cannot be decoded: {error}; where a decoder is missing, "
+            '`pip install "pylibjpeg[all]"` adds it.'
+        ) from error
+    return values if values.ndim == 3 else values[None]
