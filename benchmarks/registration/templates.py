@@ -20,9 +20,8 @@ from benchmarks.registration.brains import (
     turn_of,
 )
 from benchmarks.registration.pair import BenchmarkPair, displacement_from
+from mmzoo.io.images import read_image, read_labels
 from mmzoo.phantoms.fields import SplineDeformation
-from mmzoo.registration.images import read_image
-from mmzoo.spatial.geometry import read_labels
 
 FILES = {
     "T1": "single_subj_T1.nii.gz",
@@ -46,8 +45,8 @@ SPACING_MM, SIZE_MM = (30.0, 40.0), (4.0, 5.0)  # of the deformations, by index
 
 def template(folder: Path, name: str) -> sitk.Image:
     """Return a template on the grid of the T1, which all share whatever their headers say."""
-    first = read_image(folder / FILES["T1"], "T1")[0]
-    image = read_image(folder / FILES[name], name)[0]
+    first = read_image(folder / FILES["T1"], "T1").image
+    image = read_image(folder / FILES[name], name).image
     found = sitk.GetImageFromArray(sitk.GetArrayFromImage(image))
     found.CopyInformation(first)
     return found
@@ -57,7 +56,7 @@ def template_pair(folder: Path, name: str, index: int, seed: int) -> BenchmarkPa
     """Return the T1 to be moved onto a template that was deformed by a known field."""
     rng = np.random.default_rng([seed, index, len(name)])
     fixed, moving = template(folder, name), template(folder, "T1")
-    labels = read_labels(folder / "labels_Neuromorphometrics.nii.gz")
+    labels = read_labels(folder / "labels_Neuromorphometrics.nii.gz").image
     return deformed(rng, index, "templates", f"T1 to {name}, {index}", fixed, moving, labels)
 
 
@@ -67,8 +66,8 @@ def t1_pd_pair(folder: Path, index: int, seed: int) -> BenchmarkPair:
     from mmzoo.registration.linear import register_linear
 
     rng = np.random.default_rng([seed, index, 99])
-    fixed = read_image(folder / "chris_PD.nii.gz", "PD")[0]
-    moving = read_image(folder / "chris_t1.nii.gz", "T1")[0]
+    fixed = read_image(folder / "chris_PD.nii.gz", "PD").image
+    moving = read_image(folder / "chris_t1.nii.gz", "T1").image
     back = register_linear(Pair(fixed, moving), "rigid")[0].GetInverse()
     move_header(moving, sitk.Euler3DTransform(back))
     return deformed(rng, index, "T1 and PD", f"T1 to PD, {index}", fixed, moving, None)

@@ -11,19 +11,19 @@ from mmzoo.losses.mind_ssc import in_voxels, mind_ssc_distance, mind_ssc_feature
 
 def descriptors(image, mean=None, steps=(2, 2, 2), reach=(1, 1, 1)):
     """The 12 descriptors of a volume (d1, d2, d3), voxel by voxel, and the mean variance."""
-    last = np.array(image.shape) - 1
+    beyond = np.add(steps, reach)
+    wide = np.pad(image, [(n, n) for n in beyond], mode="edge")
     sides = [sign * np.diag(steps)[axis] for axis in range(3) for sign in (-1, 1)]
     pairs = [(p, q) for i, p in enumerate(sides) for q in sides[:i] if not (p == -q).all()]
-    patch = [np.array(o) - reach for o in np.ndindex(*(2 * r + 1 for r in reach))]
 
-    def at(place):
-        return image[tuple(np.clip(place, 0, last))]
+    def patch(middle):
+        low, high = middle + beyond - reach, middle + beyond + reach + 1
+        return wide[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
 
     distances = np.zeros((len(pairs), *image.shape))
     for x in np.ndindex(*image.shape):
         for k, (p, q) in enumerate(pairs):
-            squares = [(at(np.add(x, o) + p) - at(np.add(x, o) + q)) ** 2 for o in patch]
-            distances[(k, *x)] = np.mean(squares)
+            distances[(k, *x)] = ((patch(x + p) - patch(x + q)) ** 2).mean()
     above = distances - distances.min(axis=0)
     variance = above.mean(axis=0)
     mean = variance.mean() if mean is None else mean
