@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -28,6 +29,21 @@ def check_positive(name: str, value: float, *, allow_zero: bool = False) -> None
     if not is_number or not (value > 0 or (allow_zero and value == 0)):
         bound = "at least 0" if allow_zero else "above 0"
         raise ValueError(f"`{name}` must be a number {bound}, got {value!r}.")
+
+
+def check_number(name: str, value: object) -> None:
+    """Raise ValueError unless `value` is a number."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ValueError(f"`{name}` must be a number, got {value!r}.")
+
+
+def check_file_name(what: str, name: str) -> None:
+    """Raise ValueError unless a name can be part of a file's name, and leads nowhere else."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]|_(?!_))*", name):
+        raise ValueError(
+            f"`{what}` becomes part of file names and must be letters, digits, '-', '.' and single "
+            f"'_', beginning with a letter or digit; got {name!r}."
+        )
 
 
 def check_window(name: str, value: object) -> None:
@@ -78,11 +94,27 @@ def check_rank(name: str, tensor, ranks: Sequence[int]) -> None:
 
 def check_same_shape(name_a: str, a, name_b: str, b) -> None:
     """Raise ValueError unless two tensors have the same shape, as far as it is known."""
-    if not a.shape.is_compatible_with(b.shape):
+    if not _may_be_same(a.shape, b.shape):
         raise ValueError(
             f"`{name_a}` and `{name_b}` must have the same shape, "
             f"got {tuple(a.shape)} and {tuple(b.shape)}."
         )
+
+
+def check_one_channel(name: str, volume) -> None:
+    """Raise ValueError where (batch, dim1, dim2, dim3, channels) has more channels than one."""
+    if len(volume.shape) == 5 and volume.shape[4] != 1:
+        raise ValueError(
+            f"`{name}` must have one channel, got {volume.shape[4]}; give one volume at a time."
+        )
+
+
+def _may_be_same(first, second) -> bool:
+    """Whether two shapes are the same as far as they are known; of NumPy's, tuples, all is."""
+    for one, other in ((first, second), (second, first)):
+        if hasattr(one, "is_compatible_with"):
+            return one.is_compatible_with(other)
+    return tuple(first) == tuple(second)
 
 
 def check_ddf(name: str, ddf) -> None:

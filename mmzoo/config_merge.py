@@ -20,6 +20,9 @@ from mmzoo.checks import check_choice
 
 SCALES = ("smoke", "laptop")  # smaller than the papers', which the files are written for
 
+LARGEST = 1_000_000  # bytes of a file
+MOST_ENTRIES = 100_000
+
 
 def merge_files(paths: Iterable[str | Path]) -> dict:
     """Merge YAML files in their order and apply the scales they choose.
@@ -38,7 +41,9 @@ def merge_files(paths: Iterable[str | Path]) -> dict:
     scales: dict = {}
     for path in paths:
         content = read_file(path)
-        chosen, parts = content.pop("scale", None), content.pop("scales", {})
+        chosen, parts = content.pop("scale", None), content.pop("scales", None) or {}
+        if not isinstance(parts, dict) or not all(isinstance(p, dict) for p in parts.values()):
+            raise ValueError(f"`scales` in {path} must hold a section for each scale.")
         for name in [*parts, *([chosen] if chosen is not None else [])]:
             check_choice(f"scale in {path}", name, SCALES)
         merge(scales, parts)
@@ -66,10 +71,41 @@ def read_file(path: str | Path) -> dict:
             f"There is no configuration file {path}, here or in the zoo; "
             "`mmzoo list configs` names the zoo's."
         )
+    if path.stat().st_size > LARGEST:
+        raise ValueError(
+            f"{path} has {path.stat().st_size:,} bytes: that is no configuration, which has a few "
+            "thousand."
+        )
     try:
-        content = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise ValueError(f"The configuration {path} is no YAML: {error}") from error
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise ValueError(f"The configuration {path} is no YAML: {reason}") from error
     if not isinstance(content, dict):
         raise ValueError(f"The configuration {path} must hold sections, not {content!r}.")
+    _check_nodes(path, content)
     return content
+
+
+def _check_nodes(path: Path, content: dict) -> None:
+    """Raise ValueError for keys that are no text, and aliases that grow without bound."""
+    waiting: list = [content]
+    count = 0
+    while waiting:
+        node = waiting.pop()
+        count += 1
+        if count > MOST_ENTRIES:
+            raise ValueError(
+                f"The configuration {path} has more than {MOST_ENTRIES:,} entries, its aliases "
+                "(*name) written out: that is no configuration."
+            )
+        if isinstance(node, dict):
+            wrong = [key for key in node if not isinstance(key, str)]
+            if wrong:
+                raise ValueError(
+                    f"The configuration {path} has the key {wrong[0]!r}, which YAML reads as "
+                    f"{type(wrong[0]).__name__}; keys are words (quote it if it is meant as one)."
+                )
+            waiting += node.values()
+        elif isinstance(node, (list, tuple, set)):
+            waiting += node

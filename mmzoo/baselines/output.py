@@ -19,6 +19,8 @@ from mmzoo.baselines.pairs import DataPair, Volume
 from mmzoo.io.atomic import whole_file
 from mmzoo.io.nifti import save_nifti
 
+CHANGING = ("pairs", "expected", "failed")  # entries of pairs.json that are no settings
+
 
 class Output:
     """The prediction folder of one run.
@@ -43,7 +45,7 @@ class Output:
         self.description = json.loads(json.dumps({**description, "pairs": {}}))
         earlier = self._earlier()
         if earlier is not None and _made_from(earlier) == _made_from(self.description):
-            self.description = earlier
+            self.description = {**self.description, "pairs": earlier.get("pairs", {})}
             return
         if earlier is not None and not overwrite:
             raise ValueError(
@@ -99,6 +101,11 @@ class Output:
         shutil.rmtree(self.folder / pair.name, ignore_errors=True)
         os.replace(self.partial(pair), self.folder / pair.name)
 
+    def note_failures(self, pairs: list[DataPair]) -> None:
+        """Write down which pairs could not be registered; the others count as the whole."""
+        self.description["failed"] = [pair.name for pair in pairs]
+        self._write_description()
+
     def remove_partial(self) -> None:
         """Remove what an interruption left."""
         for folder in self.folder.glob(".pair_*"):
@@ -115,7 +122,7 @@ class Output:
 
 
 def _made_from(description: dict) -> dict:
-    return {key: value for key, value in description.items() if key != "pairs"}
+    return {key: value for key, value in description.items() if key not in CHANGING}
 
 
 def _flat(content: dict, prefix: str = "") -> dict:

@@ -79,6 +79,7 @@ def run_baseline(
         "method": config["baseline"].get("name", method),
         "checkpoint": "",
         "mode": mode,
+        "expected": len(pairs),
         "dataset": config["dataset"],
         "baseline": baseline.as_dict(),
     }
@@ -98,19 +99,21 @@ def _register(
 ) -> list[tuple[str, str]]:
     """Register the pairs that are not finished; return pair and reason of those that failed."""
     todo = [pair for pair in pairs if not output.is_finished(pair)]
-    done, failures = len(pairs) - len(todo), []
+    done, failures, failed = len(pairs) - len(todo), [], []
     tasks = [Task(pair, baseline, output.partial(pair)) for pair in todo]
     try:
         with contextlib.closing(run_tasks(register_pair, tasks, jobs)) as results:
             for count, (task, result) in enumerate(results, start=1):
                 if isinstance(result, TaskError):
                     failures.append((str(task.pair), str(result)))
+                    failed.append(task.pair)
                 else:
                     output.finish(task.pair, result)
                 if report is not None:
                     report(done + count, len(pairs))
     finally:
         output.remove_partial()
+    output.note_failures(failed)
     return failures
 
 

@@ -5,29 +5,42 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli._errors import plain_errors
+from mmzoo.cli._pair_options import Geometry
+
 
 def inspect(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders at any depth.")],
-    picture: Annotated[Path, typer.Option(help="Where the picture of middle slices goes.")] = Path(
-        "inspect.png"
-    ),
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the picture of middle slices goes (default: inspect.png, or inspect-2.png "
+            "where that is there, and so on)."
+        ),
+    ] = None,
     files: Annotated[int, typer.Option(help="Volumes to read at most; the rest is counted.")] = 12,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything to this file too.")
     ] = None,
+    geometry: Geometry = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the picture and the JSON file.")
+    ] = False,
 ) -> None:
     """Say what images show: size, spacing, orientation, range, labels, and what would be done."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     import json
 
     from mmzoo.datasets import survey
+    from mmzoo.io.images import check_writable, free_name, select_all
 
-    try:
-        volumes = survey.find_volumes(paths)
+    with plain_errors():
+        for out in (picture, json_file):
+            if out:
+                check_writable(out, overwrite)
+        picture = picture or free_name(Path("inspect.png"))
+        volumes = select_all(survey.find_volumes(paths), geometry)
         looks = [survey.look(path) for path in volumes[:files]]
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for seen, _ in looks:
         typer.echo("\n".join(in_words(seen)))
     if len(volumes) > files:
@@ -85,7 +98,7 @@ def described(folder: Path) -> list[str]:
     from mmzoo.datasets.layout import read_description
 
     if description := read_description(folder):
-        cases, folds = len(description["cases"]), len(description["folds"])
+        cases, folds = (len(description.get(key, ())) for key in ("cases", "folds"))
         return [
             f"\n{folder} is prepared data: {description['name']}, {cases} cases, {folds} folds."
         ]

@@ -3,6 +3,7 @@
 import importlib
 import os
 import pkgutil
+import sys
 from pathlib import Path
 
 import typer
@@ -10,6 +11,7 @@ from typer.core import TyperGroup
 
 import mmzoo
 import mmzoo.onednn  # before TensorFlow
+from mmzoo.cli._errors import plain_errors
 
 # TensorFlow tells of its build at every start; the commands' own output would drown in it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,6 +57,7 @@ app = typer.Typer(
 @app.callback(invoke_without_command=True)
 def options(
     version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+    debug: bool = typer.Option(False, "--debug", help="Show the whole traceback of an error."),
 ) -> None:
     """Multi-modal image registration: data, evaluation and upkeep around deepreg_train."""
     if version:
@@ -69,15 +72,18 @@ def command_names() -> list[str]:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user ends it with a message, not a traceback."""
-    try:
-        app()
-    except ValueError as error:
-        from mmzoo.errors import is_message
+    """Run the command line; an error ends it with a message, and with a traceback by --debug.
 
-        if not is_message(error):
-            raise
-        raise SystemExit(f"mmzoo: {error}") from None
+    The option counts wherever it stands.
+    """
+    if "--debug" in sys.argv:
+        sys.argv.remove("--debug")
+        os.environ["MMZOO_DEBUG"] = "1"  # for processes that a command starts, too
+    try:
+        with plain_errors():
+            app()
+    except typer.Exit as end:
+        raise SystemExit(end.exit_code) from None
 
 
 if __name__ == "__main__":

@@ -6,10 +6,13 @@ from typing import Annotated
 import typer
 
 from mmzoo.cli._box import parse_box
+from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
+from mmzoo.cli._next import train_with
 from mmzoo.cli._pair_options import (
     FixedLabels,
     Folds,
+    Geometry,
     LabelNames,
     MovingLabels,
     Out,
@@ -67,6 +70,7 @@ def pairs(
     test_same: Annotated[
         bool, typer.Option("--test-same", help="Train and test on the same pairs, all of them.")
     ] = False,
+    geometry: Geometry = "",
     overwrite: Overwrite = False,
 ) -> None:
     """Resample pairs of images of one person or two onto a common grid, pair by pair."""
@@ -75,8 +79,10 @@ def pairs(
 
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
+    from mmzoo.io.atomic import claimed
+    from mmzoo.io.images import select_all
 
-    try:
+    with plain_errors(), claimed(out):
         options = PairOptions(
             size=size or (None if spacing else (64, 64, 64)),
             spacing=spacing,
@@ -89,19 +95,16 @@ def pairs(
             seed=seed,
         )
         description = prepare_pairs(
-            moving,
-            fixed,
+            select_all(moving, geometry),
+            select_all(fixed, geometry),
             out,
             options,
-            moving_labels=moving_labels,
-            fixed_labels=fixed_labels,
+            moving_labels=select_all(moving_labels, geometry),
+            fixed_labels=select_all(fixed_labels, geometry),
             overwrite=overwrite,
             command=" ".join(["mmzoo", *sys.argv[1:]]),
             tell=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),
         )
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     typer.echo(summary(description, out))
     typer.echo(f"picture: {draw_overview(out)}")
 
@@ -126,6 +129,5 @@ def summary(description: dict, out: Path) -> str:
             "Training and test are the same pairs: the network is optimised for them, and its "
             "figures say nothing about other people."
         )
-    lines.append(f"Folds: {len(description['folds'])}. Train with: deepreg_train -c CONFIG ")
-    lines[-1] += f"{out}/fold0.yaml"
-    return "\n".join(lines)
+    lines.append(f"Folds: {len(description['folds'])}.")
+    return "\n".join([*lines, train_with(out)])

@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mmzoo.cli._quiet import quiet
+from mmzoo.cli._errors import plain_errors
+from mmzoo.cli._pair_options import Geometry
+from mmzoo.terminal import progress, quiet
 
 
 def register(
@@ -52,6 +54,11 @@ def register(
     refine: Annotated[
         int, typer.Option(help="With --model: steps of instance optimisation on this pair.")
     ] = 0,
+    geometry: Geometry = "",
+    fixed_series: Annotated[
+        str, typer.Option(help="Number or UID of the fixed DICOM series, of several in a folder.")
+    ] = "",
+    moving_series: Annotated[str, typer.Option(help="Of the moving one.")] = "",
     seed: Annotated[int, typer.Option(help="Of the points that the first stages draw.")] = 1,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier registration in the folder.")
@@ -65,9 +72,8 @@ def register(
     # Keras 2 is all that is used; TensorFlow would import Keras 3 beside it, for a second or two.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-    from rich.console import Console
-    from rich.progress import Progress
-
+    from mmzoo.io.atomic import claimed
+    from mmzoo.io.images import select
     from mmzoo.registration.api import register as run
     from mmzoo.registration.output import check_out, write_registration
 
@@ -81,18 +87,18 @@ def register(
     options |= {"resolution_mm": resolution}
     if control is not None:
         options["control_mm"] = control
-    try:
+    with plain_errors():
         check_out(out, overwrite)
-        with quiet(), Progress(console=Console(), transient=True) as progress:
+        with claimed(out), quiet() as stream, progress(stream) as report:
             found = run(
-                fixed,
-                moving,
-                fixed_mask=fixed_mask,
-                moving_mask=moving_mask,
-                label=label,
+                select(fixed, geometry, fixed_series),
+                select(moving, geometry, moving_series),
+                fixed_mask=select(fixed_mask, geometry),
+                moving_mask=select(moving_mask, geometry),
+                label=select(label, geometry),
                 model=model,
                 refine=refine,
-                progress=_bars(progress),
+                progress=report,
                 **options,
             )
             files = {"fixed": fixed, "moving": moving, "label": label}
@@ -100,24 +106,9 @@ def register(
             named = {name: str(path.resolve()) for name, path in files.items() if path}
             command = " ".join(["mmzoo", *sys.argv[1:]])
             write_registration(found, out, {"command": command, "files": named})
-    except (ValueError, OSError) as error:
-        typer.secho(f"Error: {error}", fg="red", err=True)
-        raise typer.Exit(1) from error
     for note in found.report["notes"]:
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     typer.echo(summary(found.report, out))
-
-
-def _bars(progress):
-    """Return a function that shows each stage as a bar of its own."""
-    bars: dict[str, int] = {}
-
-    def report(stage: str, done: int, total: int) -> None:
-        if stage not in bars:
-            bars[stage] = progress.add_task(stage, total=total)
-        progress.update(bars[stage], completed=done)
-
-    return report
 
 
 def summary(report: dict, out: Path) -> str:

@@ -19,8 +19,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import yaml
+from pydantic import BaseModel
 
 from mmzoo.io.atomic import whole_file
+from mmzoo.io.json_files import read_json
 from mmzoo.io.nifti import save_nifti
 
 DESCRIPTION = "mmzoo.json"
@@ -28,6 +30,22 @@ FIELD = "fields/{moving}__{fixed}.nii.gz"
 MOTIONS = "fields/{moving}__{fixed}.json"
 SPLITS = ("train", "valid", "test")
 Fold = dict[str, dict[str, list[str]]]
+
+
+class Description(BaseModel):
+    """What ``mmzoo.json`` says of a data set; what is not named here may be anything."""
+
+    name: str = ""
+    kind: str = ""
+    complete: bool = True
+    labels: list[str] = []
+    moving: str = "moving"
+    fixed: str = "fixed"
+    pairing: str = "all"
+    digest: str = ""
+    settings: dict = {}
+    cases: dict[str, dict] = {}
+    folds: list[dict[str, dict[str, list[str]]]] = []
 
 
 def make_folds(
@@ -231,17 +249,15 @@ def read_description(out: Path) -> dict | None:
     """Return the contents of ``mmzoo.json``, or None where there is none.
 
     Raises:
-        ValueError: if the file is not JSON.
+        ValueError: if the file is damaged, or was edited so that its entries are others.
     """
     path = Path(out) / DESCRIPTION
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text())
+        return read_json(path, Description)
     except ValueError as error:
-        raise ValueError(
-            f"{path} is not readable as JSON ({error}); restore it, or delete the folder."
-        ) from error
+        raise ValueError(f"{error} Restore it, or remove the folder.") from error
 
 
 def write_folds(
@@ -287,7 +303,9 @@ def check_new_folder(out: Path, overwrite: bool) -> None:
         )
 
 
-def open_folder(out: Path, settings: dict, digest: str, overwrite: bool) -> None:
+def open_folder(
+    out: Path, settings: dict, digest: str, overwrite: bool, changes: list[str] | None = None
+) -> None:
     """Make sure that a folder is empty, or holds an earlier run of the same settings.
 
     Args:
@@ -295,14 +313,16 @@ def open_folder(out: Path, settings: dict, digest: str, overwrite: bool) -> None
         settings: what decides the contents.
         digest: short hash of them.
         overwrite: remove what other settings made.
+        changes: what has changed beside the settings, in words.
 
     Raises:
         ValueError: if it holds anything else; says in which settings they differ.
     """
     earlier = read_description(out)
     if earlier and not overwrite and earlier.get("digest") != digest:
+        changed = "; ".join([*(changes or []), *_differences(earlier, settings)])
         raise ValueError(
-            f"{out} holds data made with other settings ({_differences(earlier, settings)}); "
+            f"{out} holds data made with other settings or files ({changed}); "
             "nothing in it was touched. Give another folder, or --overwrite to replace it."
         )
     if earlier is None or earlier.get("digest") != digest:
@@ -310,13 +330,13 @@ def open_folder(out: Path, settings: dict, digest: str, overwrite: bool) -> None
         clear_data_set(out)
 
 
-def _differences(earlier: dict, settings: dict) -> str:
+def _differences(earlier: dict, settings: dict) -> list[str]:
     now, before = json.loads(json.dumps(settings)), earlier.get("settings", {})
-    return ", ".join(
+    return [
         f"{key} {before.get(key)!r} there, {now[key]!r} asked for"
         for key in now
         if before.get(key) != now[key]
-    )
+    ]
 
 
 def clear_data_set(out: Path) -> None:
@@ -325,7 +345,7 @@ def clear_data_set(out: Path) -> None:
         clear_folds(out)
         for kind in ("images", "labels", "fields", "cases"):
             shutil.rmtree(out / kind, ignore_errors=True)
-        for name in ("volumes.h5", "report.json", "report.md"):
+        for name in ("volumes.h5", "report.json", "report.md", "sources.json"):
             (out / name).unlink(missing_ok=True)
         (out / DESCRIPTION).unlink()
 
@@ -349,7 +369,9 @@ def _write_fold(out: Path, k: int, pairs: dict, shape, labelled: bool) -> Path:
                     link = pair_folder / f"{role}_{kind}" / f"{moving}__{fixed}.nii.gz"
                     _link(link, out / kind / f"{case}.nii.gz")
     path = out / f"fold{k}.yaml"
-    path.write_text(yaml.safe_dump(_dataset_section(directories, shape, labelled), sort_keys=False))
+    with whole_file(path) as unfinished:
+        section = _dataset_section(directories, shape, labelled)
+        unfinished.write_text(yaml.safe_dump(section, sort_keys=False))
     return path
 
 

@@ -35,6 +35,12 @@ def _write_info(out: Path, case: str, info: dict) -> None:
         unfinished.write_text(json.dumps(info, indent=2) + "\n")
 
 
+def remove(out: Path, case: str) -> None:
+    """Remove what was prepared of a case, its image last."""
+    for name in ("cases/{}.json", "labels/{}.nii.gz", "images/{}.nii.gz"):
+        (out / name.format(case)).unlink(missing_ok=True)
+
+
 def prepare_group(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> tuple[str, str]:
     """Prepare a scan, or two of one person on one grid; write nothing if anything is wrong.
 

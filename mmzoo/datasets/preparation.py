@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mmzoo.checks import check_choice, check_positive
-from mmzoo.datasets import hdf5, layout, one_case, reporting
+from mmzoo.datasets import hdf5, layout, one_case, reporting, sources
 from mmzoo.datasets.sets.base import DataSet, Recipe, Scan
 from mmzoo.io.parallel import run_all
 from mmzoo.spatial.grid import check_size
@@ -147,11 +147,22 @@ def prepare(
     if report.missing and not allow_partial:
         raise ValueError(report.explain_missing(source))
     groups = group_scans(data, found, choices)
-    files = sorted(str(path) for group in groups for scan in group for path in scan.images)
-    key = hashlib.sha256("\n".join(files).encode()).hexdigest()[:16]
-    settings = {"version": VERSION, "name": name, "files": key, **asdict(choices)}
+    earlier = sources.read(out)
+    made_from = sources.describe(data, groups, earlier)
+    settings = {
+        "version": VERSION,
+        "name": name,
+        "files": sources.key(made_from),
+        **asdict(choices),
+    }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
-    layout.open_folder(out, settings, digest, overwrite)
+    if not overwrite and _goes_on(out, settings) and earlier:
+        for case in sources.changed_cases(earlier, made_from, groups):
+            one_case.remove(out, case)
+    else:
+        changes = sources.differences(earlier, made_from) if earlier else []
+        layout.open_folder(out, settings, digest, overwrite, changes)
+    sources.write(out, made_from)
     description = {
         "name": name,
         "kind": "real",
@@ -176,6 +187,15 @@ def prepare(
     if failed:
         raise ValueError(_explain_failed(failed, out))
     return _finish(data, groups, infos, out, choices, description, form)
+
+
+def _goes_on(out: Path, settings: dict) -> bool:
+    """Say whether a folder holds an unfinished run of the same settings, be it of other files."""
+    before = layout.read_description(out)
+    if before is None or before.get("complete", True):
+        return False
+    same = json.loads(json.dumps(settings)) | {"files": ""}
+    return before.get("settings", {}) | {"files": ""} == same
 
 
 def find_scans(data: DataSet, source: Path, choices: Choices) -> list[Scan]:

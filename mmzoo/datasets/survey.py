@@ -9,6 +9,7 @@ import SimpleITK as sitk
 from mmzoo.datasets import sets
 from mmzoo.datasets.overview import PLANES, draw_slice
 from mmzoo.datasets.sets.base import DataSet
+from mmzoo.errors import in_words
 from mmzoo.io import dicom, images
 from mmzoo.io.images import find_images
 from mmzoo.spatial import geometry
@@ -80,8 +81,9 @@ def look(path: Path) -> tuple[Look, sitk.Image | None]:
     seen = Look(str(path))
     try:
         volume = _read(path, seen)
-    except ValueError as error:
-        seen.error = str(error)
+    # Whatever a library raises: the other files are looked at all the same.
+    except Exception as error:
+        seen.error = in_words(error)
         return seen, None
     values = sitk.GetArrayViewFromImage(volume)
     seen.size = volume.GetSize()

@@ -7,7 +7,6 @@ each pair was made from.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -15,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import BaseModel
 
 from mmzoo.checks import check_choice
-from mmzoo.datasets.layout import DESCRIPTION, FIELD, MOTIONS
+from mmzoo.datasets.layout import DESCRIPTION, FIELD, MOTIONS, read_description
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.warp import ORDERS
+from mmzoo.io.json_files import read_json
 
 MODES = ("test", "valid", "train")
 
@@ -72,6 +73,30 @@ class Prediction:
     notes: tuple[str, ...] = ()
 
 
+class Entry(BaseModel):
+    """What `pairs.json` says of a pair."""
+
+    moving: str = ""
+    fixed: str = ""
+    moving_key: str | None = None
+    fixed_key: str | None = None
+    seconds: float | None = None
+
+
+class Description(BaseModel):
+    """What `pairs.json` says of a prediction; what is not named here may be anything."""
+
+    method: str = "network"
+    checkpoint: str = ""
+    mode: str = "test"
+    interpolation: str = "linear"
+    dataset: dict | None = None
+    expected: int | None = None
+    failed: list[str] = []
+    complete: bool = True
+    pairs: dict[str, Entry] = {}
+
+
 def open_prediction(run: str | Path, *, log_root: str | Path = "logs") -> Prediction:
     """Find the prediction that `run` names and list its pairs, without reading any volume.
 
@@ -87,6 +112,7 @@ def open_prediction(run: str | Path, *, log_root: str | Path = "logs") -> Predic
     folder = _find_folder(Path(run).expanduser(), Path(log_root))
     description = _read_description(folder)
     named = description.get("pairs", {})
+    _check_complete(folder, description)
     interpolation = _interpolation(folder, description)
     pairs = tuple(
         _list_pair(path, named.get(path.name, {}), interpolation) for path in _pair_folders(folder)
@@ -99,8 +125,28 @@ def open_prediction(run: str | Path, *, log_root: str | Path = "logs") -> Predic
         checkpoint=str(description.get("checkpoint", "")),
         pairs=pairs,
         structures=structures,
-        notes=notes,
+        notes=(*notes, *_failures(description)),
     )
+
+
+def _check_complete(folder: Path, description: dict) -> None:
+    """Raise PredictionError where a prediction ended before its last pair."""
+    found, expected = len(_pair_folders(folder)), description.get("expected")
+    if expected is not None:
+        expected -= len(description.get("failed", []))
+    if description.get("complete") is False or (expected is not None and found < expected):
+        raise PredictionError(
+            f"`{folder}` holds {found} of {expected} pairs, the last of which may be half written: "
+            "the prediction was stopped. Give its command again."
+        )
+
+
+def _failures(description: dict) -> tuple[str, ...]:
+    """Return a sentence on the pairs that could not be registered, if there are any."""
+    failed = description.get("failed")
+    if not failed:
+        return ()
+    return (f"{', '.join(failed)} of {description.get('expected')} pairs failed, and are missing.",)
 
 
 def _find_folder(run: Path, log_root: Path) -> Path:
@@ -133,13 +179,11 @@ def _read_description(folder: Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        description = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        return read_json(path, Description)
+    except ValueError as error:
         raise PredictionError(
-            f"`{path}` must be JSON, but cannot be read: {error}; predict again, or delete the "
-            "file (the cases then have no names)."
+            f"{error} Predict again, or delete the file (the cases then have no names)."
         ) from error
-    return description if isinstance(description, dict) else {}
 
 
 def _pair_folders(folder: Path) -> list[Path]:
@@ -266,16 +310,14 @@ def _structure_names(count: int, description: dict) -> tuple[tuple[str, ...], tu
     return made_up, (note,)
 
 
-def _data_description(description: dict) -> tuple[Path, list[str]] | None:
+def _data_description(prediction: dict) -> tuple[Path, list[str]] | None:
     """Return the nearest `mmzoo.json` above the data's folder and the label names it lists."""
-    for directory in _data_folders(description):
+    for directory in _data_folders(prediction):
         for parent in (directory, *directory.parents):
             path = parent / DESCRIPTION
             if path.is_file():
-                try:
-                    return path, [str(name) for name in json.loads(path.read_text())["labels"]]
-                except (json.JSONDecodeError, KeyError, TypeError):
-                    return None
+                description = read_description(parent) or {}
+                return path, description.get("labels", [])
     return None
 
 

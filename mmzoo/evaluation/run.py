@@ -17,6 +17,7 @@ from mmzoo.evaluation.summary import summarise
 from mmzoo.evaluation.tables import markdown
 from mmzoo.evaluation.volumes import read_pair
 from mmzoo.io.atomic import whole_file
+from mmzoo.io.parallel import end_with_parent
 
 Measured = tuple[list[Case], list[str]]
 
@@ -143,7 +144,8 @@ def _results(prediction: Prediction, options: dict, jobs: int) -> Iterator[tuple
             yield index, measure_pair(pair, prediction.structures, **options)
         return
     # Forking a process that runs TensorFlow's threads can hang, so start fresh ones.
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent)
     try:
         futures = {
             pool.submit(measure_pair, pair, prediction.structures, **options): index

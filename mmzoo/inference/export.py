@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmzoo.checks import check_choice
 from mmzoo.errors import PreflightError
 from mmzoo.inference.runs import Run, load_model, open_run
+from mmzoo.io.atomic import whole_folder
 
 NOTE = "mmzoo.json"
 ONNX_OPSET = 18
@@ -51,7 +49,7 @@ def export(
     out = Path(out)
     found = check_export(run, out, format, overwrite)
     model = load_model(found, image_size, translated=translated)
-    with _whole(out) as partial:
+    with whole_folder(out) as partial:
         FORMATS[format][1](model, partial, json.dumps(describe(found, model), indent=1))
     return out
 
@@ -87,23 +85,6 @@ def describe(run: Run, model) -> dict:
         "percentiles": list(run.percentiles or (0, 100)),
         "ddf": "voxels; warped(x) = moving(x + ddf(x))",
     }
-
-
-@contextmanager
-def _whole(out: Path) -> Iterator[Path]:
-    """Give a name to write a file or folder to, which becomes `out` only when all is written."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{os.getpid()}-{out.name}")
-    try:
-        yield partial
-        _remove(out)
-        os.replace(partial, out)
-    finally:
-        _remove(partial)
-
-
-def _remove(path: Path) -> None:
-    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 # === Formats ===

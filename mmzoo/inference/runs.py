@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError
+from mmzoo.inference.exported import is_exported, load_exported
 
 SHAPES = ("fixed_image_shape", "image_shape")  # of a dataset section
 
@@ -50,22 +50,24 @@ def open_run(path: str | Path, *, log_root: str | Path = "logs") -> Run:
     Raises:
         PreflightError: there is none, or a part of it is missing.
     """
-    checkpoint = _find_checkpoint(Path(path).expanduser(), Path(log_root))
-    written = checkpoint.parent.parent / "config.yaml"
+    save, checkpoint = _find_checkpoint(Path(path).expanduser(), Path(log_root))
+    written = save.parent / "config.yaml"
     if not written.is_file():
         raise PreflightError(
-            f"The checkpoint {checkpoint} needs the config.yaml of its training, and there is no "
-            f"{written}; leave checkpoints in the folder that deepreg_train made."
+            f"The checkpoint {checkpoint or save} needs the config.yaml of its training, and there "
+            f"is no {written}; leave checkpoints in the folder that deepreg_train made."
         )
-    return Run(str(checkpoint), yaml.safe_load(written.read_text()))
+    config = read_written(written)
+    return Run(str(checkpoint or _newest_whole(save)), config)
 
 
-def _find_checkpoint(path: Path, log_root: Path) -> Path:
+def _find_checkpoint(path: Path, log_root: Path) -> tuple[Path, Path | None]:
+    """Return a folder of checkpoints, and the checkpoint in it that is named, if one is."""
     for base in dict.fromkeys((path, log_root / path)):
         if base.is_dir():
-            return _last_checkpoint(base)
+            return _save_of(base).absolute(), None
         if base.with_name(base.name + ".index").is_file():
-            return base.absolute()
+            return base.absolute().parent, base.absolute()
     folder = path.parent if str(path.parent) != "." or path.is_absolute() else log_root
     there = sorted(item.name for item in folder.glob("*")) if folder.is_dir() else []
     there = sorted({name.removesuffix(".index") for name in there if ".data-" not in name})
@@ -77,17 +79,24 @@ def _find_checkpoint(path: Path, log_root: Path) -> Path:
     )
 
 
-def _last_checkpoint(folder: Path) -> Path:
-    """Return the checkpoint of most epochs of a log folder, or of the `save` in it."""
+def _save_of(folder: Path) -> Path:
+    """Return the folder of checkpoints: `save` in a log folder, or the folder itself."""
     save = folder / "save" if (folder / "save").is_dir() else folder
-    names = [file.stem for file in save.glob("ckpt-*.index")]
-    epochs = [int(name[5:]) for name in names if name[5:].isdigit()]
-    if not epochs:
+    if not any(save.glob("ckpt-*.index")):
         raise PreflightError(
             f"{folder} has no checkpoint: expected save/ckpt-EPOCHS.index, as deepreg_train leaves "
             "it after the first epoch. Is this the folder of a prediction?"
         )
-    return (save / f"ckpt-{max(epochs)}").absolute()
+    return save
+
+
+def _newest_whole(save: Path) -> str | None:
+    import mmzoo.deepreg
+
+    mmzoo.deepreg.activate()  # before TensorFlow
+    from mmzoo.deepreg.adaptations import checkpoint
+
+    return checkpoint.newest_whole(save)
 
 
 def build_method(
@@ -141,7 +150,11 @@ def _class_of(run: Run, with_loss: bool) -> type:
 
 
 def load_model(
-    run: str | Path | Run, image_size: Sequence[int] | None = None, *, translated: bool = False
+    run: str | Path | Run,
+    image_size: Sequence[int] | None = None,
+    *,
+    translated: bool = False,
+    trust: bool = False,
 ):
     """Return the trained network of a run as a plain Keras model.
 
@@ -151,16 +164,22 @@ def load_model(
 
     Args:
         run: a log folder of deepreg_train (its last checkpoint), its name in logs/, or a
-            checkpoint LOG_FOLDER/save/ckpt-EPOCHS.
+            checkpoint LOG_FOLDER/save/ckpt-EPOCHS. Or a file `.keras` of `mmzoo export`, of which
+            only the weights are taken: one that names other classes than Keras's and the zoo's, or
+            holds a Lambda, is refused, and so are SavedModels and HDF5 files, which may run
+            anything.
         image_size: (dim1, dim2, dim3) of the images; None for any size that the network takes, a
             network of DeepReg's own: for that of the training.
         translated: have the image of the generator of a `deform-gan` too.
+        trust: load a file though it may run code of its own; for files from people you trust.
 
     Raises:
-        ValueError: no such run, a method that is not the zoo's, a size that the network does not
-            take, or `translated` of another method than deform-gan.
+        ValueError: a file that may run code, no such run, a method that is not the zoo's, a size
+            that the network does not take, or `translated` of another method than deform-gan.
         ImportError: DeepReg is not installed, or TensorFlow runs Keras 3.
     """
+    if not isinstance(run, Run) and is_exported(Path(run).expanduser()):
+        return load_exported(Path(run).expanduser(), trust=trust)
     run = run if isinstance(run, Run) else open_run(run)
     if translated and run.method != "deform-gan":
         raise PreflightError(

@@ -131,6 +131,16 @@ def _sizes(header, path) -> tuple[np.ndarray, float]:
     return sizes, unit
 
 
+def seconds(header) -> float:
+    """Return the time between two frames of a 4-D image; 1 where a header does not say it."""
+    if not _is_nifti(header) or len(header.get_zooms()) < 4:
+        return 1.0
+    step = float(header.get_zooms()[3]) * {"msec": 1e-3, "usec": 1e-6}.get(
+        header.get_xyzt_units()[1], 1.0
+    )
+    return step if np.isfinite(step) and step > 0 else 1.0
+
+
 def _is_nifti(header) -> bool:
     return isinstance(header, nib.Nifti1Header)
 

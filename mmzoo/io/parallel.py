@@ -1,6 +1,8 @@
 """Many independent pieces of work, side by side."""
 
+import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -25,9 +27,27 @@ def run_all(function: Callable, tasks: list[tuple], jobs: int) -> Iterator[Any]:
             yield function(*task)
         return
     # Fresh interpreters: forking one that has threads, as a progress bar has, may hang.
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(
+        min(jobs, len(tasks)), mp_context=get_context("spawn"), initializer=end_with_parent
+    )
+    with pool:
         futures = [pool.submit(function, *task) for task in tasks]
         try:
             yield from (future.result() for future in as_completed(futures))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def end_with_parent() -> None:
+    """Have this process end when the one that started it does, be it killed without warning.
+
+    A worker of a pool would sleep for ever on a queue that no one fills.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+
+
+def _follow(parent) -> None:
+    parent.join()
+    os._exit(1)

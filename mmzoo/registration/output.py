@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-import SimpleITK as sitk
-
+from mmzoo.io.atomic import UNFINISHED, folder_of_files
 from mmzoo.io.images import write_image
+from mmzoo.io.transform_file import write_transform
 from mmzoo.registration.register import Registration
 
 REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"
@@ -30,6 +26,8 @@ def check_out(out: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file; give a folder to write.")
     if not out.exists() or not any(out.iterdir()):
+        return
+    if (out / UNFINISHED).exists():  # an interrupted run's: nothing whole is lost
         return
     if not (out / REPORT).exists():
         raise ValueError(
@@ -56,7 +54,7 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
     report = {**(extra or {}), **found.report}
     images = {WARPED: found.warped, FIELD: found.ddf_mm, LABEL: found.label}
     transforms = {TRANSFORM: found.transform, INVERSE: found.inverse}
-    with _whole_files(out) as partial:
+    with folder_of_files(out, tuple(reversed(FILES))) as partial:  # the report last
         with ThreadPoolExecutor(1) as beside:  # compressing takes about as long as drawing
             written = [
                 beside.submit(write_image, image, partial / name)
@@ -68,23 +66,5 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
             each.result()
         for name, transform in transforms.items():
             if transform is not None:
-                sitk.WriteTransform(transform, str(partial / name))
+                write_transform(transform, partial / name)
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
-
-
-@contextmanager
-def _whole_files(out: Path) -> Iterator[Path]:
-    """Give a folder to fill, whose files replace those of `out` only when all are there."""
-    out = out.absolute()
-    partial = out.with_name(f".{os.getpid()}-{out.name}")
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        out.mkdir(exist_ok=True)
-        for name in FILES:
-            (out / name).unlink(missing_ok=True)
-        for name in reversed(FILES):  # the report last
-            if (partial / name).exists():
-                os.replace(partial / name, out / name)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -85,7 +85,7 @@ def test_version_is_printed():
 def test_a_mistake_of_the_user_ends_with_a_message():
     ended = run("list", "losess")
     assert ended.returncode == 1
-    assert "mmzoo: `kind` is 'losess'" in ended.stderr
+    assert "Error: `kind` is 'losess'" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

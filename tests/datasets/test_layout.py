@@ -120,7 +120,7 @@ def test_an_interrupted_save_leaves_no_file(tmp_path, monkeypatch):
 
 def test_a_broken_description_is_named(tmp_path):
     (tmp_path / layout.DESCRIPTION).write_text('{"name": ')
-    with pytest.raises(ValueError, match="mmzoo.json is not readable as JSON"):
+    with pytest.raises(ValueError, match="mmzoo.json` must be JSON"):
         layout.read_description(tmp_path)
 
 

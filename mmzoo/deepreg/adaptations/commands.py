@@ -12,7 +12,8 @@ from mmzoo.deepreg import training
 from mmzoo.deepreg.adaptations import checkpoint, seeding
 from mmzoo.deepreg.catalogue import zoo_file
 from mmzoo.deepreg.preflight import configuration, data, sampling
-from mmzoo.errors import PreflightError, is_message
+from mmzoo.deepreg.schema import read_written
+from mmzoo.errors import PreflightError, is_debugging, known
 
 
 def check_before_training(train_module) -> None:
@@ -39,6 +40,8 @@ def check_before_training(train_module) -> None:
         if given["log_dir"]:
             folder = Path(given["log_root"]).expanduser() / given["log_dir"]
             configuration.check_log_dir(folder, config)
+            if not given["ckpt_path"]:
+                checkpoint.check_goes_on(folder / "save")
         _check_checkpoint(given["ckpt_path"], config)
         training.warn_of_options(config["train"])
         result = original(*args, **kwargs)
@@ -62,6 +65,8 @@ def check_before_prediction(predict_module) -> None:
         if not path.endswith(".ckpt"):
             checkpoint.check_exists(path)
         beside = str(Path(path).absolute().parent.parent / "config.yaml")
+        if not config_path and Path(beside).is_file():
+            read_written(Path(beside))
         config = _read(predict_module.config_parser, config_path or beside)
         _check_checkpoint(path, config)
         if config_path == "" and path.count("/") < 2:
@@ -139,8 +144,9 @@ def require_data(predict_module) -> None:
 def speak_shortly(module) -> None:
     """End a command on its user's mistake with the message and exit code 1, not a traceback.
 
-    Only errors that DeepReg or the zoo raise on purpose are shortened, and only on the terminal: a
-    call from Python with arguments gets the exception.
+    Errors whose cause is known are shortened, and only on the terminal: a call from Python with
+    arguments gets the exception. Others may come from code of the user's own, a loss or a method,
+    and keep their traceback; `MMZOO_DEBUG=1` shows that of any.
     """
     original = module.main
 
@@ -148,11 +154,12 @@ def speak_shortly(module) -> None:
     def main(args=None):
         try:
             return original(args)
-        except ValueError as error:
-            if args is not None or not is_message(error):
+        except Exception as error:
+            message = known(error)
+            if args is not None or message is None or is_debugging():
                 raise
             name = "deepreg_" + module.__name__.rpartition(".")[2]
-            raise SystemExit(f"{name}: {error}") from None
+            raise SystemExit(f"{name}: {message}") from None
 
     module.main = main
 
@@ -162,7 +169,12 @@ def _read(parser, paths) -> dict:
     files = [paths] if isinstance(paths, str) else paths
     merged = merge_files(zoo_file(path) for path in files)
     configuration.check_sections(merged)
-    config = parser.config_sanity_check(deepcopy(merged))
+    try:
+        config = parser.config_sanity_check(deepcopy(merged))
+    except (TypeError, KeyError, AttributeError):
+        configuration.check_keys(merged)  # says what it is that DeepReg stumbles over
+        raise
+    configuration.check_keys(config)
     configuration.check_names(config)
     sampling.check_sampling(config)
     training.check_options(config["train"])

@@ -12,6 +12,7 @@ import yaml
 
 from mmzoo.config_merge import merge_files, read_file
 from mmzoo.deepreg.catalogue import zoo_file
+from mmzoo.io.atomic import whole_file
 
 
 def give_mapping(parser) -> None:
@@ -75,6 +76,21 @@ def choose_scale(parser) -> None:
             return original(str(merged))
 
     parser.load_configs = load_configs
+
+
+def save_whole(parser) -> None:
+    """Write a configuration whole or not at all.
+
+    DeepReg empties config.yaml before it writes, also where a training goes on: killed in between,
+    it leaves checkpoints that nothing can read any more.
+    """
+
+    def save(config, out_dir, filename="config.yaml"):
+        assert filename.endswith(".yaml")  # noqa: S101  (as DeepReg has it)
+        with whole_file(Path(out_dir) / filename) as partial:
+            partial.write_text(yaml.dump(config))
+
+    parser.save = save
 
 
 def _fill_losses(config: dict) -> tuple[dict, list[tuple[str, str | None]]]:

@@ -8,15 +8,18 @@ import math
 import os
 import time
 import types
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from rich.progress import track
 
 from mmzoo.deepreg.preflight.sampling import interpolation_of
 from mmzoo.deepreg.samples import Source, grid_affine, moving_and_fixed, source_of
+from mmzoo.io.atomic import whole_file
+from mmzoo.terminal import progress
 
 # What DeepReg writes on the moving image's grid; all else is on the fixed image's.
 ON_MOVING_GRID = ("moving_", "pred_moving_", "backward_ddf")
@@ -34,9 +37,13 @@ class Prediction:
     fixed_affine: np.ndarray | None = None
     pairs: dict = field(default_factory=dict)
     last_seconds: float = math.inf
+    complete: bool = False
 
-    def begin_pair(self, name: str, indices: list) -> None:
+    def begin_pair(self, pair_dir: str, indices: list) -> None:
         """Note the files of a pair, and the grids that its outputs live on."""
+        save_dir, name = os.path.split(pair_dir)
+        if not self.pairs:  # what an interrupted prediction leaves says of itself that it is one
+            self.write(save_dir)
         moving_index, fixed_index = moving_and_fixed(indices)
         moving = source_of(self.loader.loader_moving_image, moving_index)
         fixed = source_of(self.loader.loader_fixed_image, fixed_index)
@@ -60,10 +67,12 @@ class Prediction:
             "mode": self.mode,
             "interpolation": interpolation_of(self.config),
             "dataset": self.config["dataset"],
+            "expected": self.loader and self.loader.num_samples,
+            "complete": self.complete,
             "pairs": self.pairs,
         }
-        with open(os.path.join(save_dir, "pairs.json"), "w") as file:
-            json.dump(content, file, indent=2)
+        with whole_file(Path(save_dir) / "pairs.json") as partial:
+            partial.write_text(json.dumps(content, indent=2))
 
 
 _prediction: Prediction | None = None
@@ -177,8 +186,16 @@ def _show_progress(given: dict, loader) -> None:
     if loader is not None:
         labels = loader.loader_moving_label.get_data(0).shape[3:] if _is_plain(loader) else ()
         total = loader.num_samples * (labels[0] if labels else 1)
-    given["dataset"] = track(given["dataset"], "predicting", total=total)
+    given["dataset"] = _counted(given["dataset"], total)
     given["model"].predict = functools.partial(given["model"].predict, verbose=0)
+
+
+def _counted(samples: Iterable, total: int | None) -> Iterator:
+    """Yield samples while their number is shown."""
+    with progress() as report:
+        for done, sample in enumerate(samples):
+            report("predicting", done, total)
+            yield sample
 
 
 def _take_time(model, prediction: Prediction) -> None:
@@ -212,7 +229,7 @@ def _follow_outputs(module) -> None:
     def build_pair_output_path(indices, save_dir):
         pair_dir, label_dir = build_path(indices, save_dir)
         if _prediction is not None:
-            _prediction.begin_pair(os.path.basename(pair_dir), indices[:-1])
+            _prediction.begin_pair(pair_dir, indices[:-1])
         return pair_dir, label_dir
 
     @functools.wraps(save)
@@ -228,6 +245,7 @@ def _follow_outputs(module) -> None:
             _take_time(given["model"], _prediction)
         run(**given)
         if _prediction is not None:
+            _prediction.complete = True
             _prediction.write(given["save_dir"])
 
     module.build_pair_output_path = build_pair_output_path

@@ -1,13 +1,15 @@
 """Checks of a configuration before any work starts, so that nothing is lost to a slip."""
 
+import copy
 import difflib
 import inspect
+import logging
 from pathlib import Path
 
-import yaml
-
-from mmzoo.checks import check_choice
+from mmzoo.checks import check_choice, check_number
+from mmzoo.deepreg import schema
 from mmzoo.deepreg.preflight.data import IMAGES, MODES
+from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError
 
 SHORTEST = {"bending": 5, "bending-energy": 3, "gradient": 3}  # voxels that a stencil covers
@@ -29,8 +31,25 @@ def check_names(config: dict) -> None:
         _check_settings("train.preprocess.data_augmentation", settings, "da_class")
     _check_optimizer(train["optimizer"])
     # What a method reads beside DeepReg's sections, it checks itself.
-    getattr(registered("model_class", train["method"]), "check_config", lambda _: None)(train)
+    method_of(train).check_config(train)
     _check_seed(train.get("seed"))
+
+
+def check_keys(config: dict, *, partial: bool = False) -> None:
+    """Raise PreflightError for unknown keys and values of another type; see `schema.check_keys`."""
+    train = config.get("train")
+    method = train.get("method") if isinstance(train, dict) else None
+    others = isinstance(method, str) and not _is_known(method)
+    schema.check_keys(config, others=others, partial=partial)
+
+
+def _is_known(method: str) -> bool:
+    """Say whether a method is the zoo's or DeepReg's, whose keys are known; or a name of none."""
+    from deepreg.registry import REGISTRY
+
+    if ("model_class", method) not in REGISTRY._dict:
+        return True
+    return registered("model_class", method).__module__.split(".")[0] in ("mmzoo", "deepreg")
 
 
 def check_model(train: dict) -> None:
@@ -43,7 +62,7 @@ def check_model(train: dict) -> None:
     _check_name("train.backbone.name", train["backbone"].get("name"), "backbone_class")
     _check_settings("train.backbone", train["backbone"], "backbone_class")
     # What the method itself takes from a loss section, before the loss gets the rest.
-    own = getattr(registered("model_class", train["method"]), "loss_settings", ())
+    own = method_of(train).loss_settings
     for section, settings in train["loss"].items():
         if isinstance(settings, dict) and "name" in settings:
             _check_name(f"train.loss.{section}.name", settings["name"], "loss_class")
@@ -99,6 +118,20 @@ def registered(category: str, name: str):
     return getattr(known, "func", known)
 
 
+def method_of(train: dict):
+    """Return the class of `train.method`, or the zoo's `Method` for a method of another's.
+
+    Args:
+        train: the section of that name.
+
+    Returns:
+        A class that has the hooks of `mmzoo.deepreg.methods.base.Method`.
+    """
+    from mmzoo.deepreg.methods.base import hooks_of
+
+    return hooks_of(registered("model_class", train["method"]))
+
+
 def _check_settings(where: str, settings: dict, category: str, others: tuple = ()) -> None:
     """Raise PreflightError where a section has a key that its class does not take.
 
@@ -148,8 +181,35 @@ def _check_optimizer(settings: dict) -> None:
         for name, cls in vars(keras.optimizers).items()
         if isinstance(cls, type) and issubclass(cls, base) and cls is not base
     ]
-    if not hasattr(keras.optimizers, str(settings.get("name"))):
-        check_choice("train.optimizer.name", settings.get("name"), known)
+    if settings["name"] not in known:
+        check_choice("train.optimizer.name", settings["name"], known)
+    _check_optimizer_settings(vars(keras.optimizers)[settings["name"]], settings)
+
+
+def _check_optimizer_settings(cls, settings: dict) -> None:
+    """Raise PreflightError where Keras's optimizer does not take what it is given."""
+    from deepreg.model.optimizer import build_optimizer
+
+    parameters = inspect.signature(cls).parameters
+    taken = [name for name in parameters if name not in ("name", "kwargs")]
+    taken += ["clipnorm", "clipvalue", "global_clipnorm", "weight_decay"]
+    for key, value in settings.items():
+        default = parameters[key].default if key in parameters else None
+        if type(default) in (int, float) and key != "learning_rate":
+            check_number(f"train.optimizer.{key}", value)
+        closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
+        if key not in ("name", *taken):
+            hint = f" Did you mean {closest[0]!r}?" if closest else ""
+            raise PreflightError(
+                f"`train.optimizer` has {key!r}, which {settings['name']} does not take.{hint} It "
+                f"takes {', '.join(dict.fromkeys(taken))}."
+            )
+    try:
+        build_optimizer(copy.deepcopy(settings))
+    # Whatever Keras raises for a value that it cannot use.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise PreflightError(f"`train.optimizer` cannot be made: {reason}.") from error
 
 
 def _check_seed(seed) -> None:
@@ -169,7 +229,7 @@ def check_labelled(config: dict) -> None:
         config: of a training. A prediction needs no labels, whatever was trained.
     """
     train = config["train"]
-    sections = getattr(registered("model_class", train["method"]), "needs_labels", ())
+    sections = method_of(train).needs_labels
     weights = {
         name: train["loss"][name].get("weight", 1) for name in sections if name in train["loss"]
     }
@@ -214,7 +274,11 @@ def check_log_dir(folder: Path, config: dict) -> None:
     written = folder / "config.yaml"
     if not (written.exists() and (folder / "save" / "checkpoint").exists()):
         return
-    before = yaml.safe_load(written.read_text())
+    try:
+        before = read_written(written)
+    except PreflightError:
+        logging.warning("%s is damaged and is written anew.", written)
+        return
     for section in ("method", "backbone", "translator.generator", "translator.discriminator"):
         old, new = (_entry(train["train"], section) for train in (before, config))
         if old != new:
@@ -244,9 +308,9 @@ def check_same_method(checkpoint: str, config: dict) -> None:
     written = Path(checkpoint).parent.parent / "config.yaml"
     if not written.exists():
         return
-    before = yaml.safe_load(written.read_text())["train"].get("method")
+    before = read_written(written)["train"]["method"]
     method = config["train"]["method"]
-    if before is not None and before != method:
+    if before != method:
         raise PreflightError(
             f"The checkpoint {checkpoint} is of method {before!r} (says {written}), but the "
             f"configuration says {method!r}. Use that config.yaml."

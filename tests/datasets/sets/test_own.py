@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -154,3 +155,94 @@ def test_the_real_acdc_pair_and_the_real_spine_crops_go_through(tmp_path):
         data = own.Own(rows, pairing=pairing)
         description = prepare(data, real, tmp_path / name, Choices(recipe=recipe), name="own")
         assert len(description["cases"]) == 2 and len(description["folds"]) == 1
+
+
+ROWS = [f"mr/mr_{n:03d}_T1.nii.gz,ct/ct_{n:03d}.nii.gz,{n}\n" for n in (1, 2, 10)]
+
+
+def replace_image(folders):
+    save(folders / "mr/mr_001_T1.nii.gz", picture(boxes((1, 2)), 5))
+
+
+def pair_otherwise(folders):
+    swapped = [row.replace("ct_001", "ct_x").replace("ct_002", "ct_001") for row in ROWS]
+    write_csv(folders, "moving,fixed,person\n" + "".join(swapped).replace("ct_x", "ct_002"))
+
+
+def name_other_persons(folders):
+    write_csv(folders, "moving,fixed,person\n" + "".join(ROWS).replace(",10\n", ",2\n"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (replace_image, "files changed: .*mr_001_T1.nii.gz"),
+        (pair_otherwise, "pairs of cases changed: "),
+        (name_other_persons, "pairs of cases changed: moving_002, fixed_002"),
+    ],
+)
+def test_nothing_stale_stays_when_the_same_folder_is_prepared_again(
+    folders, tmp_path, change, said
+):
+    out = tmp_path / "out"
+    table = write_csv(folders, "moving,fixed,person\n" + "".join(ROWS))
+    arguments = ("--csv", table, "--out", out, "--folds", 2)
+    assert run(*arguments).exit_code == 0
+    before = {path: path.read_bytes() for path in out.rglob("*.nii.gz")}
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    change(folders)
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert re.search(said, result.output.replace("\n", "")), result.output
+    assert before == {path: path.read_bytes() for path in out.rglob("*.nii.gz")}
+    result = run(*arguments, "--overwrite")
+    assert result.exit_code == 0, result.output
+    fresh = tmp_path / "fresh"
+    assert run("--csv", table, "--out", fresh, "--folds", 2).exit_code == 0
+    for kind in ("images/*.nii.gz", "fold*/*/*/*.nii.gz"):
+        there, wanted = ({p.relative_to(each) for p in each.glob(kind)} for each in (out, fresh))
+        assert there == wanted
+    for path in fresh.rglob("images/*.nii.gz"):
+        there = nib.load(out / path.relative_to(fresh)).get_fdata()
+        np.testing.assert_array_equal(there, nib.load(path).get_fdata())
+
+
+def test_other_values_under_the_same_names_are_other_labels(folders, tmp_path):
+    out = tmp_path / "out"
+    chosen = (*names(folders), "--out", out, "--label-names", "organ", "--label-values")
+    assert run(*chosen, 1).exit_code == 0
+    result = run(*chosen, 2)
+    assert result.exit_code == 1 and "labels changed: organ" in result.output.replace("\n", "")
+
+
+def test_a_file_that_is_mended_is_prepared_and_what_is_done_is_kept(folders, tmp_path):
+    out, good = tmp_path / "out", folders / "ct/ct_002.nii.gz"
+    content = good.read_bytes()
+    save(good, np.full((8, 8, 8), 3.0), affine((2.0, 2.0, 2.0)))
+    result = run(*names(folders), "--out", out)
+    assert result.exit_code == 1 and "ct_002.nii.gz" in result.output
+    done = (out / "images/moving_000.nii.gz").stat().st_mtime_ns
+    good.write_bytes(content)
+    result = run(*names(folders), "--out", out)
+    assert result.exit_code == 0, result.output
+    assert (out / "images/moving_000.nii.gz").stat().st_mtime_ns == done
+
+
+def test_an_image_that_is_replaced_after_an_interruption_is_prepared_anew(folders, tmp_path):
+    out = tmp_path / "out"
+    assert run(*names(folders), "--out", out).exit_code == 0
+    description = json.loads((out / "mmzoo.json").read_text())
+    (out / "mmzoo.json").write_text(json.dumps(description | {"complete": False}))
+    before = nib.load(out / "images/moving_000.nii.gz").get_fdata()
+    replace_image(folders)
+    assert run(*names(folders), "--out", out).exit_code == 0
+    assert not np.array_equal(before, nib.load(out / "images/moving_000.nii.gz").get_fdata())
+
+
+@pytest.mark.parametrize("name", ["../../evil", "a/b", "", ".hidden", "a__b", "mr\n"])
+def test_a_modality_leads_to_no_other_folder(folders, tmp_path, name):
+    out = tmp_path / "a" / "out"
+    result = run(*names(folders), "--out", out, "--moving", name)
+    assert result.exit_code == 1 and "becomes part of file names" in result.output
+    assert not out.parent.exists()

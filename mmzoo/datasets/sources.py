@@ -1,0 +1,121 @@
+"""What a preparation is made from: which images and labels, by their contents, in which pairs."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mmzoo.datasets.sets.base import DataSet, Scan
+from mmzoo.io.atomic import whole_file
+
+MOST_NAMED = 3
+BLOCK = 1 << 20
+
+
+FILE = "sources.json"
+
+
+def read(out: Path) -> dict:
+    """Return what `write` has left in a folder; nothing where it has not, or it is damaged."""
+    try:
+        found = json.loads((out / FILE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write(out: Path, sources: dict) -> None:
+    """Write sources beside the data that are prepared from them."""
+    out.mkdir(parents=True, exist_ok=True)
+    with whole_file(out / FILE) as partial:
+        partial.write_text(json.dumps(sources) + "\n")
+
+
+def describe(data: DataSet, groups: Iterable[tuple[Scan, ...]], earlier: dict) -> dict:
+    """Return what decides the contents of prepared data, beside the user's choices.
+
+    Args:
+        data: the data set.
+        groups: scans that are prepared together.
+        earlier: what this has returned for an earlier run; a file of the same size and time of
+            change is not read again.
+
+    Returns:
+        "scans": by case, its files, person, partner and fold. "files": by path, size in bytes, time
+        of change in ns and SHA-256. "labels": by name, the values in label maps.
+    """
+    known = earlier.get("files", {})
+    scans: dict[str, dict] = {}
+    files: dict[str, list] = {}
+    for scan in (scan for group in groups for scan in group):
+        paths = {"images": scan.images, "labels": scan.labels}
+        named = {kind: [str(path.resolve()) for path in each] for kind, each in paths.items()}
+        scans[scan.case] = named | {
+            "person": scan.person,
+            "pair": scan.pair,
+            "fold": data.test_fold(scan),
+        }
+        for path in [*named["images"], *named["labels"]]:
+            files[path] = _fingerprint(Path(path), known.get(path))
+    labels = {name: list(values) for name, values in data.structures.items()}
+    return {"scans": scans, "files": files, "labels": labels}
+
+
+def _fingerprint(path: Path, known: Any) -> list:
+    state = path.stat()
+    if isinstance(known, list) and known[:2] == [state.st_size, state.st_mtime_ns]:
+        return known
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return [state.st_size, state.st_mtime_ns, digest.hexdigest()]
+
+
+def key(sources: dict) -> str:
+    """Return a short hash of sources; times of change do not count."""
+    contents = {path: known[2] for path, known in sources["files"].items()}
+    text = json.dumps(sources | {"files": contents}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def differences(earlier: dict, now: dict) -> list[str]:
+    """Return in words what has changed from one preparation's sources to another's."""
+    found = []
+    for kind, what in (("files", "files"), ("scans", "pairs of cases"), ("labels", "labels")):
+        before, after = earlier.get(kind, {}), now[kind]
+        both = [name for name in after if name in before]
+        lists = {
+            "new": [name for name in after if name not in before],
+            "gone": [name for name in before if name not in after],
+            "changed": [name for name in both if _gist(before[name]) != _gist(after[name])],
+        }
+        found += [f"{what} {word}: {_named(names)}" for word, names in lists.items() if names]
+    return found
+
+
+def changed_cases(earlier: dict, now: dict, groups: Iterable[tuple[Scan, ...]]) -> list[str]:
+    """Return the cases that must be prepared anew, or are gone, with all of their groups."""
+
+    def gist(sources: dict, case: str) -> Any:
+        scan = sources.get("scans", {}).get(case)
+        paths = [*scan["images"], *scan["labels"]] if scan else []
+        return scan, [_gist(sources["files"].get(path)) for path in paths]
+
+    found = [case for case in earlier.get("scans", {}) if case not in now["scans"]]
+    for group in groups:
+        cases = [scan.case for scan in group]
+        if any(gist(earlier, case) != gist(now, case) for case in cases):
+            found += cases
+    return found
+
+
+def _gist(entry: Any) -> Any:
+    """Return what counts of an entry: of a file its hash alone."""
+    return entry[2] if isinstance(entry, list) and len(entry) == 3 else entry
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more

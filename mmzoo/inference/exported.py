@@ -1,0 +1,94 @@
+"""Networks from files that others may have written: weights only, unless the file is trusted.
+
+A file of Keras names the classes that it is made of, and a `Lambda` holds code; HDF5 files of Keras
+and SavedModels run theirs when they are loaded or called. So a file `.keras` is read first: it may
+name Keras's own layers and the zoo's, nothing else. The others are loaded when they are trusted.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmzoo.errors import PreflightError
+
+ENDINGS = (".keras", ".h5", ".hdf5")
+OURS = ("keras", "tf_keras", "mmzoo")
+ARITHMETIC = ("math.", "__operators__.")  # of what TFOpLambda may compute
+CODE = ("Lambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod")
+
+
+def is_exported(path: Path) -> bool:
+    """Say whether a path is a file of Keras or a SavedModel, not a training."""
+    return (path.is_file() and path.suffix in ENDINGS) or (path / "saved_model.pb").is_file()
+
+
+def load_exported(path: Path, *, trust: bool = False) -> Any:
+    """Return the model in a file of Keras or a SavedModel.
+
+    Args:
+        path: the file, or the folder of a SavedModel.
+        trust: load it whatever it runs.
+
+    Raises:
+        PreflightError: it may run code of its own and is not said to be trusted, or is damaged.
+    """
+    import tf_keras as keras
+
+    import mmzoo.layers
+    import mmzoo.losses
+    import mmzoo.networks.registration
+    import mmzoo.networks.translation  # noqa: F401  (so that Keras knows their classes)
+
+    if not trust:
+        check_harmless(path)
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=not trust)
+    # Whatever Keras, HDF5 and TensorFlow raise for a file that is cut or edited.
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise PreflightError(f"{path} cannot be loaded as a model: {reason}") from error
+
+
+def check_harmless(path: Path) -> None:
+    """Raise PreflightError unless a file is made of Keras's layers and the zoo's alone."""
+    if path.suffix != ".keras":
+        raise PreflightError(
+            f"{path} runs code of its own when it is loaded or called, as every SavedModel and "
+            "HDF5 file of Keras may. If you trust who made it: load_model(..., trust=True). Else "
+            "have it saved as .keras, of which only the weights are taken."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = list(_parts(json.loads(archive.read("config.json"))))
+    except (OSError, KeyError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        raise PreflightError(
+            f"{path} is no file of Keras, or is damaged: {error}; export it again."
+        ) from error
+    for part in parts:
+        name, module = str(part["class_name"]), str(part.get("module", ""))
+        function = str((part.get("config") or {}).get("function", ""))
+        harmless = module.split(".")[0] in OURS and name not in CODE
+        if name == "TFOpLambda":
+            harmless = function.startswith(ARITHMETIC)
+        if not harmless:
+            raise PreflightError(
+                f"{path} holds {name} of {module or 'no module'}"
+                f"{' (' + function + ')' if isinstance(function, str) and function else ''}, which "
+                "runs code of its own. If you trust who made it: load_model(..., trust=True)."
+            )
+
+
+def _parts(node: Any) -> Iterator[dict]:
+    """Yield everything in a configuration of Keras that names a class."""
+    if isinstance(node, dict):
+        if "class_name" in node:
+            yield node
+        for value in node.values():
+            yield from _parts(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _parts(value)

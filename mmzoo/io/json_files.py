@@ -1,0 +1,34 @@
+"""Reading JSON that programs write and people edit: cut, foreign or edited files are named."""
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+
+def read_json(path: Path, schema: type[BaseModel]) -> dict:
+    """Return the contents of a JSON file, whose entries that a schema names have its types.
+
+    Raises:
+        ValueError: it cannot be read, is no JSON, or an entry is of another type; says which.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        reason = "it is empty" if path.stat().st_size == 0 else str(error)
+        raise ValueError(f"`{path}` must be JSON, but cannot be read: {reason}.") from error
+    try:
+        schema.model_validate(content, strict=True)
+    except ValidationError as error:
+        raise ValueError(f"`{path}` {in_words(error)}.") from error
+    return content
+
+
+def in_words(error: ValidationError) -> str:
+    """Return what the first finding of a schema means, as the rest of a sentence."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"]) or "it"
+    got = repr(first["input"])
+    got = got if len(got) < 80 else got[:77] + "..."
+    reason = first["msg"][0].lower() + first["msg"][1:]
+    return f"is not as it was written: at `{place}`, {reason}, got {got}"
