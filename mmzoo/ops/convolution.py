@@ -9,6 +9,7 @@ It multiplies by zeros too, (k + 3) / k times as often, in full vectors.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -44,7 +45,7 @@ def _plain(volume: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 
 
 @tf.custom_gradient
-def _with_gradient(volume: tf.Tensor, kernel: tf.Tensor):
+def _with_gradient(volume: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     def back(upstream):
         turned = tf.transpose(tf.reverse(kernel, [0, 1, 2]), [0, 1, 2, 4, 3])
         return _value(upstream, turned), _by_kernel(volume, kernel.shape, upstream)
@@ -63,7 +64,7 @@ def _value(volume: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     return tf.reshape(packed, tf.concat([tf.shape(volume)[:-1], [filters]], axis=0))
 
 
-def _by_kernel(volume: tf.Tensor, shape, upstream: tf.Tensor) -> tf.Tensor:
+def _by_kernel(volume: tf.Tensor, shape: Sequence[int], upstream: tf.Tensor) -> tf.Tensor:
     """Return the gradient by a kernel of this shape."""
     channels, filters = shape[3:]
     at_once = AT_ONCE if filters <= AT_ONCE else 1
