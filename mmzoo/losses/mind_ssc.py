@@ -12,7 +12,7 @@ on, where theirs repeat squared differences. `spacing` is ours.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tf_keras as keras
@@ -93,7 +93,7 @@ def in_voxels(dilation: float, radius: float, spacing: Spacing) -> tuple[tuple[i
 
 
 @functools.lru_cache
-def _in_slabs(steps: tuple[int, ...], reach: tuple[int, ...]):
+def _in_slabs(steps: tuple[int, ...], reach: tuple[int, ...]) -> Callable[..., tf.Tensor]:
     around = [step + r for step, r in zip(steps, reach, strict=True)]
     patches = patch_means(steps, reach)
     variance, compare = self_variance(steps), compare_patches(steps)
