@@ -7,7 +7,7 @@ of a voxel's 12 distances, their least and their mean take forty times as long.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -56,13 +56,13 @@ def _directions(steps: Sequence[int]) -> list[_Direction]:
     return found
 
 
-def _at(volume: tf.Tensor, start, size) -> tf.Tensor:
+def _at(volume: tf.Tensor, start: np.ndarray, size: np.ndarray) -> tf.Tensor:
     cut = [slice(int(first), int(first + n)) for first, n in zip(start, size, strict=True)]
     return volume[(slice(None), *cut)]
 
 
 @functools.lru_cache
-def patch_means(steps: tuple[int, ...], reach: tuple[int, ...]):
+def patch_means(steps: tuple[int, ...], reach: tuple[int, ...]) -> Callable:
     """Return a function from a volume with its border around to the patch means of E, six.
 
     Each is on a grid of its own, (batch, dim1 + ..., dim2 + ..., dim3 + ...).
@@ -105,11 +105,11 @@ def _box_sum(volume: tf.Tensor, reach: Sequence[int]) -> tf.Tensor:
     return volume
 
 
-def _around(counts) -> list[list[int]]:
+def _around(counts: Iterable) -> list[list[int]]:
     return [[0, 0], *([int(n)] * 2 for n in counts)]
 
 
-def _placed(part: tf.Tensor, start, whole: tf.Tensor) -> tf.Tensor:
+def _placed(part: tf.Tensor, start: np.ndarray, whole: tf.Tensor) -> tf.Tensor:
     """Return a part at its place in a volume of zeros."""
     ends = zip(start, part.shape[1:], whole.shape[1:], strict=True)
     return tf.pad(part, [[0, 0], *([int(a), int(n - a - m)] for a, m, n in ends)])
@@ -119,7 +119,7 @@ def _placed(part: tf.Tensor, start, whole: tf.Tensor) -> tf.Tensor:
 
 
 @functools.lru_cache
-def self_variance(steps: tuple[int, ...]):
+def self_variance(steps: tuple[int, ...]) -> Callable[..., tf.Tensor]:
     """Return a function from six patch means to the variance V before it is clipped."""
 
     @traced(jit_compile=True)
@@ -130,7 +130,7 @@ def self_variance(steps: tuple[int, ...]):
     return variance
 
 
-def _distances(patches: Sequence[tf.Tensor], steps) -> list[tf.Tensor]:
+def _distances(patches: Sequence[tf.Tensor], steps: Sequence[int]) -> list[tf.Tensor]:
     """Return the 12 distances D_pq."""
     directions = _directions(steps)
     size = np.array(patches[0].shape[1:]) - directions[0].longer
@@ -141,7 +141,9 @@ def _distances(patches: Sequence[tf.Tensor], steps) -> list[tf.Tensor]:
     ]
 
 
-def _scales(patches: Sequence[tf.Tensor], mean: tf.Tensor, steps, floor: float):
+def _scales(
+    patches: Sequence[tf.Tensor], mean: tf.Tensor, steps: Sequence[int], floor: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return the least of the distances, the variance V and whether it is within its range."""
     distances = _distances(patches, steps)
     least = functools.reduce(tf.minimum, distances)
@@ -152,7 +154,7 @@ def _scales(patches: Sequence[tf.Tensor], mean: tf.Tensor, steps, floor: float):
 
 
 @functools.lru_cache
-def compare_patches(steps: tuple[int, ...], floor: float = LEAST):
+def compare_patches(steps: tuple[int, ...], floor: float = LEAST) -> Callable[..., tf.Tensor]:
     """Return a function of the patch means of two volumes, six each, and of their mean variances.
 
     It gives sum_pq (m_pq - m_pq)^2 of each voxel. Its gradient by the distances D of one volume,
@@ -228,11 +230,13 @@ def compare_patches(steps: tuple[int, ...], floor: float = LEAST):
     return compare
 
 
-def _sorted(tensors: Sequence[tf.Tensor]):
+def _sorted(tensors: Sequence[tf.Tensor]) -> tuple[tuple, tuple]:
     """Return the six patch means and the mean variance of each of two volumes."""
     return (tensors[:6], tensors[12]), (tensors[6:12], tensors[13])
 
 
-def _descriptors(distances, least: tf.Tensor, variance: tf.Tensor) -> list[tf.Tensor]:
+def _descriptors(
+    distances: Sequence[tf.Tensor], least: tf.Tensor, variance: tf.Tensor
+) -> list[tf.Tensor]:
     inverse = 1 / variance
     return [tf.exp((least - distance) * inverse) for distance in distances]
