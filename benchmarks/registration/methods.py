@@ -170,7 +170,8 @@ def settings() -> dict:
     return {
         "mmzoo register": f"mmzoo {mmzoo.__version__}, all defaults: {ours.loss}, {ours.initial}, "
         f"{ours.field}, control points {ours.control_mm:g} mm apart, weight "
-        f"{LOSSES[ours.loss].weight:g} mm^2, at most {ours.max_voxels:,} voxels, {ours.steps[0]} and {ours.steps[1]} steps",
+        f"{LOSSES[ours.loss].weight:g} mm^2, at most {ours.max_voxels:,} voxels, "
+        f"{ours.steps[0]} and {ours.steps[1]} steps",
         "affine": "the rigid and affine stage of mmzoo register alone; the others start from it",
         "ANTs SyN": f"ANTsPy {version('antspyx')}, {SYN}, the rest its defaults",
         "elastix": f"itk-elastix {version('itk-elastix')}, a B-spline, {ELASTIX}, the rest as "
