@@ -31,6 +31,11 @@ def uncompiled() -> Iterator[None]:
         _uncompiled.reset(token)
 
 
+def is_plain() -> bool:
+    """Say whether what is traced now is to hold plain operations alone, as in `uncompiled`."""
+    return _uncompiled.get()
+
+
 def is_recorded(tensor: tf.Tensor) -> bool:
     """Say whether a gradient tape watches a tensor: whether its gradient may be asked for.
 
@@ -97,7 +102,7 @@ def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 
     @symbolic
     def call(*tensors):
-        return function(*tensors) if _uncompiled.get() else compiled_call(*tensors)
+        return function(*tensors) if is_plain() else compiled_call(*tensors)
 
     return call
 
