@@ -111,7 +111,7 @@ def place(header, path: object, geometry: str = "") -> tuple[np.ndarray, list[st
         )
     notes = [] if geometry else _disagreements(forms, chosen, sizes, header, path)
     if unit != 1:
-        said = header.get_xyzt_units()[0]
+        said = _unit(header)
         notes.append(
             f"{path}: voxel sizes are in {said}, taken as {_short(sizes)} mm; nibabel and FSL "
             f"read {_short(sizes / unit)} mm"
@@ -121,7 +121,7 @@ def place(header, path: object, geometry: str = "") -> tuple[np.ndarray, list[st
 
 def _sizes(header, path) -> tuple[np.ndarray, float]:
     """Return the voxel sizes in mm, and the mm of the header's unit."""
-    unit = UNITS_MM.get(header.get_xyzt_units()[0], 1.0) if _is_nifti(header) else 1.0
+    unit = UNITS_MM.get(_unit(header), 1.0) if _is_nifti(header) else 1.0
     sizes = np.abs(np.array(header["pixdim"][1:4], float)) * unit
     if not (np.isfinite(sizes).all() and (sizes > 0).all()):
         raise ValueError(
@@ -129,6 +129,11 @@ def _sizes(header, path) -> tuple[np.ndarray, float]:
             "mend its header."
         )
     return sizes, unit
+
+
+def _unit(header) -> str:
+    """Return the unit of length that a header names; "unknown" for a code that there is not."""
+    return {1: "meter", 2: "mm", 3: "micron"}.get(int(header["xyzt_units"]) & 7, "unknown")
 
 
 def _is_nifti(header) -> bool:
