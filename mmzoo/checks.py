@@ -94,11 +94,19 @@ def check_rank(name: str, tensor, ranks: Sequence[int]) -> None:
 
 def check_same_shape(name_a: str, a, name_b: str, b) -> None:
     """Raise ValueError unless two tensors have the same shape, as far as it is known."""
-    if not a.shape.is_compatible_with(b.shape):
+    if not _may_be_same(a.shape, b.shape):
         raise ValueError(
             f"`{name_a}` and `{name_b}` must have the same shape, "
             f"got {tuple(a.shape)} and {tuple(b.shape)}."
         )
+
+
+def _may_be_same(first, second) -> bool:
+    """Whether two shapes are the same as far as they are known; of NumPy's, tuples, all is."""
+    for one, other in ((first, second), (second, first)):
+        if hasattr(one, "is_compatible_with"):
+            return one.is_compatible_with(other)
+    return tuple(first) == tuple(second)
 
 
 def check_ddf(name: str, ddf) -> None:

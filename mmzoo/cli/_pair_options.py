@@ -5,6 +5,12 @@ from typing import Annotated
 
 import typer
 
+Geometry = Annotated[
+    str,
+    typer.Option(
+        help="What counts in NIfTI headers that say two places: sform or qform (default: as ITK)."
+    ),
+]
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 MovingLabels = Annotated[list[Path] | None, typer.Option(help="Label maps of the moving images.")]
 FixedLabels = Annotated[list[Path] | None, typer.Option(help="Label maps of the fixed images.")]

@@ -7,6 +7,7 @@ import typer
 
 from mmzoo.cli import _prepare_set as options
 from mmzoo.cli._many import ManyValues
+from mmzoo.cli._pair_options import Geometry
 
 
 def add_command(app: typer.Typer) -> None:
@@ -49,6 +50,7 @@ def own(
     shuffle: options.Shuffle = False,
     without: options.Without = None,
     deform: options.Deform = None,
+    geometry: Geometry = "",
     overwrite: options.Overwrite = False,
     form: options.Form = "nifti",
     jobs: options.Jobs = None,
@@ -63,6 +65,7 @@ def own(
         folders = (moving_dir, fixed_dir, moving_labels_dir, fixed_labels_dir)
         rows = sets.read_csv(table) if table else sets.read_folders(*folders, pairing)
         kinds = {"moving": moving, "fixed": fixed, "pairing": pairing}
+        rows = [row.select(geometry) for row in rows]
         return sets.Own(rows, **kinds, values=label_values, names=label_names)
 
     choices = {

@@ -114,10 +114,11 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
     from mmzoo.datasets.one_case import with_size
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.preparation import Choices, prepare
+    from mmzoo.io.atomic import claimed
     from mmzoo.io.parallel import default_jobs
 
     console = Console(stderr=True)
-    with plain_errors():
+    with plain_errors(), claimed(out):
         data = make()
         crop = parse_box("crop", grid["crop"]) if grid["crop"] else None
         recipe = with_size(data.recipe, **(grid | {"crop": crop}))

@@ -9,6 +9,7 @@ from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._pair_options import (
     FixedLabels,
     Folds,
+    Geometry,
     LabelNames,
     MovingLabels,
     Out,
@@ -57,6 +58,7 @@ def spine(
     test: Annotated[
         int, typer.Option(help="Pairs tested in every fold (0: each in one fold).")
     ] = 0,
+    geometry: Geometry = "",
     overwrite: Overwrite = False,
 ) -> None:
     """CT and MR of one spine: aligned on one vertebra, 1 mm, cropped, intensities in [0, 1]."""
@@ -66,8 +68,10 @@ def spine(
     from mmzoo.datasets import layout
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
+    from mmzoo.io.atomic import claimed
+    from mmzoo.io.images import select_all
 
-    with plain_errors():
+    with plain_errors(), claimed(out):
         options = PairOptions(
             size=size,
             folds=folds,
@@ -81,12 +85,12 @@ def spine(
         make = _place(align or ("labels" if given else "images"), level, given)
         place = make(size, spacing, percentiles)
         description = prepare_pairs(
-            moving,
-            fixed,
+            select_all(moving, geometry),
+            select_all(fixed, geometry),
             out,
             options,
-            moving_labels=moving_labels,
-            fixed_labels=fixed_labels,
+            moving_labels=select_all(moving_labels, geometry),
+            fixed_labels=select_all(fixed_labels, geometry),
             overwrite=overwrite,
             command=" ".join(["mmzoo", *sys.argv[1:]]),
             place=place,

@@ -1,4 +1,4 @@
-"""``mmzoo apply``: a saved transform on an image, a label map or points."""
+"""``mmzoo apply``: saved transforms on an image, a label map or points."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,12 +6,23 @@ from typing import Annotated
 import typer
 
 from mmzoo.cli._errors import plain_errors
+from mmzoo.cli._many import ManyValues
+from mmzoo.cli._pair_options import Geometry
+
+COMMAND = ManyValues
+TRANSFORMS = (
+    "transform.h5, or what ITK, ANTs, elastix or FreeSurfer wrote; several in the order in which "
+    "points of the reference go through them, as of antsApplyTransforms; :inverse behind a name "
+    "turns that one round."
+)
 
 
 def apply(
-    transform: Annotated[Path, typer.Option(help="transform.h5, or another that ITK reads.")],
+    transform: Annotated[list[str], typer.Option(help=TRANSFORMS)],
     out: Annotated[Path, typer.Option(help="File to write; its suffix says the format.")],
-    moving: Annotated[Path | None, typer.Option(help="Image or label map to warp.")] = None,
+    moving: Annotated[
+        Path | None, typer.Option(help="Image (3-D, or 4-D frame by frame) or label map to warp.")
+    ] = None,
     reference: Annotated[
         Path | None, typer.Option(help="Image whose grid is filled, as the fixed one.")
     ] = None,
@@ -19,10 +30,15 @@ def apply(
     labels: Annotated[
         str, typer.Option(help="The moving file is a label map: nearest, or linear (per label).")
     ] = "",
-    points: Annotated[
-        Path | None, typer.Option(help="CSV with columns x, y, z in mm, instead of an image.")
+    image: Annotated[
+        Path | None,
+        typer.Option(help="What the label map was drawn on (default: the registered image)."),
     ] = None,
-    frame: Annotated[str, typer.Option(help="Of the points: ras or lps.")] = "",
+    points: Annotated[
+        Path | None,
+        typer.Option(help="Instead of an image: CSV with columns x, y, z in mm, .fcsv, .mrk.json."),
+    ] = None,
+    frame: Annotated[str, typer.Option(help="Of a CSV of points: ras or lps.")] = "",
     inverse: Annotated[
         bool,
         typer.Option(
@@ -30,30 +46,47 @@ def apply(
             help="From the fixed image to the moving one; points back to the fixed one.",
         ),
     ] = False,
+    geometry: Geometry = "",
+    series: Annotated[
+        str, typer.Option(help="Number or UID of the moving DICOM series, of several in a folder.")
+    ] = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what is there, be it an input.")
+    ] = False,
 ) -> None:
-    """Apply a transform: to an image, to labels, or to points (from fixed to moving)."""
+    """Apply transforms: to an image, to labels, or to points (from fixed to moving)."""
     # Late, so that `mmzoo --help` does not wait for SimpleITK.
     from mmzoo import registration
+    from mmzoo.io.images import select
+    from mmzoo.registration.apply import Output
 
+    output = Output(
+        out, overwrite, lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True)
+    )
     with plain_errors():
-        _check(moving, reference, points, frame)
+        _check(moving, reference, points, labels, image)
         if moving is None or reference is None:
-            count = registration.apply_to_points(transform, points or "", out, frame, inverse)
-            typer.echo(f"{count} points in {out}, {frame} mm of the ", nl=False)
-            typer.echo("fixed image" if inverse else "moving image")
+            count = registration.apply_to_points(transform, points or "", output, frame, inverse)
+            typer.echo(f"{count} points of the {'fixed' if inverse else 'moving'} image in {out}")
             return
+        files = select(moving, geometry, series), select(reference, geometry)
         if labels:
-            registration.apply_to_labels(transform, moving, reference, out, labels, inverse)
+            on = select(image, geometry)
+            registration.apply_to_labels(transform, *files, output, labels, inverse, on)
         else:
-            registration.apply_to_image(transform, moving, reference, out, interpolation, inverse)
+            registration.apply_to_image(transform, *files, output, interpolation, inverse)
     typer.echo(out)
 
 
-def _check(moving, reference, points, frame: str) -> None:
+def _tell(note: str) -> None:
+    typer.secho(f"Note: {note}", fg="yellow", err=True)
+
+
+def _check(moving, reference, points, labels: str, image) -> None:
     """Raise ValueError unless an image or points are given, with what each of them needs."""
     if (moving is None) == (points is None):
         raise ValueError("give either `--moving`, an image or label map, or `--points`, a CSV.")
-    if points is not None and not frame:
-        raise ValueError("`--points` needs `--frame ras` or `lps`: which way x and y count.")
     if points is None and reference is None:
         raise ValueError("`--moving` needs `--reference`, the image whose grid is filled.")
+    if image is not None and not labels:
+        raise ValueError("`--image` belongs to a label map: give `--labels nearest` or `linear`.")

@@ -6,26 +6,40 @@ from typing import Annotated
 import typer
 
 from mmzoo.cli._errors import plain_errors
+from mmzoo.cli._pair_options import Geometry
 
 
 def inspect(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders at any depth.")],
-    picture: Annotated[Path, typer.Option(help="Where the picture of middle slices goes.")] = Path(
-        "inspect.png"
-    ),
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where the picture of middle slices goes (default: inspect.png, or inspect-2.png "
+            "where that is there, and so on)."
+        ),
+    ] = None,
     files: Annotated[int, typer.Option(help="Volumes to read at most; the rest is counted.")] = 12,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write everything to this file too.")
     ] = None,
+    geometry: Geometry = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the picture and the JSON file.")
+    ] = False,
 ) -> None:
     """Say what images show: size, spacing, orientation, range, labels, and what would be done."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     import json
 
     from mmzoo.datasets import survey
+    from mmzoo.io.images import check_writable, free_name, select_all
 
     with plain_errors():
-        volumes = survey.find_volumes(paths)
+        for out in (picture, json_file):
+            if out:
+                check_writable(out, overwrite)
+        picture = picture or free_name(Path("inspect.png"))
+        volumes = select_all(survey.find_volumes(paths), geometry)
         looks = [survey.look(path) for path in volumes[:files]]
     for seen, _ in looks:
         typer.echo("\n".join(in_words(seen)))

@@ -92,9 +92,10 @@ def phantom(
 
     from mmzoo.datasets import phantom as phantoms
     from mmzoo.datasets.overview import draw_overview
+    from mmzoo.io.atomic import claimed
 
     console = Console()
-    with plain_errors():
+    with plain_errors(), claimed(out):
         box = parse_box("fov", fov)
         size = size or phantoms.default_size(name)
         settings = phantoms.Settings(

@@ -11,6 +11,7 @@ from mmzoo.cli._many import ManyValues
 from mmzoo.cli._pair_options import (
     FixedLabels,
     Folds,
+    Geometry,
     LabelNames,
     MovingLabels,
     Out,
@@ -68,6 +69,7 @@ def pairs(
     test_same: Annotated[
         bool, typer.Option("--test-same", help="Train and test on the same pairs, all of them.")
     ] = False,
+    geometry: Geometry = "",
     overwrite: Overwrite = False,
 ) -> None:
     """Resample pairs of images of one person or two onto a common grid, pair by pair."""
@@ -76,8 +78,10 @@ def pairs(
 
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
+    from mmzoo.io.atomic import claimed
+    from mmzoo.io.images import select_all
 
-    with plain_errors():
+    with plain_errors(), claimed(out):
         options = PairOptions(
             size=size or (None if spacing else (64, 64, 64)),
             spacing=spacing,
@@ -90,12 +94,12 @@ def pairs(
             seed=seed,
         )
         description = prepare_pairs(
-            moving,
-            fixed,
+            select_all(moving, geometry),
+            select_all(fixed, geometry),
             out,
             options,
-            moving_labels=moving_labels,
-            fixed_labels=fixed_labels,
+            moving_labels=select_all(moving_labels, geometry),
+            fixed_labels=select_all(fixed_labels, geometry),
             overwrite=overwrite,
             command=" ".join(["mmzoo", *sys.argv[1:]]),
             tell=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),

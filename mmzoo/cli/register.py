@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from mmzoo.cli._errors import plain_errors
+from mmzoo.cli._pair_options import Geometry
 from mmzoo.cli._quiet import quiet
 
 
@@ -51,6 +52,11 @@ def register(
     refine: Annotated[
         int, typer.Option(help="With --model: steps of instance optimisation on this pair.")
     ] = 0,
+    geometry: Geometry = "",
+    fixed_series: Annotated[
+        str, typer.Option(help="Number or UID of the fixed DICOM series, of several in a folder.")
+    ] = "",
+    moving_series: Annotated[str, typer.Option(help="Of the moving one.")] = "",
     seed: Annotated[int, typer.Option(help="Of the points that the first stages draw.")] = 1,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier registration in the folder.")
@@ -67,6 +73,8 @@ def register(
     from rich.console import Console
     from rich.progress import Progress
 
+    from mmzoo.io.atomic import claimed
+    from mmzoo.io.images import select
     from mmzoo.registration.api import register as run
     from mmzoo.registration.output import check_out, write_registration
 
@@ -82,13 +90,14 @@ def register(
         options["control_mm"] = control
     with plain_errors():
         check_out(out, overwrite)
-        with quiet(), Progress(console=Console(), transient=True) as progress:
+        bar = Progress(console=Console(), transient=True)
+        with claimed(out), quiet(), bar as progress:
             found = run(
-                fixed,
-                moving,
-                fixed_mask=fixed_mask,
-                moving_mask=moving_mask,
-                label=label,
+                select(fixed, geometry, fixed_series),
+                select(moving, geometry, moving_series),
+                fixed_mask=select(fixed_mask, geometry),
+                moving_mask=select(moving_mask, geometry),
+                label=select(label, geometry),
                 model=model,
                 refine=refine,
                 progress=_bars(progress),

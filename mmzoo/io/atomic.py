@@ -1,5 +1,6 @@
 """Atomic writes: a file or folder appears under its name when it is whole, or not at all."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -111,3 +112,27 @@ def _flush(path: Path) -> None:
     if path.is_file():
         with path.open("rb") as file:
             os.fsync(file.fileno())
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder that is being written for one run; a run that ends, however, lets go of it.
+
+    Raises:
+        ValueError: another run holds it.
+    """
+    folder = folder.absolute()
+    lock = folder.with_name(f".{folder.name}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(
+                f"another run is writing into {folder}, and nothing was touched; wait for it, or "
+                "give another folder."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)

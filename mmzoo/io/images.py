@@ -10,6 +10,7 @@ A source may name more than a path: `FOLDER#2` the second stack of a DICOM folde
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +46,7 @@ class Loaded:
         notes: what is odd about its header, and what was mended, in sentences.
         title: what to call it in messages.
         frames: of a 4-D image, all of them (the first is `image`); else empty.
+        seconds: between frames.
     """
 
     image: sitk.Image
@@ -52,6 +54,7 @@ class Loaded:
     notes: list[str] = field(default_factory=list)
     title: str = ""
     frames: tuple[sitk.Image, ...] = ()
+    seconds: float = 1.0
 
     def turned_back(self, image: sitk.Image) -> sitk.Image:
         """Return another image on this grid with its axes as this source had them."""
@@ -69,7 +72,8 @@ def read(source: Source, name: str = "", *, series: bool = False) -> Loaded:
     Raises:
         ValueError: it cannot be read or is not one 3-D volume of numbers; says why.
     """
-    frames, notes, title = _read(source, name)
+    found = _read(source, name)
+    frames, title = found.frames, found.title
     if len(frames) > 1 and not series:
         raise ValueError(
             f"{title} must be one 3-D volume of at least 2 voxels along each axis, got size "
@@ -80,7 +84,8 @@ def read(source: Source, name: str = "", *, series: bool = False) -> Loaded:
         check_volume(frame, title)
     axes = _axes(frames[0])
     turned = tuple(sitk.DICOMOrient(frame, "RAS") for frame in frames)
-    return Loaded(turned[0], axes, notes, title, turned if len(turned) > 1 else ())
+    several = turned if len(turned) > 1 else ()
+    return Loaded(turned[0], axes, found.notes, title, several, found.seconds)
 
 
 def read_image(source: Source, name: str = "", *, series: bool = False) -> Loaded:
@@ -224,17 +229,26 @@ def _axes(image: sitk.Image) -> str:
     return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
 
 
-def _read(source: Source, name: str) -> tuple[list[sitk.Image], list[str], str]:
-    """Return the volumes of a source, what is odd about them, and what to call it."""
+@dataclass(frozen=True)
+class _Found:
+    """What a source holds before it is checked; see `Loaded`."""
+
+    frames: list[sitk.Image]
+    title: str
+    notes: list[str] = field(default_factory=list)
+    seconds: float = 1.0
+
+
+def _read(source: Source, name: str) -> _Found:
     title = f"the {name} image" if name else "the image"
     if isinstance(source, sitk.Image):
-        return _split(source), [], title
+        return _split(source, title)
     if isinstance(source, (str, Path)):
         return _read_path(*_selected(Path(source).expanduser()))
     if isinstance(source, SpatialImage):
-        return *_from_nibabel(source, title, ""), title
+        return _from_nibabel(source, title, "")
     if isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], np.ndarray):
-        return [from_array(*source)], [], title
+        return _Found([from_array(*source)], title)
     if isinstance(source, np.ndarray):
         raise ValueError(
             f"{title} is a bare array, which says neither voxel sizes nor where it lies; give "
@@ -281,7 +295,18 @@ def select(path: Path | None, geometry: str = "", series: str = "") -> Path | No
     """Return a path that also says which form of its header, or which series, is to count."""
     if path is None or not (choice := series if path.is_dir() else geometry):
         return path
-    return path.with_name(f"{path.resolve().name if not path.name else path.name}#{choice}")
+    path = path if path.name else path.resolve()
+    return path.with_name(f"{path.name}#{choice}")
+
+
+def select_all(paths, geometry: str) -> list[Path]:
+    """Return paths that also say which form of their headers is to count; see ``select``."""
+    return [path if not geometry else select(path, geometry) or path for path in paths or []]
+
+
+def exists(path: Path) -> bool:
+    """Whether what a path names is there, a selection behind it or not."""
+    return _selected(path)[0].exists()
 
 
 def _selected(path: Path) -> tuple[Path, str]:
@@ -293,21 +318,20 @@ def _selected(path: Path) -> tuple[Path, str]:
     return path, ""
 
 
-def _read_path(path: Path, choice: str) -> tuple[list[sitk.Image], list[str], str]:
+def _read_path(path: Path, choice: str) -> _Found:
     if not path.exists():
         raise ValueError(f"{path} is not there; check the name and the folder.")
     if path.is_dir():
         volume = dicom.read_folder(path, choice)
-        return [volume.image], volume.notes, str(path)
+        return _Found([volume.image], str(path), volume.notes)
     if path.name.lower().endswith(BY_NIBABEL):
         check_image_file(path)
-        return *_by_nibabel(path, choice), str(path)
+        return _by_nibabel(path, choice)
     if dicom.is_dicom(path):
-        stacks = dicom.find_stacks([path])
-        volume = dicom.read_one(stacks, path, choice)
-        return [volume.image], volume.notes, str(path)
+        volume = dicom.read_one(dicom.find_stacks([path]), path, choice)
+        return _Found([volume.image], str(path), volume.notes)
     check_image_file(path)
-    return _split(_by_itk(path)), [], str(path)
+    return _split(_by_itk(path), str(path))
 
 
 @dicom.same_locale()
@@ -318,7 +342,7 @@ def _by_itk(path: Path) -> sitk.Image:
         raise _unreadable(path, error) from error
 
 
-def _by_nibabel(path: Path, choice: str) -> tuple[list[sitk.Image], list[str]]:
+def _by_nibabel(path: Path, choice: str) -> _Found:
     """Read by nibabel: ITK turns NaN into zero and fills up a file cut short, unsaid."""
     try:
         source = nib.load(path)
@@ -327,7 +351,7 @@ def _by_nibabel(path: Path, choice: str) -> tuple[list[sitk.Image], list[str]]:
     return _from_nibabel(source, str(path), choice)
 
 
-def _from_nibabel(source, title: str, choice: str) -> tuple[list[sitk.Image], list[str]]:
+def _from_nibabel(source, title: str, choice: str) -> _Found:
     shape = source.shape
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -348,7 +372,8 @@ def _from_nibabel(source, title: str, choice: str) -> tuple[list[sitk.Image], li
     except nifti.BROKEN as error:
         raise _unreadable(title, error) from error
     parts = [values] if values.ndim == 3 else list(np.moveaxis(values, -1, 0))
-    return [_to_itk(part, affine) for part in parts], notes
+    frames = [_to_itk(part, affine) for part in parts]
+    return _Found(frames, title, notes, nifti.seconds(source.header))
 
 
 def _unreadable(path, error: Exception) -> ValueError:
@@ -356,12 +381,13 @@ def _unreadable(path, error: Exception) -> ValueError:
     return ValueError(f"{path} cannot be read as a medical image: {reason}")
 
 
-def _split(image: sitk.Image) -> list[sitk.Image]:
+def _split(image: sitk.Image, title: str) -> _Found:
     """Return the volumes of a 4-D image, or the image."""
     if image.GetDimension() != 4 or image.GetNumberOfComponentsPerPixel() != 1:
-        return [image]
+        return _Found([image], title)
     size = list(image.GetSize())
-    return [sitk.Extract(image, [*size[:3], 0], [0, 0, 0, k]) for k in range(size[3])]
+    frames = [sitk.Extract(image, [*size[:3], 0], [0, 0, 0, k]) for k in range(size[3])]
+    return _Found(frames, title, seconds=image.GetSpacing()[3])
 
 
 def find_images(folder: Path) -> Iterator[Path]:
@@ -387,6 +413,12 @@ def check_writable(path: Path, overwrite: bool = False) -> None:
             f"{path} is there already and was not touched; give another name, or --overwrite to "
             "replace it."
         )
+
+
+def free_name(path: Path) -> Path:
+    """Return a path, or where it is there already, the first of name-2, name-3 and so on."""
+    names = (path.with_name(f"{path.stem}-{k}{path.suffix}") for k in itertools.count(2))
+    return path if not path.exists() else next(name for name in names if not name.exists())
 
 
 def write_image(image: sitk.Image, path: Path) -> None:

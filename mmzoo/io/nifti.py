@@ -136,6 +136,16 @@ def _unit(header) -> str:
     return {1: "meter", 2: "mm", 3: "micron"}.get(int(header["xyzt_units"]) & 7, "unknown")
 
 
+def seconds(header) -> float:
+    """Return the time between two frames of a 4-D image; 1 where a header does not say it."""
+    if not _is_nifti(header) or len(header.get_zooms()) < 4:
+        return 1.0
+    milli, micro = 16, 24  # codes of xyzt_units
+    unit = {milli: 1e-3, micro: 1e-6}.get(int(header["xyzt_units"]) & 56, 1.0)
+    step = float(header.get_zooms()[3]) * unit
+    return step if np.isfinite(step) and step > 0 else 1.0
+
+
 def _is_nifti(header) -> bool:
     return isinstance(header, nib.Nifti1Header)
 

@@ -6,10 +6,18 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.losses.spacing import per_axis
+
+
+def tensor(values: Any) -> tf.Tensor:
+    """Return a tensor as it is, and anything else, as a NumPy array, in Keras' float type."""
+    if tf.is_tensor(values):
+        return values
+    return tf.convert_to_tensor(np.asarray(values, keras.backend.floatx()))
 
 
 @dataclasses.dataclass(eq=False)  # two losses of the same settings are two losses, as in Keras
@@ -55,7 +63,7 @@ class FunctionLoss(keras.losses.Loss):
 
     def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
         """Return the loss of (fixed, warped) or of what the function compares, shape (batch,)."""
-        return type(self).function(y_true, y_pred, **self.settings)
+        return type(self).function(tensor(y_true), tensor(y_pred), **self.settings)
 
     def get_config(self) -> dict[str, Any]:
         """Return the settings, for recreating this loss."""

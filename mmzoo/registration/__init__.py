@@ -1,7 +1,14 @@
 """Two images aligned at once, without a trained model; and saved transforms put to use."""
 
 import mmzoo.onednn  # noqa: F401  (before TensorFlow)
-from mmzoo.registration.apply import apply_to_image, apply_to_labels, apply_to_points
+from mmzoo.registration.apply import apply_to_image, apply_to_labels, apply_to_points, convert
 from mmzoo.registration.register import Registration, register
 
-__all__ = ["Registration", "apply_to_image", "apply_to_labels", "apply_to_points", "register"]
+__all__ = [
+    "Registration",
+    "apply_to_image",
+    "apply_to_labels",
+    "apply_to_points",
+    "convert",
+    "register",
+]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.registration.transform import field_grid, total_displacement
+from mmzoo.registration.transform import field_grid
+from mmzoo.spatial.geometry import total_displacement
 
 MOST_VOXELS = 1_000_000  # of the grid on which the inverse is kept
 ROUNDS = 100

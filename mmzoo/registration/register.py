@@ -22,9 +22,9 @@ from mmzoo.registration.transform import (
     backward_composite,
     composite,
     field_grid,
-    total_displacement,
 )
-from mmzoo.spatial.frames import matrix_of
+from mmzoo.spatial.frames import matrix_of, ras_affine
+from mmzoo.spatial.geometry import total_displacement
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,10 @@ def register(
         "mmzoo": mmzoo.__version__,
         "SimpleITK": sitk.Version_VersionString(),
         "settings": asdict(settings),
+        "grids": {
+            name: {"size": image.GetSize(), "affine": ras_affine(image).round(5).tolist()}
+            for name, image in (("fixed", fixed_image), ("moving", moving_image))
+        },
         "overlap_by_headers": overlaps(pair),
         "linear": matrix_of(linear).round(6).tolist(),
         **found.report,

@@ -62,15 +62,3 @@ def backward_composite(linear: sitk.Transform, displacement: sitk.Image) -> sitk
     whole.AddTransform(sitk.DisplacementFieldTransform(sitk.Image(displacement)))
     whole.AddTransform(linear.GetInverse())
     return whole
-
-
-def total_displacement(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
-    """Return a transform's displacement, mm, at each voxel of a grid; float32."""
-    return sitk.TransformToDisplacementField(
-        transform,
-        sitk.sitkVectorFloat32,
-        grid.GetSize(),
-        grid.GetOrigin(),
-        grid.GetSpacing(),
-        grid.GetDirection(),
-    )

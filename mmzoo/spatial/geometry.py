@@ -47,6 +47,18 @@ def make_grid(fixed: sitk.Image, lower, upper, shape) -> sitk.Image:
     return grid
 
 
+def total_displacement(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
+    """Return a transform's displacement, mm, at each voxel of a grid; float32."""
+    return sitk.TransformToDisplacementField(
+        transform,
+        sitk.sitkVectorFloat32,
+        grid.GetSize(),
+        grid.GetOrigin(),
+        grid.GetSpacing(),
+        grid.GetDirection(),
+    )
+
+
 def resample_image(image: sitk.Image, grid: sitk.Image) -> np.ndarray:
     """Resample linearly onto a grid, smoothed first where the grid is coarser.
 

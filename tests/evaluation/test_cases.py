@@ -8,6 +8,7 @@ from helpers_prediction import SHAPE, SHIFT, SPACING, STRUCTURES, ellipsoid, sav
 
 from mmzoo.evaluation import open_prediction
 from mmzoo.evaluation.cases import measure_pair
+from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.volumes import read_pair
 from mmzoo.evaluation.warp import warp
 from mmzoo.metrics import (
@@ -71,6 +72,16 @@ def test_a_pair_that_cannot_be_registered_affinely_says_so_and_goes_on(tmp_path)
     assert ("label 0", "affine") not in rows
     assert rows["label 0", "network"].dice == 1.0
     assert "pair_0: no affine figures, `moving` must have contrast" in notes[0]
+
+
+@pytest.mark.parametrize("name", ["label_0/moving_label.nii.gz", "label_1/fixed_label.nii.gz"])
+def test_labels_off_their_image_are_refused(name, tmp_path):
+    write_pair(tmp_path / "pair_0")
+    values = ellipsoid(*STRUCTURES["cavity"])
+    for place in (np.eye(4), np.diag([*SPACING, 1]) + np.eye(4, k=3) * SPACING[0]):
+        save(tmp_path / "pair_0" / name, values, place)
+        with pytest.raises(PredictionError, match=f"{name}` does not lie on its image"):
+            measure(tmp_path)
 
 
 def test_unlabelled_pairs_have_similarity_before_and_after_and_no_dice(tmp_path):

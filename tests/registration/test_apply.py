@@ -88,7 +88,7 @@ def test_a_transform_of_the_wrong_kind_is_refused(images, tmp_path):
     (tmp_path / "text.h5").write_text("no transform")
     wrong = {
         flat: "must be a transform in 3-D, got 2-D",
-        folder / "moving.nrrd": "is no transform that ITK reads",
+        folder / "moving.nrrd": "is no transform: an image of displacements",
         tmp_path / "text.h5": "is no transform that ITK reads",
         tmp_path / "none.h5": "is not there",
     }

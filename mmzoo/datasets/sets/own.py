@@ -3,7 +3,7 @@
 import csv
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,16 @@ class Row:
     person: str = ""
     fold: int | None = None
 
+    def select(self, geometry: str) -> "Row":
+        """Return the row with files that say which form of their headers is to count."""
+        return replace(
+            self,
+            moving=images.select(self.moving, geometry),
+            fixed=images.select(self.fixed, geometry),
+            moving_label=images.select(self.moving_label, geometry),
+            fixed_label=images.select(self.fixed_label, geometry),
+        )
+
 
 def read_csv(path: Path) -> list[Row]:
     """Read pairs from a CSV file with a heading; names of files count from its folder.
@@ -58,7 +68,7 @@ def _row(path: Path, line: int, cells: dict) -> Row:
     for column in COLUMNS[:4]:
         name = (cells.get(column) or "").strip()
         file = path.parent / name
-        if name and not file.is_file():
+        if name and not images.exists(file):
             raise ValueError(f"{path}, line {line}: {file} ({column}) is not there.")
         files[column] = file if name else None
     fold = (cells.get("fold") or "").strip()
