@@ -1,4 +1,4 @@
-"""Damage to files of every kind that mmzoo reads, drawn by hypothesis; a process that reads them."""
+"""Damage to files of every kind that mmzoo reads, drawn by hypothesis; who reads them."""
 
 from __future__ import annotations
 

@@ -69,6 +69,8 @@ def whole(tmp_path_factory):
     for name, transform in (("t", affine), ("c", composite), ("b", bspline)):
         for ending in ("h5", "tfm") if name != "t" else ("h5", "tfm", "mat"):
             sitk.WriteTransform(transform, str(folder / f"{name}.{ending}"))
+    for ending in ("nii.gz", "mha"):
+        sitk.WriteImage(field.GetDisplacementField(), str(folder / f"f.{ending}"))
     (folder / "points.csv").write_text("name,x,y,z\na,1,2,3\nb,-4,5.5,6\n")
     (folder / "pairs.csv").write_text("moving,fixed,person\na.nii.gz,ref.nii.gz,1\na.mha,a.nii,2\n")
     dicom = folder / "dicom"
@@ -132,10 +134,10 @@ WARP = ("apply", "--transform", "{whole}/c.h5", "--out", "{out}/w.nii.gz")
 MOVING = (*WARP, "--moving", "{file}", "--reference", "{whole}/ref.nii.gz")
 LABELS = (*WARP, "--moving", "{file}", "--reference", "{whole}/ref.nii.gz", "--labels", "linear")
 GRID = (*WARP, "--moving", "{whole}/a.nii", "--reference", "{file}")
-PAIRS = ("prepare", "pairs", "--moving", "{file}", "--fixed", "{whole}/ref.nii.gz", "--size", 16, 16,
-         16, "--out", "{out}")  # fmt: skip
-REGISTER = ("register", "--fixed", "{whole}/ref.nii.gz", "--moving", "{file}", "--initial", "none",
-            "--field", "none", "--out", "{out}/r")  # fmt: skip
+SIZE = ("--size", 16, 16, 16)
+TWO = ("--fixed", "{whole}/ref.nii.gz", "--moving", "{file}")
+PAIRS = ("prepare", "pairs", *TWO, *SIZE, "--out", "{out}")
+REGISTER = ("register", *TWO, "--initial", "none", "--field", "none", "--out", "{out}/r")
 OF_IMAGES = (MOVING, MOVING, LABELS, GRID, INSPECT)
 
 
@@ -191,10 +193,15 @@ def test_images_that_are_registered_or_prepared(reader, whole, tmp_path_factory,
 @bounded(0.22)
 @given(data=st.data())
 def test_transforms(reader, whole, tmp_path_factory, data):
-    name = data.draw(st.sampled_from(("t.h5", "c.h5", "b.h5", "t.tfm", "c.tfm", "b.tfm", "t.mat")))
+    names = ("t.h5", "c.h5", "b.h5", "t.tfm", "c.tfm", "b.tfm", "t.mat", "f.nii.gz", "f.mha")
+    name = data.draw(st.sampled_from(names))
     content = (whole / name).read_bytes()
-    as_text = name.endswith("tfm") and data.draw(st.integers(0, 3)) > 0
-    way = damaged_text(content) if as_text else damaged_bytes(content, 2500)
+    if name.endswith("nii.gz"):
+        way = damaged_nifti(content)
+    elif name.endswith(("tfm", "mha")) and data.draw(st.integers(0, 3)) > 0:
+        way = damaged_text(content, b"ElementDataFile" if name.endswith("mha") else None)
+    else:
+        way = damaged_bytes(content, 2500)
     warp = ("apply", "--transform", "{file}", "--moving", "{whole}/a.nii", "--reference",
             "{whole}/ref.nii.gz", "--out", "{out}/w.nii.gz")  # fmt: skip
     points = ("apply", "--transform", "{file}", "--points", "{whole}/points.csv", "--frame", "lps",
