@@ -82,10 +82,11 @@ def build(configs: list[str], size: tuple[int, ...], batch: int, predict: bool =
     from deepreg.registry import REGISTRY
 
     from mmzoo.config_merge import merge_files
+    from mmzoo.deepreg.preflight.configuration import method_of
     from mmzoo.deepreg.training import build_model
 
     train = merge_files(configs)["train"]
-    needs = getattr(REGISTRY.get("model_class", train["method"]), "needs_labels", ())
+    needs = method_of(train).needs_labels
     labeled = not predict and any(section in train["loss"] for section in needs)
     settings = {
         "name": train["method"],

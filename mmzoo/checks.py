@@ -101,6 +101,14 @@ def check_same_shape(name_a: str, a, name_b: str, b) -> None:
         )
 
 
+def check_one_channel(name: str, volume) -> None:
+    """Raise ValueError where (batch, dim1, dim2, dim3, channels) has more channels than one."""
+    if len(volume.shape) == 5 and volume.shape[4] != 1:
+        raise ValueError(
+            f"`{name}` must have one channel, got {volume.shape[4]}; give one volume at a time."
+        )
+
+
 def _may_be_same(first, second) -> bool:
     """Whether two shapes are the same as far as they are known; of NumPy's, tuples, all is."""
     for one, other in ((first, second), (second, first)):

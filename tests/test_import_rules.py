@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "errors": (),
     "onednn": (),
     "config_merge": ("checks",),
+    "terminal": ("errors",),
     "ops": ("checks",),
     "losses": ("checks", "ops"),
     "layers": ("checks", "ops"),
@@ -29,18 +30,19 @@ MAY_IMPORT = {
     "evaluation": (*FILES_AND_SPACE, "metrics", "datasets"),
     "baselines": (*FILES_AND_SPACE, "datasets", "evaluation"),
     # What DeepReg trains, how it runs, and what is checked before.
-    "deepreg": (*KERAS, "errors", "config_merge", "io"),
+    "deepreg": (*KERAS, "errors", "config_merge", "io", "terminal"),
     "inference": (*KERAS, "errors", "models", "deepreg", "io"),
     "planning": (*KERAS, "errors", "models", "deepreg"),
     # Registers a pair by the losses, or by a trained network, and draws it.
     "registration": (
         *FILES_AND_SPACE,
-        *("ops", "losses", "metrics", "datasets", "evaluation", "inference"),
+        *("terminal", "ops", "losses", "metrics", "datasets", "evaluation", "inference"),
     ),
     "cli": (
         *FILES_AND_SPACE,
         *KERAS,
-        *("errors", "config_merge", "models", "metrics", "phantoms", "datasets", "evaluation"),
+        *("errors", "config_merge", "terminal", "models", "metrics", "phantoms", "datasets"),
+        "evaluation",
         *("baselines", "deepreg", "inference", "planning", "registration"),
     ),
     # Former names, each of one room.

@@ -1,6 +1,7 @@
 """MMRegNet from phantom to table through the unmodified commands, with the zoo's configurations."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ TRAIN = ["deepreg_train", "-g", "", "-c", *CONFIGS]
 
 def start(folder, *command):
     log = open(folder / "log.txt", "a")  # noqa: SIM115
-    return subprocess.Popen([BIN / command[0], *command[1:]], cwd=folder, stdout=log, stderr=log)
+    own = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    command = [BIN / command[0], *command[1:]]
+    return subprocess.Popen(command, cwd=folder, env=own, stdout=log, stderr=log)
 
 
 def run(folder, *command):
@@ -47,6 +50,22 @@ def finished(folder):
     """A run that was trained, predicted and evaluated."""
     run(folder, *TRAIN, "-l", "one")
     return predict(folder, "one", 1)
+
+
+def test_the_commands_print_nothing_of_tensorflow_and_name_the_next_ones(folder, finished):
+    lines = (folder / "log.txt").read_text().splitlines()
+    noise = re.compile(
+        r"[IWEF]\d{4} |\d{4}-\d\d-|WARNING: All log|To enable|.*(cuda|oneDNN|absl|tf\.)"
+    )
+    assert not [line for line in lines if noise.match(line)]
+    lines = [line for line in lines if not line.startswith("predicting: ")]
+    at = lines.index("checkpoint: logs/one/save/ckpt-1")
+    assert lines[at + 1 : at + 5] == [
+        'next: deepreg_predict -g "" -k logs/one/save/ckpt-1 -m test -l one_test',
+        "      mmzoo evaluate one_test",
+        "prediction: logs/one_test",
+        "next: mmzoo evaluate one_test",
+    ]
 
 
 def test_the_same_seed_gives_the_same_table_twice(folder, finished):

@@ -18,3 +18,8 @@ LabelNames = Annotated[list[str] | None, typer.Option(help="Names of those value
 Folds = Annotated[int, typer.Option(help="Folds; at most one per pair.")]
 Valid = Annotated[int, typer.Option(help="Pairs in each validation split.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the data set in the folder.")]
+TRANSFORMS = (
+    "transform.h5, or what ITK, ANTs, elastix or FreeSurfer wrote; several in the order in which "
+    "points of the reference go through them, as of antsApplyTransforms; :inverse behind a name "
+    "turns that one round."
+)

@@ -8,6 +8,7 @@ import typer
 from mmzoo.cli._box import parse_box
 from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
+from mmzoo.cli._next import train_with
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 Moving = Annotated[str, typer.Option(help="Moving modality (default: the data set's first).")]
@@ -106,9 +107,7 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     import json
     import sys
-
-    from rich.console import Console
-    from rich.progress import Progress
+    from functools import partial
 
     from mmzoo.datasets import reporting
     from mmzoo.datasets.one_case import with_size
@@ -116,15 +115,14 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
     from mmzoo.datasets.preparation import Choices, prepare
     from mmzoo.io.atomic import claimed
     from mmzoo.io.parallel import default_jobs
+    from mmzoo.terminal import progress
 
-    console = Console(stderr=True)
     with plain_errors(), claimed(out):
         data = make()
         crop = parse_box("crop", grid["crop"]) if grid["crop"] else None
         recipe = with_size(data.recipe, **(grid | {"crop": crop}))
         jobs = flags.pop("jobs") or default_jobs()
-        with Progress(console=console, transient=True) as progress:
-            bar = progress.add_task(name, total=None)
+        with progress() as report:
             description = prepare(
                 data,
                 source,
@@ -133,7 +131,7 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
                 name=name,
                 jobs=jobs,
                 command=" ".join(["mmzoo", *sys.argv[1:]]),
-                progress=lambda done, total: progress.update(bar, completed=done, total=total),
+                progress=partial(report, name),
                 **flags,
             )
     for line in reporting.in_words(json.loads((out / reporting.JSON).read_text())):
@@ -159,5 +157,4 @@ def closing(description: dict, out: Path) -> list[str]:
         lines.append("There are no pairs yet: one of the two sides is empty.")
     elif first["train"] == first["test"]:
         lines.append("Training and test are the same people: figures say nothing about others.")
-    lines.append(f"Train with: deepreg_train -c CONFIG {out}/fold0.yaml")
-    return lines
+    return [*lines, train_with(out)]

@@ -7,14 +7,9 @@ import typer
 
 from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
-from mmzoo.cli._pair_options import Geometry
+from mmzoo.cli._pair_options import TRANSFORMS, Geometry
 
 COMMAND = ManyValues
-TRANSFORMS = (
-    "transform.h5, or what ITK, ANTs, elastix or FreeSurfer wrote; several in the order in which "
-    "points of the reference go through them, as of antsApplyTransforms; :inverse behind a name "
-    "turns that one round."
-)
 
 
 def apply(

@@ -36,17 +36,17 @@ def baseline(
 ) -> None:
     """Register pairs by a conventional tool and write them as deepreg_predict does."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SciPy.
-    from rich.console import Console
-    from rich.progress import Progress
+    import shlex
+    from functools import partial
 
     from mmzoo.baselines import run_baseline
     from mmzoo.config_merge import merge_files
     from mmzoo.datasets.phantom import default_jobs
     from mmzoo.deepreg.catalogue import zoo_file
+    from mmzoo.terminal import progress
 
     with plain_errors():
-        with Progress(console=Console(), transient=True) as progress:
-            bar = progress.add_task("pairs", total=None)
+        with progress() as report:
             run = run_baseline(
                 merge_files(zoo_file(name) for name in config),
                 out,
@@ -54,12 +54,12 @@ def baseline(
                 mode=mode,
                 jobs=default_jobs() if jobs is None else jobs,
                 overwrite=overwrite,
-                report=lambda done, total: progress.update(bar, completed=done, total=total),
+                report=partial(report, "pairs"),
             )
     for pair, reason in run.failures:
         typer.secho(f"Error: {pair}: {reason}", fg="red", err=True)
     if run.failures:
         typer.secho(f"{len(run.failures)} of {run.pairs} pairs failed.", fg="red", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{run.pairs} pairs in {run.folder}, {run.seconds:.2f} s each; measure them with: ")
-    typer.echo(f"mmzoo evaluate {out}")
+    typer.echo(f"{run.pairs} pairs in {run.folder}, {run.seconds:.2f} s each.")
+    typer.echo(f"Measure them: mmzoo evaluate {shlex.quote(str(out))}")

@@ -7,7 +7,7 @@ import typer
 
 from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
-from mmzoo.cli.apply import TRANSFORMS
+from mmzoo.cli._pair_options import TRANSFORMS
 
 COMMAND = ManyValues
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from mmzoo.cli._quiet import quiet
+from mmzoo.terminal import quiet
 
 MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
 

@@ -36,16 +36,16 @@ def evaluate(
 ) -> None:
     """Measure a prediction: Dice, surface distances (mm), folding, beside before and affine."""
     # Late, so that `mmzoo --help` does not wait for NumPy, pandas and SimpleITK.
+    from functools import partial
+
     from rich.console import Console
-    from rich.progress import Progress
 
     from mmzoo.evaluation import evaluate as run_evaluation
     from mmzoo.evaluation.tables import terminal
+    from mmzoo.terminal import progress
 
-    console = Console()
     with plain_errors():
-        with Progress(console=console, transient=True) as progress:
-            bar = progress.add_task("pairs", total=None)
+        with progress() as report:
             found = run_evaluation(
                 run,
                 out=out,
@@ -55,12 +55,12 @@ def evaluate(
                 structure=structure,
                 union=union,
                 jobs=jobs if jobs is not None else os.cpu_count() or 1,
-                on_pair=lambda done, total: progress.update(bar, completed=done, total=total),
+                on_pair=partial(report, "pairs"),
             )
     for note in found.notes:
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     for table in terminal(found.summary, method=found.prediction.method):
-        console.print(table)
+        Console().print(table)
     for path in (*found.pictures, found.out / "summary.md", found.out / "cases.csv"):
         typer.echo(path)
 

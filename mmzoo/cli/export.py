@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mmzoo.cli._quiet import quiet
+from mmzoo.terminal import quiet
 
 
 def export(

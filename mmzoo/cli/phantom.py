@@ -7,6 +7,7 @@ import typer
 
 from mmzoo.cli._box import parse_box
 from mmzoo.cli._errors import plain_errors
+from mmzoo.cli._next import train_with
 
 
 def phantom(
@@ -86,23 +87,20 @@ def phantom(
     """Make phantoms with labels, folds and a YAML per fold."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SciPy.
     import sys
-
-    from rich.console import Console
-    from rich.progress import Progress
+    from functools import partial
 
     from mmzoo.datasets import phantom as phantoms
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.io.atomic import claimed
+    from mmzoo.terminal import progress
 
-    console = Console()
     with plain_errors(), claimed(out):
         box = parse_box("fov", fov)
         size = size or phantoms.default_size(name)
         settings = phantoms.Settings(
             name, size, box, spacing, seed, moving=moving, motion=motion, noise=noise, blur=blur
         )
-        with Progress(console=console) as progress:
-            bar = progress.add_task(f"{name} phantoms", total=None)
+        with progress() as report:
             description = phantoms.make_data_set(
                 settings,
                 out,
@@ -113,10 +111,8 @@ def phantom(
                 jobs=phantoms.default_jobs() if jobs is None else jobs,
                 overwrite=overwrite,
                 command=" ".join(["mmzoo", *sys.argv[1:]]),
-                report=lambda done, total: progress.update(bar, completed=done, total=total),
+                report=partial(report, f"{name} phantoms"),
             )
-    console.print(
-        f"{len(description['cases'])} cases, {folds} folds in {out}; "
-        f"train with: deepreg_train -c CONFIG {out}/fold0.yaml"
-    )
+    typer.echo(f"{len(description['cases'])} cases, {folds} folds in {out}.")
+    typer.echo(train_with(out))
     typer.echo(f"picture: {draw_overview(out)}")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mmzoo.cli._quiet import quiet
+from mmzoo.terminal import quiet
 
 
 def plan(

@@ -8,6 +8,7 @@ import typer
 from mmzoo.cli._box import parse_box
 from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
+from mmzoo.cli._next import train_with
 from mmzoo.cli._pair_options import (
     FixedLabels,
     Folds,
@@ -128,6 +129,5 @@ def summary(description: dict, out: Path) -> str:
             "Training and test are the same pairs: the network is optimised for them, and its "
             "figures say nothing about other people."
         )
-    lines.append(f"Folds: {len(description['folds'])}. Train with: deepreg_train -c CONFIG ")
-    lines[-1] += f"{out}/fold0.yaml"
-    return "\n".join(lines)
+    lines.append(f"Folds: {len(description['folds'])}.")
+    return "\n".join([*lines, train_with(out)])

@@ -7,7 +7,7 @@ import typer
 
 from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._pair_options import Geometry
-from mmzoo.cli._quiet import quiet
+from mmzoo.terminal import progress, quiet
 
 
 def register(
@@ -70,9 +70,6 @@ def register(
     # Keras 2 is all that is used; TensorFlow would import Keras 3 beside it, for a second or two.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-    from rich.console import Console
-    from rich.progress import Progress
-
     from mmzoo.io.atomic import claimed
     from mmzoo.io.images import select
     from mmzoo.registration.api import register as run
@@ -90,8 +87,7 @@ def register(
         options["control_mm"] = control
     with plain_errors():
         check_out(out, overwrite)
-        bar = Progress(console=Console(), transient=True)
-        with claimed(out), quiet(), bar as progress:
+        with claimed(out), quiet() as stream, progress(stream) as report:
             found = run(
                 select(fixed, geometry, fixed_series),
                 select(moving, geometry, moving_series),
@@ -100,7 +96,7 @@ def register(
                 label=select(label, geometry),
                 model=model,
                 refine=refine,
-                progress=_bars(progress),
+                progress=report,
                 **options,
             )
             files = {"fixed": fixed, "moving": moving, "label": label}
@@ -111,18 +107,6 @@ def register(
     for note in found.report["notes"]:
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     typer.echo(summary(found.report, out))
-
-
-def _bars(progress):
-    """Return a function that shows each stage as a bar of its own."""
-    bars: dict[str, int] = {}
-
-    def report(stage: str, done: int, total: int) -> None:
-        if stage not in bars:
-            bars[stage] = progress.add_task(stage, total=total)
-        progress.update(bars[stage], completed=done)
-
-    return report
 
 
 def summary(report: dict, out: Path) -> str:

@@ -13,6 +13,7 @@ import os
 import sys
 
 LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # 3: what matters comes as an exception of Python as well
 DONE = "__mmzoo_adaptations__"
 
 
@@ -55,7 +56,7 @@ def adapt_imported():
 
 
 def prepare_tensorflow():
-    """Turn oneDNN on and choose Keras 2 (tf-keras), which DeepReg is written for.
+    """Start TensorFlow with oneDNN, without its own messages, and with the Keras 2 of DeepReg.
 
     Raises:
         ImportError: TensorFlow is imported already and uses Keras 3.
@@ -70,6 +71,9 @@ def prepare_tensorflow():
             f"Keras {tensorflow.keras.__version__}. Import deepreg before tensorflow, or set "
             f"{LEGACY_KERAS}=1 in the environment before the program starts."
         )
+    if tensorflow is None and os.environ.setdefault(LOG_LEVEL, "3") == "3":
+        with importlib.import_module("mmzoo.terminal").quiet():
+            importlib.import_module("tensorflow")
 
 
 def _first_spec(name, path, target):

@@ -29,6 +29,10 @@ WITHOUT_ONEDNN = (
     "TensorFlow runs without oneDNN, as it does by itself on processors without AVX512: a training "
     f"step takes several times as long. {onednn.REMEDY}."
 )
+WITHOUT_GPU = (
+    "`-g %s` asks for a GPU and TensorFlow sees none: the training runs on the processor. `mmzoo "
+    'doctor` says what to mend; `-g ""` is for processors.'
+)
 MIXED_ON_CPU = (
     "train.mixed_precision is on and there is no GPU: most processors convert each bfloat16 "
     "product, which takes longer than float32. Leave it out."
@@ -82,10 +86,13 @@ def check_options(train: dict) -> None:
 
 
 def warn_of_options(train: dict) -> None:
-    """Say where an option, or TensorFlow without oneDNN, costs time on this machine."""
+    """Say where an option, an unseen GPU, or oneDNN left off costs time on this machine."""
     mixed, gpus = train.get("mixed_precision", False), _gpus()
     if not gpus and not onednn.is_on() and os.environ.get(onednn.VARIABLE) != "0":
         logging.warning(WITHOUT_ONEDNN)
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")  # DeepReg has written `-g` there
+    if not gpus and visible not in ("", "-1"):
+        logging.warning(WITHOUT_GPU, visible)
     if compiles_step(train) and not gpus:
         logging.warning(COMPILED_ON_CPU)
     if mixed and not gpus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Callable
 
@@ -30,7 +31,10 @@ class Refiner:
         """
         from deepreg.model import optimizer as optimizers
 
+        from mmzoo.deepreg.methods.base import hooks_of
+
         self.method = method
+        self.pair_loss = functools.partial(hooks_of(method).pair_loss, method)
         self.variables = method._model.trainable_variables
         settings = copy.deepcopy(method.config["optimizer"])
         self.optimizer = optimizers.build_optimizer(settings)
@@ -91,6 +95,4 @@ class Refiner:
 
     def _evaluate(self, inputs: dict):
         outputs = self.method._model(inputs, training=False)
-        if hasattr(self.method, "pair_loss"):
-            return self.method.pair_loss(inputs, outputs), outputs
-        return tf.add_n([tf.cast(loss, tf.float32) for loss in self.method._model.losses]), outputs
+        return self.pair_loss(inputs, outputs), outputs

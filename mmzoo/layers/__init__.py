@@ -1,4 +1,4 @@
-"""Keras layers without weights of their own design, and the blocks that networks share."""
+"""Keras layers that networks, methods and augmentations are made of."""
 
 import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.layers.augmentation import RandomAffine

@@ -10,7 +10,7 @@ from mmzoo.layers.precision import precision_of_weights
 def flow_layer(
     out_channels: int, kernel_initializer, activation: str | None, name: str = "flow"
 ) -> keras.layers.Conv3D:
-    """Return the convolution of 3^3 voxels from features to a field, precise in any Keras policy.
+    """Return the convolution of 3^3 voxels from features to a field, in the weights' precision.
 
     Args:
         out_channels: of the field.

@@ -1,4 +1,4 @@
-"""What a registration network sees: moving and fixed image side by side."""
+"""Input of a registration network: moving and fixed image as channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tf_keras as keras
 
 @keras.saving.register_keras_serializable(package="mmzoo")
 class Pair(keras.layers.Layer):
-    """Set images (batch, dim1, dim2, dim3) side by side: (batch, dim1, dim2, dim3, how many)."""
+    """Stack images (batch, dim1, dim2, dim3) as channels: (batch, dim1, dim2, dim3, images)."""
 
     def __init__(self, signed: bool = False, **kwargs):
         """Keep the setting.

@@ -1,7 +1,7 @@
-"""Half precision for networks alone: what they hold inside, not what they return.
+"""Half precision inside networks; what they return has full precision.
 
 Keras's policy `mixed_bfloat16` keeps weights in float32 and computes in bfloat16, which has the
-range of float32 and three significant digits. A displacement of 10 voxels would be known to 1/16,
+range of float32 and three significant digits. A displacement of 10 voxels would be rounded to 1/16,
 and its second differences would be noise: so the last layer of every network, and all that comes
 after it (fields, warps, losses), computes in `precision_of_weights`.
 """

@@ -1,8 +1,9 @@
 """The U-Net that transformation network and generator of Deform-GAN share, up to its output layer.
 
 Source: Deform-GAN (Zhang et al. 2020) says "U-Net-like"; the layers are those of the authors' code
-(Lauraxy/Multi_Modal_Registration): two 3^3 convolutions a level, maximum pooling, nearest doubling
-followed by a 2^3 convolution, skips side by side, no normalisation, an L2 penalty on the kernels.
+(Lauraxy/Multi_Modal_Registration): two 3^3 convolutions a level, maximum pooling, nearest-neighbour
+doubling followed by a 2^3 convolution, concatenated skips, no normalisation, an L2 penalty on the
+kernels.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class _Up(keras.layers.Layer):
 
 
 class _Double(keras.layers.Layer):
-    """Nearest doubling followed by a 2^3 convolution and ReLU.
+    """Nearest-neighbour doubling followed by a 2^3 convolution and ReLU.
 
     Computed as the transposed convolution whose kernel adds up the taps that meet the same coarse
     voxel: the sums are the same, and the eight times repeated features are never in memory.
@@ -121,7 +122,7 @@ class _Double(keras.layers.Layer):
 
 
 class _Beside(keras.layers.Layer):
-    """A 3^3 convolution with ReLU over two volumes side by side, which are never put there."""
+    """A 3^3 convolution with ReLU over two concatenated volumes, without concatenating them."""
 
     def __init__(self, filters: int, weight_decay: float):
         super().__init__()

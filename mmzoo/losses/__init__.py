@@ -1,4 +1,4 @@
-"""Similarities and regularisers: for each a pure function and a Keras class of its settings."""
+"""Similarity losses and regularisers: each a pure function and a Keras class with its settings."""
 
 import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.losses.bending import BendingEnergy, bending_energy

@@ -1,4 +1,4 @@
-"""The base of the zoo's Keras losses: a function of two tensors, and its settings as attributes."""
+"""What losses share: their Keras class, channels and masks, one-sided differences."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
+from mmzoo.checks import check_rank, check_same_shape
 from mmzoo.losses.spacing import per_axis
 
 
@@ -68,3 +69,51 @@ class FunctionLoss(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         """Return the settings, for recreating this loss."""
         return {**super().get_config(), **self.settings}
+
+
+def mean_over_channels(
+    compare: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor],
+    fixed: tf.Tensor,
+    warped: tf.Tensor,
+    mask: tf.Tensor | None,
+) -> tf.Tensor:
+    """Return the mean over the channels of a dissimilarity of images without a channel axis.
+
+    Args:
+        compare: (fixed, warped, mask) -> (batch,), of images without a channel axis.
+        fixed: (batch, dim1, dim2, dim3) or with a channel axis.
+        warped: the same shape.
+        mask: (batch or 1, dim1, dim2, dim3); ones if None.
+
+    Returns:
+        (batch,).
+
+    Raises:
+        ValueError: unequal shapes or a wrong rank.
+    """
+    check_rank("fixed", fixed, (4, 5))
+    check_same_shape("fixed", fixed, "warped", warped)
+    if len(fixed.shape) == 5:
+        channels = zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
+        values = [mean_over_channels(compare, f, w, mask) for f, w in channels]
+        return tf.add_n(values) / len(values)
+    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
+    return compare(fixed, warped, mask)
+
+
+def mask_of_differences(mask: tf.Tensor, image: tf.Tensor) -> tf.Tensor:
+    """Return the mask of an image's one-sided differences, which have no first planes.
+
+    Args:
+        mask: (batch or 1, dim1, dim2, dim3).
+        image: (batch, dim1, dim2, dim3), dims known.
+
+    Returns:
+        (batch or 1, dim1, dim2 - 1, dim3 - 1), zeros in the first row.
+
+    Raises:
+        ValueError: an axis of one voxel.
+    """
+    if min(image.shape[1:]) < 2:
+        raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(image.shape)}.")
+    return tf.pad(mask[:, 1:, 1:, 1:], [[0, 0], [1, 0], [0, 0], [0, 0]])

@@ -1,16 +1,18 @@
-"""Bending energy of a displacement field: how far it is from affine.
+"""Bending energy of a displacement field: its mean squared second derivatives.
 
-Why: it leaves translations, rotations, scalings and shears free and charges only for curvature.
+Penalises curvature only; affine transforms cost nothing.
 
 Source: the smoothness term Psi of Ding et al. 2021, Eq. 10. Their code, like DeepReg's `bending`,
-takes central differences of central differences. These do not see a field that alternates from
-voxel to voxel, nor the two outermost voxels, and a network finds that out: the compact form, the
-default, sees both. On smooth fields the two agree.
+takes central differences of central differences. These are zero for a field that alternates from
+voxel to voxel and leave out the two outermost voxels, which networks exploit; the compact form, the
+default, covers both. On smooth fields the two agree.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -21,6 +23,7 @@ from mmzoo.ops.compiled import symbolic, traced
 from mmzoo.ops.finite_difference import COMPONENTS, in_rows
 
 REACH = {"compact": 1, "nested": 2}  # voxels from the centre of a stencil to its end
+STENCILS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
 
 def bending_energy(
@@ -66,23 +69,25 @@ def bending_energy(
 
 
 @functools.lru_cache
-def _compiled(reach: int, spacing):
+def _compiled(reach: int, spacing: tuple[float, ...]) -> Callable[[tf.Tensor], tf.Tensor]:
     @symbolic
     @tf.custom_gradient
-    def energy(ddf: tf.Tensor):
+    def energy(ddf: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         return _energy(ddf, reach, spacing), lambda up: _gradient(ddf, up, reach, spacing)
 
     return energy
 
 
 @traced(jit_compile=True)
-def _energy(ddf: tf.Tensor, reach: int, spacing) -> tf.Tensor:
+def _energy(ddf: tf.Tensor, reach: int, spacing: tuple[float, ...]) -> tf.Tensor:
     second = _second_derivatives(in_rows(ddf), reach, spacing)
     return tf.add_n([tf.reduce_mean(u**2, axis=(1, 2, 3)) for u in second])
 
 
 @traced(jit_compile=True)
-def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int, spacing) -> tf.Tensor:
+def _gradient(
+    ddf: tf.Tensor, upstream: tf.Tensor, reach: int, spacing: tuple[float, ...]
+) -> tf.Tensor:
     """Return dE/dddf times upstream: 2/n sum_k S_k^T S_k u.
 
     Each stencil S_k is symmetric, so its transpose is the same stencil over the zero-padded
@@ -92,15 +97,21 @@ def _gradient(ddf: tf.Tensor, upstream: tf.Tensor, reach: int, spacing) -> tf.Te
     padding = [[0, 0], [margin] * 2, [margin] * 2, [margin * COMPONENTS] * 2]
     second = _second_derivatives(in_rows(ddf), reach, spacing)
     back = [
-        _second_derivatives(tf.pad(u, padding), reach, spacing)[k] for k, u in enumerate(second)
+        _second_derivative(tf.pad(u, padding), axes, reach, spacing)
+        for u, axes in zip(second, STENCILS, strict=True)
     ]
     scale = 2 / tf.cast(tf.reduce_prod(tf.shape(second[0])[1:]), ddf.dtype)
     return tf.reshape(tf.add_n(back), tf.shape(ddf)) * (scale * upstream)[:, None, None, None, None]
 
 
-def _second_derivatives(rows: tf.Tensor, reach: int, spacing) -> list[tf.Tensor]:
+def _second_derivatives(rows: tf.Tensor, reach: int, spacing: tuple[float, ...]) -> list[tf.Tensor]:
     """Return u_11, u_22, u_33 and sqrt(2) times u_12, u_13, u_23, `reach` voxels inside."""
-    shape = tf.shape(rows)
+    return [_second_derivative(rows, axes, reach, spacing) for axes in STENCILS]
+
+
+def _second_derivative(rows: tf.Tensor, axes: tuple[int, int], reach: int, spacing) -> tf.Tensor:
+    """Return u_ii, or sqrt(2) times u_ij, `reach` voxels inside."""
+    i, j = axes
     unit = (1, 1, COMPONENTS)  # a voxel further along each axis
 
     def at(*steps):  # the interior, seen from some voxels away
@@ -108,20 +119,15 @@ def _second_derivatives(rows: tf.Tensor, reach: int, spacing) -> list[tf.Tensor]
         for axis, step in steps:
             offset[axis] += step
         cut = [
-            slice((reach + o) * unit[axis], shape[axis + 1] - (reach - o) * unit[axis])
+            slice((reach + o) * unit[axis], (o - reach) * unit[axis] or None)
             for axis, o in enumerate(offset)
         ]
         return rows[(slice(None), *cut)]
 
-    pure = [
-        (at((i, reach)) + at((i, -reach)) - 2 * at()) / (reach * spacing[i]) ** 2 for i in range(3)
-    ]
-    mixed = [
-        (at((i, 1), (j, 1)) + at((i, -1), (j, -1)) - at((i, 1), (j, -1)) - at((i, -1), (j, 1)))
-        * (2**0.5 / (4 * spacing[i] * spacing[j]))
-        for i, j in ((0, 1), (0, 2), (1, 2))
-    ]
-    return pure + mixed
+    if i == j:
+        return (at((i, reach)) + at((i, -reach)) - 2 * at()) / (reach * spacing[i]) ** 2
+    crosses = at((i, 1), (j, 1)) + at((i, -1), (j, -1)) - at((i, 1), (j, -1)) - at((i, -1), (j, 1))
+    return crosses * (2**0.5 / (4 * spacing[i] * spacing[j]))
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
@@ -136,7 +142,7 @@ class BendingEnergy(keras.layers.Layer):
         stencil: str = "compact",
         spacing: Spacing = 1.0,
         name: str = "BendingEnergy",
-        **kwargs,
+        **kwargs: Any,
     ):
         """Keep the settings; errors as in `bending_energy`."""
         super().__init__(name=name, **kwargs)

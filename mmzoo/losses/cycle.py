@@ -1,4 +1,4 @@
-"""Cycle consistency: an image sent forth and back should be itself again.
+"""Cycle consistency: an image warped forward and back should equal itself.
 
 Source: Ding et al. 2021, Eq. 9. Differs from the paper: nothing.
 """
@@ -15,7 +15,7 @@ from mmzoo.losses.base import FunctionLoss
 
 
 def cycle_consistency(original: tf.Tensor, restored: tf.Tensor) -> tf.Tensor:
-    """Return the mean absolute difference of an image and its forth-and-back warped self.
+    """Return the mean absolute difference of an image and the same warped forward and back.
 
         L = 1/|Omega| sum_x |restored(x) - original(x)|     (Eq. 9)
 

@@ -1,12 +1,14 @@
-"""Diffusion energy of a displacement field: how far it is from one translation.
+"""Diffusion energy of a displacement field: its mean squared first derivatives.
 
 Source: L_smooth of Deform-GAN (Zhang et al. 2020, Eq. 6) and of Balakrishnan et al. 2019
 (VoxelMorph), in the form of their code: squared one-sided differences, averaged over the axes.
-DeepReg's `gradient` sums over the axes central differences, which do not see a field that
+DeepReg's `gradient` sums central differences over the axes, which are zero for a field that
 alternates from voxel to voxel.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
@@ -20,8 +22,8 @@ def diffusion_energy(ddf: tf.Tensor) -> tf.Tensor:
 
         E = 1/3 sum_k mean_x,c (u_c(x + e_k) - u_c(x))^2    (Eq. 6)
 
-    Zero for a translation alone. A displacement over a distance, both in voxels, knows no unit:
-    the same motion sampled at twice the spacing has the same energy, cubes given.
+    Zero for a translation alone. Dimensionless: the same motion sampled at twice the spacing has
+    the same energy, if voxels are cubes.
 
     Args:
         ddf: (batch, dim1, dim2, dim3, 3), voxels, at least 2 voxels an axis.
@@ -55,7 +57,7 @@ class DiffusionEnergy(keras.layers.Layer):
     A layer that returns the mean over the batch, as DeepReg's regularisers do.
     """
 
-    def __init__(self, name: str = "DiffusionEnergy", **kwargs):
+    def __init__(self, name: str = "DiffusionEnergy", **kwargs: Any):
         """Keep the name."""
         super().__init__(name=name, **kwargs)
 

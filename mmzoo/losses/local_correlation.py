@@ -1,10 +1,10 @@
-"""Squared local cross-correlation: how linear the relation of two volumes is around each voxel.
+"""Squared local cross-correlation: how linear the relation of two images is around each voxel.
 
 Source: Balakrishnan et al. 2019 (VoxelMorph), as Deform-GAN (Zhang et al. 2020, Eq. 5) pairs it
 with the local gradient: between an image and the translation of the other into its modality.
-DeepReg's `lncc` is its sibling. Differs from it and from the authors' code: windows end at the
-border of the volume, where theirs count zeros beyond it as voxels, an edge of both images; a
-constant window gives 0, where `lncc` takes two constant ones for a perfect match.
+Differs from DeepReg's `lncc` and from the authors' code: windows are cut off at the border of the
+image (theirs count zeros outside, which add an edge to both images); a window of constant intensity
+gives 0 (`lncc` counts two of them as a perfect match).
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
-from mmzoo.losses.base import FunctionLoss
-from mmzoo.ops.compiled import compiled
+from mmzoo.checks import check_positive, check_window
+from mmzoo.losses.base import FunctionLoss, mean_over_channels
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean
 
@@ -41,8 +40,8 @@ def local_correlation(
 
     Symmetric in its two volumes; unchanged by shifting either, and by scaling either with a number
     of any sign as long as the variances stay well above eps. Its cost grows with the logarithm of
-    the window; nothing is kept between value and gradient, and
-    what it takes beside the volumes is of a slab of about a million voxels.
+    the window; from value to gradient it keeps the gradient's volume alone, and what it takes
+    beside the volumes is of a slab of about a million voxels.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
@@ -60,16 +59,7 @@ def local_correlation(
             positive.
     """
     check_settings(window, eps)
-    check_rank("fixed", fixed, (4, 5))
-    check_same_shape("fixed", fixed, "warped", warped)
-    if len(fixed.shape) == 5:
-        channels = [
-            local_correlation(f, w, mask, window=window, eps=eps)
-            for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
-        ]
-        return tf.add_n(channels) / len(channels)
-    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
-    return -_compiled(window, eps)(fixed, warped, mask)
+    return -mean_over_channels(_compiled(window, eps), fixed, warped, mask)
 
 
 def check_settings(window: int, eps: float) -> None:
@@ -103,7 +93,7 @@ def _compiled(window: int, eps: float):
         var_b = tf.maximum(sum_bb - sum_b**2 / count, 0)
         return cov**2 / (var_a * var_b + eps)
 
-    return slab_mean(compiled(squared_correlation), margin=margin)
+    return slab_mean(squared_correlation, margin=margin, compiled=True)
 
 
 def window_sizes(shape, window: int) -> np.ndarray:

@@ -1,11 +1,11 @@
 """Local gradient: similarity of the gradient directions of neighbourhoods.
 
-Why it works between modalities: it compares where edges point; a sum over a neighbourhood lets
-noise cancel out before the directions are taken, and contrast may be reversed.
+Compares the directions of edges after summing gradients over a window, which averages out noise.
+The absolute cosine allows reversed contrast, as between modalities.
 
 Source: Deform-GAN (Zhang et al. 2020), Eq. 1-3. Authors' code: Lauraxy/Multi_Modal_Registration,
 which fixes what the print leaves open: Eq. 2's square of epsilon is 1, the cosine of Eq. 3 is
-absolute. Differs from both: the name is of a loss, so the printed similarity has a minus here.
+absolute. Differs from both: the similarity is negated, as a loss.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import functools
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_positive, check_rank, check_same_shape, check_window
-from mmzoo.losses.base import FunctionLoss
-from mmzoo.ops.compiled import compiled
+from mmzoo.checks import check_positive, check_window
+from mmzoo.losses.base import FunctionLoss, mask_of_differences, mean_over_channels
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.finite_difference import backward_gradient
 from mmzoo.ops.slabs import slab_mean
@@ -36,7 +35,7 @@ def local_gradient(
     absolute: bool = True,
     eps: float = EPS,
 ) -> tf.Tensor:
-    """Return the local gradient distance of two volumes, the smaller the more alike.
+    """Return the local gradient dissimilarity of two images (lower is better).
 
         V_I(x) = sum of grad I over window^3 voxels around x    (Eq. 1)
         n_I(x) = V_I(x) / sqrt(|V_I(x)|^2 + eps)                (Eq. 2)
@@ -45,8 +44,8 @@ def local_gradient(
     Differences are one-sided without the first planes; windows end at the border of the volume.
     Symmetric in its two volumes, unchanged when one of them is shifted by a constant or multiplied
     by -1 (if `absolute`), and by scaling as long as the sums stay well above sqrt(eps). Its cost
-    grows with the logarithm of the window; nothing is kept between value and gradient, and
-    what it takes beside the volumes is of a slab of about a million voxels.
+    grows with the logarithm of the window; from value to gradient it keeps the gradient's volume
+    alone, and what it takes beside the volumes is of a slab of about a million voxels.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
@@ -66,20 +65,12 @@ def local_gradient(
     """
     check_window("window", window)
     check_positive("eps", eps)
-    check_rank("fixed", fixed, (4, 5))
-    check_same_shape("fixed", fixed, "warped", warped)
-    if len(fixed.shape) == 5:
-        channels = [
-            local_gradient(f, w, mask, window=window, absolute=absolute, eps=eps)
-            for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
-        ]
-        return tf.add_n(channels) / len(channels)
-    if min(fixed.shape[1:]) < 2:
-        raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
-    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
-    first_planes = tf.constant([[0, 0], [1, 0], [0, 0], [0, 0]])
-    mask = tf.pad(mask[:, 1:, 1:, 1:], first_planes)  # rows stay: the first ones count nothing
-    return -_compiled(window, absolute, eps)(fixed, warped, mask)  # Eq. 3
+    mean = _compiled(window, absolute, eps)
+
+    def compare(fixed: tf.Tensor, warped: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        return -mean(fixed, warped, mask_of_differences(mask, fixed))  # Eq. 3
+
+    return mean_over_channels(compare, fixed, warped, mask)
 
 
 @functools.lru_cache
@@ -97,7 +88,7 @@ def _compiled(window: int, absolute: bool, eps: float):
         return tf.abs(product) if absolute else product
 
     margin = window // 2 + 1  # a difference reaches one voxel further
-    return slab_mean(compiled(cosine), margin=margin)
+    return slab_mean(cosine, margin=margin, compiled=True)
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

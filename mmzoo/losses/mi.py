@@ -1,7 +1,7 @@
 """Mutual information of two volumes by Parzen windows.
 
 Source: van Ulsen 2022, Eq. 3.5-3.10, with the windows of DeepReg's `gmi`, on which the thesis
-builds: intensities in [0, 1], every voxel shared out over the bins, sigma half a bin.
+builds: intensities in [0, 1], the weights of a voxel over the bins sum to 1, sigma half a bin.
 Differs from DeepReg's code: an empty bin stays empty (there 1e-5 is added), and memory does not
 grow with voxels times bins.
 """
@@ -33,8 +33,8 @@ def mi(
 
         L = -(H(A) + H(B) - H(A, B))    (Eq. 3.5)
 
-    Unchanged when the two are swapped, and when both are permuted alike. `nmi` says what bins,
-    sigma and the range of intensities mean; here every voxel counts alike.
+    Unchanged when the two are swapped, and when both are permuted alike. See `nmi` for bins, sigma
+    and intensity range; here all voxels have the same weight.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with one channel, dims known, in [0, 1].

@@ -11,7 +11,7 @@ import dataclasses
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_positive, check_rank, check_same_shape
+from mmzoo.checks import check_one_channel, check_positive, check_rank, check_same_shape
 from mmzoo.losses.base import FunctionLoss
 from mmzoo.ops.compiled import recomputed
 
@@ -27,7 +27,7 @@ def ncc(
 
     Signed: reversed contrast gives +1, the worst. Unchanged when the two are swapped, and when
     either is scaled by a positive number and shifted, as long as its variance is well above eps.
-    It costs a few passes over the volumes and keeps none of them.
+    Takes a few passes over the images; nothing is stored for the gradient.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with one channel, dims known.
@@ -39,11 +39,12 @@ def ncc(
         (batch,), in [-1, 1]; 0 where a volume is constant or the mask empty.
 
     Raises:
-        ValueError: unequal shapes, a wrong rank, or eps not positive.
+        ValueError: unequal shapes, a wrong rank, more than one channel, or eps not positive.
     """
     check_positive("eps", eps)
     check_rank("fixed", fixed, (4, 5))
     check_same_shape("fixed", fixed, "warped", warped)
+    check_one_channel("fixed", fixed)
     mask = tf.ones_like(fixed) if mask is None else tf.cast(mask, fixed.dtype)
     check_same_shape("fixed", fixed, "mask", mask)
     return _ncc(fixed, warped, mask, tf.constant(eps, fixed.dtype))

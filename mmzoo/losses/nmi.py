@@ -1,7 +1,7 @@
-"""Normalised mutual information of two volumes: how much one tells of the other.
+"""Normalised mutual information of two images.
 
-Why it works between modalities: it asks only that an intensity of one image goes with few
-intensities of the other, whatever these are.
+Assumes only that each intensity of one image goes with few intensities of the other, and so suits
+images of different modalities.
 
 Source: de Vos et al. 2020, Eq. 1, with Gaussian Parzen windows; their later code: BDdeVos/TorchIR.
 Differs from that code, which doubles the value and adds 1e-10 to every bin: Eq. 1 is taken
@@ -40,12 +40,12 @@ def nmi(
     intensities are mapped one to one. Memory does not grow with voxels times bins, see
     `mmzoo.ops.histogram`.
 
-    What the settings mean: `num_bins` intensities, evenly from 0 to 1, are told apart. A voxel
-    counts in bin k by exp(-(v - c_k)^2 / (2 sigma^2)): with a sigma far below the distance of bins,
-    as printed (0.19 of it), nearly as in a plain histogram, and voxels halfway between two bins
-    hardly count and have the steepest gradient; with a sigma of half a bin or more the histogram is
-    smooth and blurred. Intensities outside [0, 1] are clipped and have no gradient, so bring the
-    range that matters there first (the paper: 1st to 99th percentile).
+    Settings: the histogram has `num_bins` bins, evenly spaced over [0, 1]. A voxel counts in bin k
+    with weight exp(-(v - c_k)^2 / (2 sigma^2)): with a sigma far below the distance of bins, as
+    printed (0.19 of it), nearly as in a plain histogram, and voxels halfway between two bins hardly
+    count and have the steepest gradient; with a sigma of half a bin or more the histogram is smooth
+    and blurred. Intensities outside [0, 1] are clipped and have no gradient, so bring the range
+    that matters there first (the paper: 1st to 99th percentile).
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with one channel, dims known, in [0, 1].

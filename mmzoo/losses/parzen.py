@@ -1,10 +1,12 @@
-"""What the losses by Parzen histograms share: checks of their input, and the histogram."""
+"""Input checks and joint histogram of `mi` and `nmi`, by Parzen windows."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import tensorflow as tf
 
-from mmzoo.checks import check_positive, check_rank, check_same_shape
+from mmzoo.checks import check_one_channel, check_positive, check_rank, check_same_shape
 from mmzoo.ops.histogram import joint_histogram
 
 
@@ -16,7 +18,7 @@ def check_bins(num_bins: int, width: float, name: str = "sigma") -> None:
 
 
 def histogram_of(
-    fixed: tf.Tensor, warped: tf.Tensor, mask: tf.Tensor | None, **settings
+    fixed: tf.Tensor, warped: tf.Tensor, mask: tf.Tensor | None, **settings: Any
 ) -> tf.Tensor:
     """Return the joint histogram of two volumes after checking them.
 
@@ -36,8 +38,5 @@ def histogram_of(
     check_rank("fixed", fixed, (4, 5))
     check_same_shape("fixed", fixed, "warped", warped)
     check_same_shape("fixed", fixed, "mask", mask)
-    if len(fixed.shape) == 5 and fixed.shape[4] != 1:
-        raise ValueError(
-            f"`fixed` must have one channel, got {fixed.shape[4]}; give one volume at a time."
-        )
+    check_one_channel("fixed", fixed)
     return joint_histogram(fixed, warped, tf.cast(mask, fixed.dtype), **settings)

@@ -7,11 +7,11 @@ and the bones S_M:
     p_ON = 1/|S_M| sum_S_M |J J^T - I|_F^2
     p_JD = 1/|S_M| sum_S_M (det J - 1)^2
 
-Differs from the thesis: S_M is a label of the moving image, while the field lives on the fixed
-one; the thesis takes it as it stands, `bone_mask` carries it over, as elastix does (there is an
-option for the printed form). Second differences are compact: nested central ones, DeepReg's, are
-blind to a field that alternates from voxel to voxel, and so are the central ones of J; then no
-term would see it.
+Differs from the thesis: S_M is a label of the moving image, while the field lives on the fixed one;
+the thesis takes it as it stands, `bone_mask` carries it over, as elastix does (there is an option
+for the printed form). Second differences are compact: nested central ones, DeepReg's, are zero for
+a field that alternates from voxel to voxel, and so are the central ones of J; then no term would
+penalise it.
 
 elastix's TransformRigidityPenalty sums the same three terms, and coincides in p_JD. It differs: it
 filters the coefficients of a B-spline, at its control points; p_BE and p_ON have their mixed terms
@@ -25,6 +25,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -93,7 +95,14 @@ def rigidity(
     return symbolic(penalty)(ddf, mask)
 
 
-def _rigidity(ddf: tf.Tensor, mask: tf.Tensor, *, weights, reach: int, spacing) -> tf.Tensor:
+def _rigidity(
+    ddf: tf.Tensor,
+    mask: tf.Tensor,
+    *,
+    weights: Sequence[float],
+    reach: int,
+    spacing: tuple[float, ...],
+) -> tf.Tensor:
     inside = tf.cast(mask, ddf.dtype)[:, reach:-reach, reach:-reach, reach:-reach]
     inside = tf.stop_gradient(inside)
     voxels = tf.where(inside != 0)  # (n, 4): item of the batch and place; NaN is not 0 either
@@ -105,7 +114,7 @@ def _rigidity(ddf: tf.Tensor, mask: tf.Tensor, *, weights, reach: int, spacing) 
     return tf.math.divide_no_nan(total, size)
 
 
-def _integrand(columns: tf.Tensor, second: tf.Tensor, weights) -> tf.Tensor:
+def _integrand(columns: tf.Tensor, second: tf.Tensor, weights: Sequence[float]) -> tf.Tensor:
     """Return the weighted sum of the three terms at each voxel, (n,).
 
     Args:
@@ -127,7 +136,9 @@ def _integrand(columns: tf.Tensor, second: tf.Tensor, weights) -> tf.Tensor:
     return tf.add_n([weight * term for weight, term in zip(weights, terms, strict=True)])
 
 
-def _derivatives(ddf: tf.Tensor, voxels: tf.Tensor, reach: int, spacing):
+def _derivatives(
+    ddf: tf.Tensor, voxels: tf.Tensor, reach: int, spacing: tuple[float, ...]
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the columns of J (3, n, 3) and the second derivatives (6, n, 3), in lengths.
 
     All differences are one product: of the stencils with the displacements that each voxel needs.
@@ -145,7 +156,7 @@ def _derivatives(ddf: tf.Tensor, voxels: tf.Tensor, reach: int, spacing):
 
 
 @functools.lru_cache
-def _stencils(reach: int, spacing) -> tuple[np.ndarray, np.ndarray]:
+def _stencils(reach: int, spacing: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Return offsets (m, 3) and stencils (9, m): d/dx_j, then the second derivatives.
 
     The mixed ones carry sqrt(2), so that their squares count twice.
@@ -207,12 +218,14 @@ class Rigidity(FunctionLoss):
         check_choice("mask", self.mask, MASKS)
 
     @staticmethod
-    def function(label: tf.Tensor, ddf: tf.Tensor, *, mask: str, **settings) -> tf.Tensor:
+    def function(label: tf.Tensor, ddf: tf.Tensor, *, mask: str, **settings: Any) -> tf.Tensor:
         """Return the penalty of a label of the moving image and a field, shape (batch,)."""
         return rigidity(ddf, bone_mask(label, ddf, mask=mask), **settings)
 
 
-def _check_settings(linearity, orthonormality, properness, stencil) -> None:
+def _check_settings(
+    linearity: float, orthonormality: float, properness: float, stencil: str
+) -> None:
     check_positive("linearity", linearity, allow_zero=True)
     check_positive("orthonormality", orthonormality, allow_zero=True)
     check_positive("properness", properness, allow_zero=True)

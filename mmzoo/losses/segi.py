@@ -1,8 +1,8 @@
 """Spatially encoded gradient information (SEGI): similarity of smoothed gradient directions.
 
-Why it works between modalities: it compares where edges point and not how strong they are, over
-several neighbourhood sizes so that noise averages out; with the absolute cosine an edge matches
-its counterpart also where the contrast is reversed, as between CT and MR.
+Compares the directions of edges and not their strength, at several scales of smoothing, which
+averages out noise. With the absolute cosine an edge matches its counterpart also where contrast is
+reversed, as between CT and MR.
 
 Source: Ding et al. 2021, MMRegNet, Eq. 4-8. Authors' code: NanYoMy/mmregnet.
 Differs from the paper (each is an option): the absolute value of the cosine is the default, as in
@@ -21,8 +21,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_choice, check_positive, check_rank, check_same_shape
-from mmzoo.losses.base import FunctionLoss
+from mmzoo.checks import check_choice, check_positive
+from mmzoo.losses.base import FunctionLoss, mask_of_differences, mean_over_channels
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import compiled, recomputed
 from mmzoo.ops.filters import gaussian_kernel, gaussian_smooth, weighted_mean
@@ -45,7 +45,7 @@ def segi(
     eps: float = 1e-5,
     spacing: Spacing = 1.0,
 ) -> tf.Tensor:
-    """Return the SEGI distance of two volumes, the smaller the more alike.
+    """Return the SEGI dissimilarity of two images (lower is better).
 
         G_I = grad I / |grad I|                     (Eq. 4)
         SG_I^s = Gaussian(s) * G_I                  (Eq. 5)
@@ -54,10 +54,11 @@ def segi(
     where |v| is sqrt(|v|^2 + eps). Differences are one-sided without the first planes; smoothing
     counts zeros outside the volume. Symmetric in its two volumes, unchanged when one of them is
     multiplied by -1 (if `absolute`) or shifted by a constant, and by scaling as long as gradients
-    stay well above sqrt(eps). Nothing is kept between value and gradient. A sigma costs three
-    products of matrices a volume and is done a slab at a time if smoothing comes first, where
-    differences are taken of the smoothed volume: their rounding grows with the intensities. The
-    printed order costs nine, and about three copies of the gradient of both volumes.
+    stay well above sqrt(eps). A sigma costs three products of matrices a volume. If smoothing comes
+    first, it is done a slab at a time, the gradient's volume alone is kept from value to gradient,
+    and differences are taken of the smoothed volume: their rounding grows with the intensities.
+    The printed order costs nine, keeps nothing, and takes about three copies of the gradient of
+    both volumes.
     With `sigmas` [0] nothing is smoothed: plain normalised gradient information (Haber and
     Modersitzki 2006), whose two orders differ by eps alone.
 
@@ -85,23 +86,12 @@ def segi(
     """
     check_settings(sigmas, order, eps)
     spacing = per_axis(spacing)
-    check_rank("fixed", fixed, (4, 5))
-    check_same_shape("fixed", fixed, "warped", warped)
-    if len(fixed.shape) == 5:
-        channels = [
-            segi(
-                f, w, mask, sigmas=sigmas, order=order, absolute=absolute, eps=eps, spacing=spacing
-            )
-            for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
-        ]
-        return tf.add_n(channels) / len(channels)
-    if min(fixed.shape[1:]) < 2:
-        raise ValueError(f"`fixed` needs at least 2 voxels an axis, got {tuple(fixed.shape)}.")
-    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
-    first_planes = [[0, 0], [1, 0], [0, 0], [0, 0]]
-    mask = tf.pad(mask[:, 1:, 1:, 1:], first_planes)  # rows stay: the first ones count nothing
-    mean = _mean_cosine(tuple(map(float, sigmas)), order, absolute, float(eps), spacing)
-    return -mean(fixed, warped, mask) / len(sigmas)  # Eq. 7, 8
+    total = _mean_cosine(tuple(map(float, sigmas)), order, absolute, float(eps), spacing)
+
+    def compare(fixed: tf.Tensor, warped: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        return -total(fixed, warped, mask_of_differences(mask, fixed)) / len(sigmas)  # Eq. 7, 8
+
+    return mean_over_channels(compare, fixed, warped, mask)
 
 
 @functools.lru_cache
@@ -145,8 +135,7 @@ def segi_features(
 ) -> list[tf.Tensor]:
     """Return SG_I of Eq. 5, of length one, for each sigma.
 
-    For whoever compares one volume with many: `segi` of two volumes is `segi_distance` of their
-    features.
+    For comparing one image with many: `segi` of two images is `segi_distance` of their features.
 
     Args:
         volume: (batch, dim1, dim2, dim3).

@@ -1,4 +1,4 @@
-"""The length of a voxel, as losses take it: one number, or one an axis."""
+"""Voxel spacing as losses take it: one number, or one for each axis."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ class JacobianStatistics:
 def jacobian_determinant(ddf: np.ndarray) -> np.ndarray:
     """Return det(I + grad u) at each voxel.
 
-    Second-order central differences inside and one-sided differences on the first and last
-    plane of each axis, so the map covers the whole grid. Central differences do not see a field
-    that alternates from voxel to voxel; that is the field's usual convention, kept for
-    comparison with published figures.
+    Second-order central differences inside and one-sided differences on the first and last plane of
+    each axis, so the map covers the whole grid. Central differences are zero for a field that
+    alternates from voxel to voxel; they are the convention of the literature, kept for comparison
+    with published figures.
 
     Args:
         ddf: (dim1, dim2, dim3, 3) or (dim1, dim2, 2), voxels; component i moves along axis i.
@@ -124,10 +124,10 @@ def mean_change_at_edge(determinant: np.ndarray, mask: np.ndarray) -> float:
 
 
 def inverse_consistency_error(ddf: np.ndarray, backward_ddf: np.ndarray) -> float:
-    """Return the mean distance by which going there and back misses the start, in voxels.
+    """Return the mean inverse consistency error, in voxels.
 
-    mean over x of |u(x) + v(x + u(x))|, with v interpolated linearly. Points that u takes
-    outside the grid of v are left out, as v says nothing there. 0 is perfect.
+    mean over x of |u(x) + v(x + u(x))|, with v interpolated linearly. Points that u takes outside
+    the grid of v, where v is not defined, are left out. 0 is perfect.
 
     Args:
         ddf: u, (dim1, dim2, dim3, 3), voxels, on the fixed grid.
@@ -155,7 +155,7 @@ def target_registration_error(
     spacing_mm: Sequence[float],
     mask: np.ndarray | None = None,
 ) -> float:
-    """Return the mean distance, in mm, between where a field takes a point and where it belongs.
+    """Return the mean distance, in mm, of the predicted position of a point from its true one.
 
     mean over x of |S (u(x) - t(x))| with S the voxel size. 0 is perfect; a field of zeros gives
     the mean length of the true displacement.

@@ -1,4 +1,4 @@
-"""Rigid structures under a field: the rigid motion that fits best, and how far it is from truth.
+"""Rigid motion of a structure under a displacement field: least-squares fit, and its error.
 
 The fit is Kabsch's (A solution for the best rotation to relate two sets of vectors, Acta
 Crystallographica A32, 1976, 922-923), least squares over the voxels of the structure, in mm.
@@ -7,6 +7,7 @@ Crystallographica A32, 1976, 922-923), least squares over the voxels of the stru
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ FEWEST_VOXELS = 3
 
 @dataclass(frozen=True)
 class MotionError:
-    """How far the fitted motion of a structure is from its true one.
+    """Difference of the fitted motion of a structure from its true one.
 
     Attributes:
         shift_mm: distance between where both take the structure's centre.
@@ -44,10 +45,11 @@ def fit_rigid(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
     if len(points) < FEWEST_VOXELS:
         raise ValueError(f"`points` must be {FEWEST_VOXELS} or more, got {len(points)}.")
     centre, goal = points.mean(axis=0), moved.mean(axis=0)
-    left, _, right = np.linalg.svd((moved - goal).T @ (points - centre))
-    sign = 1.0 if np.linalg.det(left @ right) >= 0 else -1.0
+    with warnings.catch_warnings():  # of points on a line any turn about it is as good
+        warnings.filterwarnings("ignore", "Optimal rotation is not uniquely", UserWarning)
+        rotation, _ = Rotation.align_vectors(moved - goal, points - centre)
     motion = np.eye(4)
-    motion[:3, :3] = left @ np.diag([1.0, 1.0, sign]) @ right
+    motion[:3, :3] = rotation.as_matrix()
     motion[:3, 3] = goal - motion[:3, :3] @ centre
     return motion
 

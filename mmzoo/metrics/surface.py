@@ -8,7 +8,7 @@ happen to be stretched, unlike counts of border voxels (medpy, MONAI).
 Definitions used throughout the zoo:
 * average surface distance: the mean of the two directed averages, (d(A, B) + d(B, A)) / 2, as
   medpy's `assd` (which the authors of MMRegNet use) and not the average over the pooled
-  elements (MONAI), which would give the larger surface more say;
+  elements (MONAI), which would weight the larger surface more;
 * robust Hausdorff distance HD_p: the larger of the two directed p-th percentiles of the
   area-weighted distances, which are always distances that do occur (no interpolation).
 """

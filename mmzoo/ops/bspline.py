@@ -3,13 +3,15 @@
 Source: Rueckert et al. 1999, as in de Vos 2017 (DIRNet) and 2020. Differs from the code of de Vos
 (BDdeVos/TorchIR), a transposed convolution: there a control point sits half a voxel off the middle
 of its cell, and no control points beyond the image let every field fall off at its border. Here
-they sit in the middle, and the outermost ones go on beyond the border, so that a constant is kept.
+they sit in the middle, and the outermost ones are repeated beyond the border, so that a constant
+field is reproduced.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 import tensorflow as tf
@@ -51,9 +53,11 @@ def bspline_field(
             f"`coefficients` must have {wanted} control points for a field of {tuple(shape)} at a "
             f"spacing of {tuple(spacing)} voxels, got {tuple(given)}."
         )
-    axes = zip(given, spacing, shape, strict=True)
-    components = tf.transpose(coefficients, [0, 4, 1, 2, 3])
-    dense = apply_along_axes(components, [bspline_matrix(*axis) for axis in axes])
+    matrices = [
+        bspline_matrix((line(dim) + 0.5) / step - 0.5, count)
+        for dim, step, count in zip(shape, spacing, given, strict=True)
+    ]
+    dense = apply_along_axes(tf.transpose(coefficients, [0, 4, 1, 2, 3]), matrices)
     return tf.transpose(dense, [0, 2, 3, 4, 1])
 
 
@@ -64,29 +68,43 @@ def control_shape(shape: Sequence[int], spacing: Sequence[float]) -> tuple[int, 
     return tuple(math.ceil(dim / step) for dim, step in zip(shape, spacing, strict=True))
 
 
-def bspline_matrix(num_control, spacing: float, dim):
-    """Return the weight of each control point at each voxel of an axis, (dim, num_control).
+def bspline_matrix(
+    position: np.ndarray | tf.Tensor, num_control: int | tf.Tensor, derivative: int = 0
+) -> np.ndarray | tf.Tensor:
+    """Return the weight of each control point of an axis at some positions, (n, num_control).
 
-    An array, or a tensor where one of the two numbers is a scalar tensor; float64.
+    An array, or a tensor where one of the two is; float64.
+
+    Args:
+        position: (n,) float64, in distances of control points from the first one, anywhere; beyond
+            the ends their values go on.
+        num_control: of the axis.
+        derivative: 0, 1 or 2, of the weights with respect to the position.
     """
-    ops = np if are_known(num_control, dim) else tf
-    position = (line(dim) + 0.5) / spacing - 0.5
+    ops = tf if tf.is_tensor(position) or tf.is_tensor(num_control) else np
     matrix = 0.0
     for step in range(-1, 3):
         index = ops.floor(position) + step
         inside = ops.minimum(ops.maximum(index, 0), real(num_control) - 1)
-        weights = cubic_bspline(position - index, ops)
+        weights = cubic_bspline(position - index, derivative, ops)
         matrix += ops.where(inside[:, None] == line(num_control)[None, :], weights[:, None], 0.0)
     return matrix
 
 
-def cubic_bspline(distance, ops=np):
+def cubic_bspline(
+    distance: np.ndarray | tf.Tensor, derivative: int = 0, ops: ModuleType = np
+) -> np.ndarray | tf.Tensor:
     """Return b(t): 2/3 - t^2 + |t|^3 / 2 up to 1, (2 - |t|)^3 / 6 up to 2, then 0.
 
     Args:
         distance: t, an array or a tensor.
+        derivative: 0, 1 or 2, with respect to t.
         ops: NumPy or TensorFlow.
     """
     t = ops.abs(distance)
-    inner, outer = 2 / 3 - t**2 + t**3 / 2, ops.maximum(2 - t, 0) ** 3 / 6
-    return ops.where(t < 1, inner, outer)
+    rest = ops.maximum(2 - t, 0)
+    if derivative == 2:
+        return ops.where(t < 1, 3 * t - 2, rest)
+    if derivative == 1:
+        return ops.sign(distance) * ops.where(t < 1, (1.5 * t - 2) * t, -(rest**2) / 2)
+    return ops.where(t < 1, 2 / 3 - t**2 + t**3 / 2, rest**3 / 6)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 import tf_keras as keras
+from tensorflow.python.eager import record  # of what tapes watch there is no public word
 
 KerasTensor = keras.__internal__.KerasTensor
 # AutoGraph would rewrite Python's `if` and `for` on tensors, of which the zoo's pieces have none.
@@ -28,6 +29,14 @@ def uncompiled() -> Iterator[None]:
         yield
     finally:
         _uncompiled.reset(token)
+
+
+def is_recorded(tensor: tf.Tensor) -> bool:
+    """Say whether a gradient tape watches a tensor: whether its gradient may be asked for.
+
+    A function's graph that is traced outside of the tape does not know: false there.
+    """
+    return record.should_record_backprop([tensor])
 
 
 def symbolic(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:

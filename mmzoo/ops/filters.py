@@ -7,6 +7,8 @@ need no products at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -131,12 +133,24 @@ def box_sum(volume: tf.Tensor, window: int, padded=(-3, -2, -1)) -> tf.Tensor:
             reach beyond the volume.
     """
     for axis in (-3, -2, -1):
-        if axis in padded:
-            padding = [[0, 0] for _ in volume.shape]
-            padding[axis] = [(window - 1) // 2, window // 2]
-            volume = tf.pad(volume, padding)
-        volume = _row_sum(volume, window, axis)
+        ends = ((window - 1) // 2, window // 2) if axis in padded else (0, 0)
+        volume = _line_sum(window, axis, ends)(volume)
     return volume
+
+
+def _line_sum(window: int, axis: int, ends: tuple[int, int]):
+    """Return the sum of windows along one axis, with so many zeros before and after it."""
+
+    @tf.custom_gradient
+    def total(volume):
+        padding = [[0, 0] for _ in volume.shape]
+        padding[axis] = list(ends)
+        # Each voxel is in `window` windows in a row: the same sum again, where the automatic
+        # gradient adds up padded slices.
+        back = _line_sum(window, axis, (window - 1 - ends[0], window - 1 - ends[1]))
+        return _row_sum(tf.pad(volume, padding), window, axis), back
+
+    return total
 
 
 def _row_sum(volume: tf.Tensor, count: int, axis: int) -> tf.Tensor:
@@ -176,15 +190,18 @@ def resize(volume: tf.Tensor, shape) -> tf.Tensor:
     return tf.reshape(apply_along_axes(flat, matrices), [-1, *shape, channels])
 
 
-def weighted_mean(volume: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
-    """Return the mean over the voxels by their weights, (batch,); 0 where all weights are.
+def weighted_mean(
+    values: tf.Tensor, weights: tf.Tensor, axis: int | Sequence[int] = (1, 2, 3)
+) -> tf.Tensor:
+    """Return the weighted mean along some axes, 0 where all weights are 0.
 
     Args:
-        volume: (batch, dim1, dim2, dim3).
-        weight: (batch or 1, dim1, dim2, dim3), at least 0.
+        values: of a volume (batch, dim1, dim2, dim3), or as the axes say.
+        weights: at least 0, of the same rank; an axis of length 1 stands for all of it.
+        axis: along which to average, the voxels of a volume by default.
     """
-    total = tf.reduce_sum(weight * volume, axis=(1, 2, 3))
-    return tf.math.divide_no_nan(total, tf.reduce_sum(weight, axis=(1, 2, 3)))
+    total = tf.reduce_sum(weights * values, axis=axis)
+    return tf.math.divide_no_nan(total, tf.reduce_sum(weights, axis=axis))
 
 
 def _kron_identity(matrix, size: int):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -15,12 +17,12 @@ def dims_of(volume: tf.Tensor) -> list:
     return tf.unstack(tf.shape(volume)[1:4]) if None in known else list(known)
 
 
-def are_known(*dims) -> bool:
+def are_known(*dims: object) -> bool:
     """Whether all dims are numbers, not tensors."""
     return all(isinstance(n, (int, np.integer)) for n in dims)
 
 
-def reference_grid(shape, dtype: tf.DType = tf.float32) -> tf.Tensor:
+def reference_grid(shape: Sequence, dtype: tf.DType = tf.float32) -> tf.Tensor:
     """Return the voxel coordinates of a volume: grid[i, j, k] = (i, j, k).
 
     Args:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -100,14 +101,14 @@ def _cores(rows: int) -> int:
     return 1 if on_gpu() else min(rows, MOST_CORES, os.cpu_count() or 1)
 
 
-def _spread(function, *rows: tf.Tensor) -> list:
+def _spread(function: Callable, *rows: tf.Tensor) -> list[tf.Tensor]:
     """Call a function with equal shares of the rows: a compiled loop keeps only one core busy."""
     shares = zip(*(tf.split(each, _cores(each.shape[0])) for each in rows), strict=True)
     return [function(*share) for share in shares]
 
 
 @functools.lru_cache
-def _windows(num_bins: int, sigma: float, share: bool):
+def _windows(num_bins: int, sigma: float, share: bool) -> Callable[..., tf.Tensor]:
     """Return the histogram of (rows, batch, voxels) with a gradient that makes windows anew."""
 
     def window(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -138,7 +139,7 @@ def _windows(num_bins: int, sigma: float, share: bool):
 
         def one(row):
             (b, _, scale_b), (a, pull, scale_a) = window(other[row]), window(own[row])
-            # Sums over bins of what is at hand: anything else would make the windows once more.
+            # Sums over bins of arrays in hand: any other form would recompute the windows.
             force, pulled = tf.matmul(upstream, b), a * pull
             back = scale_a * tf.reduce_sum(pulled * force, axis=1, keepdims=True)
             if share:  # dW_k/dv = W_k (pull_k - sum_l W_l pull_l) / sigma, without: W_k pull_k
@@ -155,7 +156,7 @@ def _windows(num_bins: int, sigma: float, share: bool):
         first, second, weight = (tf.stop_gradient(tensor) for tensor in tensors)
         counts = _counts(weight)
 
-        def along(own, other, upstream):  # apart, so that a graph leaves out what nothing asks for
+        def along(own, other, upstream):  # apart, so a graph drops an unused one
             parts = _spread(lambda *rows: gradient(*rows, upstream), own, other, weight)
             return tf.concat(parts, axis=0)
 

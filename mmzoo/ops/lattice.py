@@ -1,8 +1,9 @@
-"""A lattice of cubic B-spline control points over a box: its field, anywhere, and its energies.
+"""A grid of cubic B-spline control points over a box: its field at any position, its energies.
 
-The field is that of `mmzoo.ops.bspline`, seen from positions instead of voxels, so that one set of
-control points gives the field on every grid that one likes: of a coarse level, a fine one, or of a
-whole image round the box. Diffusion and bending energy follow from the control points alone.
+The field is that of `mmzoo.ops.bspline`, evaluated at given positions instead of at voxels, so that
+one set of control points gives the field on any sampling grid: of a coarse or a fine pyramid level,
+or of a whole image around the box. Diffusion and bending energy are computed from the control
+points alone.
 """
 
 from __future__ import annotations
@@ -11,34 +12,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-from scipy.interpolate import BSpline
 
+from mmzoo.ops.bspline import bspline_matrix
 from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import apply_along_axes
 
-BASIS = BSpline.basis_element([-2, -1, 0, 1, 2], extrapolate=False)
-BASES = (BASIS, BASIS.derivative(1), BASIS.derivative(2))
 # First and second derivatives by axis, and how often each stands in the energy made of them.
 FIRST = ((1, 0, 0, 1), (0, 1, 0, 1), (0, 0, 1, 1))
 SECOND = ((2, 0, 0, 1), (0, 2, 0, 1), (0, 0, 2, 1), (1, 1, 0, 2), (1, 0, 1, 2), (0, 1, 1, 2))
-
-
-def lattice_matrix(position: np.ndarray, num_control: int, derivative: int = 0) -> np.ndarray:
-    """Return the weight of each control point of an axis at some positions, (n, num_control).
-
-    Args:
-        position: (n,), in distances of control points from the first one, anywhere; beyond the
-            ends their values go on.
-        num_control: of the axis.
-        derivative: 0, 1 or 2, of the weights with respect to the position.
-    """
-    matrix = np.zeros((len(position), num_control))
-    for step in range(-1, 3):
-        index = np.floor(position).astype(int) + step
-        inside = np.clip(index, 0, num_control - 1)
-        weights = np.nan_to_num(BASES[derivative](position - index))
-        np.add.at(matrix, (np.arange(len(position)), inside), weights)
-    return matrix
 
 
 def lattice_field(coefficients: tf.Tensor, matrices: Sequence[np.ndarray]) -> tf.Tensor:
@@ -46,7 +27,7 @@ def lattice_field(coefficients: tf.Tensor, matrices: Sequence[np.ndarray]) -> tf
 
     Args:
         coefficients: (batch, n1, n2, n3, 3), in any unit.
-        matrices: of `lattice_matrix`, one an axis, (dim_a, n_a).
+        matrices: of `bspline_matrix`, one an axis, (dim_a, n_a).
 
     Returns:
         (batch, dim1, dim2, dim3, 3), in the same unit.
@@ -62,7 +43,7 @@ def lattice_determinant(
 
     Args:
         coefficients: (batch, n1, n2, n3, 3), a length.
-        positions: as in `lattice_matrix`, one an axis.
+        positions: as in `bspline_matrix`, one an axis.
         spacing: of the control points along each axis, in the same unit.
 
     Returns:
@@ -70,8 +51,8 @@ def lattice_determinant(
     """
     components = tf.transpose(coefficients, [0, 4, 1, 2, 3])
     lines = list(zip(positions, components.shape[2:], spacing, strict=True))
-    plain = [lattice_matrix(position, count) for position, count, _ in lines]
-    slopes = [lattice_matrix(position, count, 1) / step for position, count, step in lines]
+    plain = [bspline_matrix(position, count) for position, count, _ in lines]
+    slopes = [bspline_matrix(position, count, 1) / step for position, count, step in lines]
     # columns[j][:, i] = d (x + u)_i / d x_j
     columns = []
     for axis in range(3):
@@ -100,7 +81,7 @@ def lattice_diffusion(
 
     Args:
         coefficients: (batch, n1, n2, n3, 3), a length.
-        positions: as in `lattice_matrix`, one an axis; the mean is over their grid.
+        positions: as in `bspline_matrix`, one an axis; the mean is over their grid.
         spacing: of the control points along each axis, in the same unit.
 
     Returns:
@@ -122,7 +103,7 @@ def lattice_bending(
 
     Args:
         coefficients: (batch, n1, n2, n3, 3), a length.
-        positions: as in `lattice_matrix`, one an axis; the mean is over their grid.
+        positions: as in `bspline_matrix`, one an axis; the mean is over their grid.
         spacing: of the control points along each axis, in the same unit.
 
     Returns:
@@ -131,7 +112,12 @@ def lattice_bending(
     return _quadratic(coefficients, positions, spacing, SECOND)
 
 
-def _quadratic(coefficients: tf.Tensor, positions, spacing, terms) -> tf.Tensor:
+def _quadratic(
+    coefficients: tf.Tensor,
+    positions: Sequence[np.ndarray],
+    spacing: Sequence[float],
+    terms: Sequence[tuple[int, ...]],
+) -> tf.Tensor:
     """Return the mean over the positions of squared derivatives, times how often each stands.
 
     As a quadratic form c . A c, A symmetric, it has the gradient 2 A c, which is there already.
@@ -154,5 +140,5 @@ def _quadratic(coefficients: tf.Tensor, positions, spacing, terms) -> tf.Tensor:
 
 
 def _gram(position: np.ndarray, num_control: int, spacing: float, derivative: int) -> np.ndarray:
-    rows = lattice_matrix(position, num_control, derivative) / spacing**derivative
+    rows = bspline_matrix(position, num_control, derivative) / spacing**derivative
     return rows.T @ rows / len(rows)

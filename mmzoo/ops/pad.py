@@ -30,7 +30,7 @@ def check_can_be_halved(network: str, volume: tf.Tensor, times: int, remedy: str
     message = f"{network} halves the volume {times} times: each axis must be a multiple of"
     rest = tf.shape(volume)[1:4] % 2**times
     with tf.control_dependencies([tf.debugging.assert_equal(rest, 0, f"{message} {2**times}")]):
-        return tf.identity(volume)  # or shapes that do not fit would fail first, without a word
+        return tf.identity(volume)  # before an operation fails with an obscure message
 
 
 def pad_to_multiple(volume: tf.Tensor, steps: Sequence[int]) -> tf.Tensor:

@@ -1,13 +1,13 @@
-"""Warping by a field with the image's slope found in the same pass, for optimising the field.
+"""Warping that computes the image gradient in the same pass, for optimising the field.
 
-The automatic gradient of `mmzoo.ops.warp` gathers the eight corners of every voxel once more; here
-value and slope come of the same corners, in one compiled loop that takes half a second to compile.
+The automatic gradient of `mmzoo.ops.warp` gathers the eight corners of every voxel a second time;
+here value and gradient use the same corners, in one loop that compiles in half a second.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -16,11 +16,13 @@ from mmzoo.ops.grid import reference_grid
 
 
 @tf.custom_gradient
-def warp_for_field(volume: tf.Tensor, ddf: tf.Tensor, offset: tf.Tensor):
+def warp_for_field(
+    volume: tf.Tensor, ddf: tf.Tensor, offset: tf.Tensor
+) -> tuple[tf.Tensor, Callable]:
     """Return volume(x + offset + ddf(x)), trilinear, border values going on outside.
 
-    Only the gradient with respect to the field is followed, and only through the first channel;
-    the others (a mask) ride along. As in `mmzoo.ops.warp`, it is zero where a point lies outside.
+    Differentiable with respect to the field alone, and only through the first channel; the others
+    (a mask) are just warped. As in `mmzoo.ops.warp`, the gradient is zero at points outside.
 
     Args:
         volume: (1, m_dim1, m_dim2, m_dim3, channels).
@@ -39,7 +41,9 @@ def warp_for_field(volume: tf.Tensor, ddf: tf.Tensor, offset: tf.Tensor):
 
 
 @traced(jit_compile=True)
-def _value_and_slope(volume: tf.Tensor, ddf: tf.Tensor, offset: tf.Tensor):
+def _value_and_slope(
+    volume: tf.Tensor, ddf: tf.Tensor, offset: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     points = ddf + reference_grid(ddf.shape[1:4], ddf.dtype) + offset
     size = volume.shape[1:4]
     last = tf.constant([n - 1 for n in size], points.dtype)

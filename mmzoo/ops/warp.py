@@ -1,7 +1,7 @@
 """Trilinear sampling of a volume at displaced positions.
 
-One row gather a corner from the volume laid out flat: under XLA the whole of it is one loop over
-the output voxels, which on a CPU is several times faster than `gather_nd` on a stack of indices.
+Each of the eight corners is one gather of rows from the flattened volume: XLA compiles all of it to
+one loop over the output voxels, on a CPU several times faster than `gather_nd`.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmzoo.deepreg import training
-from mmzoo.deepreg.preflight.configuration import check_keys, check_model, registered
+from mmzoo.deepreg.preflight.configuration import check_keys, check_model, method_of
 from mmzoo.deepreg.preflight.sampling import SHAPES
 from mmzoo.errors import PreflightError
 from mmzoo.planning.graph_cost import Cost, cost_of
@@ -199,7 +199,7 @@ def _size_of(config: dict) -> Sequence[int]:
 def _labels(config: dict) -> int:
     """Return the channels of labels that the step reads, 0 if it reads none."""
     train = config["train"]
-    needs = getattr(registered("model_class", train["method"]), "needs_labels", ())
+    needs = method_of(train).needs_labels
     labeled = (config.get("dataset") or {}).get("labeled", False)
     return LABELS if labeled or any(section in train["loss"] for section in needs) else 0
 

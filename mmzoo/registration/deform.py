@@ -13,10 +13,10 @@ from mmzoo.registration.lattice import Lattice, centres
 from mmzoo.registration.level import Level
 from mmzoo.registration.objective import Objective, batch_of, compiled_objective
 from mmzoo.registration.settings import Settings
+from mmzoo.terminal import Report
 
 FEWEST = 3  # voxels between control points: with fewer, noise is followed
 STEP = 0.4  # Adam's first step, in voxels of the level
-Report = Callable[[str, int, int], None]
 Slope = Callable[[Any], tuple[float, Any]]
 
 
@@ -99,14 +99,14 @@ def _start(objective: Objective, coarse: Lattice, counts: Sequence[int]):
 
 def _refitted(lattice: Lattice, counts: Sequence[int]) -> np.ndarray:
     """Return control points of another number whose field is nearest, by least squares."""
-    from mmzoo.ops.lattice import lattice_matrix
+    from mmzoo.ops.bspline import bspline_matrix
 
     dims = [int(4 * max(n, m)) for n, m in zip(counts, lattice.coefficients.shape[:3], strict=True)]
     points = centres(dims, lattice.edges_mm)
     field = lattice.field(points)
     for axis, count in enumerate(counts):
         step = lattice.edges_mm[axis] / count
-        inverse = np.linalg.pinv(lattice_matrix(points[axis] / step - 0.5, count))
+        inverse = np.linalg.pinv(bspline_matrix(points[axis] / step - 0.5, count))
         field = np.moveaxis(np.tensordot(inverse, field, axes=(1, axis)), 0, axis)
     return field
 

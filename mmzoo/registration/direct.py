@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import SimpleITK as sitk
 
-from mmzoo.registration.deform import Report, fit_lattice
+from mmzoo.registration.deform import fit_lattice
 from mmzoo.registration.folding import unfolded
 from mmzoo.registration.frame import Box, Pair, choose_box, level_shapes
 from mmzoo.registration.lattice import Lattice
@@ -15,6 +15,7 @@ from mmzoo.registration.level import make_level
 from mmzoo.registration.objective import Objective
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.transform import lattice_displacement
+from mmzoo.terminal import Report
 
 
 @dataclass(frozen=True)

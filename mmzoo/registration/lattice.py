@@ -31,11 +31,11 @@ class Lattice:
         Returns:
             (dim1, dim2, dim3, 3) float64; beyond the box its border goes on.
         """
-        from mmzoo.ops.lattice import lattice_matrix
+        from mmzoo.ops.bspline import bspline_matrix
 
         field = self.coefficients.astype(np.float64)
         for axis, (points, step) in enumerate(zip(points_mm, self.spacing_mm, strict=True)):
-            matrix = lattice_matrix(points / step - 0.5, field.shape[axis])
+            matrix = bspline_matrix(points / step - 0.5, field.shape[axis])
             field = np.moveaxis(np.tensordot(matrix, field, axes=(1, axis)), 0, axis)
         return field
 

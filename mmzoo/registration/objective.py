@@ -77,13 +77,14 @@ def compiled_objective(
     """
     import tensorflow as tf
 
+    from mmzoo.ops.bspline import bspline_matrix
     from mmzoo.ops.compiled import traced
-    from mmzoo.ops.lattice import lattice_bending, lattice_diffusion, lattice_field, lattice_matrix
+    from mmzoo.ops.lattice import lattice_bending, lattice_diffusion, lattice_field
     from mmzoo.ops.slope import warp_for_field
 
     blank = blank_level(shape, edges_mm)
     positions, spacing = among_controls(shape, edges_mm, counts)
-    matrices = [lattice_matrix(*line) for line in zip(positions, counts, strict=True)]
+    matrices = [bspline_matrix(*line) for line in zip(positions, counts, strict=True)]
     prepare, compare = similarity(settings.loss, blank.spacing_mm)
     prepare = traced(prepare)
     offset = tf.constant(margin(blank.spacing_mm), tf.float32)

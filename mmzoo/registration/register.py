@@ -12,7 +12,6 @@ import SimpleITK as sitk
 import mmzoo
 from mmzoo.io import images
 from mmzoo.metrics import normalised_mutual_information
-from mmzoo.registration.deform import Report
 from mmzoo.registration.direct import Method, direct
 from mmzoo.registration.doubts import doubts
 from mmzoo.registration.frame import Pair, shown
@@ -25,6 +24,7 @@ from mmzoo.registration.transform import (
 )
 from mmzoo.spatial.frames import matrix_of, ras_affine
 from mmzoo.spatial.geometry import total_displacement
+from mmzoo.terminal import Report
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def register(
         moving_mask: likewise.
         label: label map of the moving image, on its grid, to be carried along (nearest).
         method: what finds the field; None for the loss of `options`.
-        progress: called with the name of a stage, steps done and steps in all.
+        progress: called with the name of a stage, steps done and steps in all (None: not known).
         options: of `mmzoo.registration.settings.Settings`: loss, initial, field, weight,
             control_mm, resolution_mm, ...
 
@@ -108,11 +108,16 @@ def register(
     pair = Pair(fixed_image, moving_image, *on_grid)
     watch.lap("reading")
     method = method or direct(settings)
-    progress("rigid and affine", 0, 1)
+    progress("rigid and affine", 0, None)
+
+    def linear_is_done(_) -> None:
+        watch.lap("linear")
+        progress("rigid and affine", 1, 1)
+
     # TensorFlow takes seconds to import and to compile: meanwhile the linear stage goes on.
     with ThreadPoolExecutor(1) as beside:
         stage = beside.submit(register_linear, pair, settings.initial, settings.seed)
-        stage.add_done_callback(lambda _: watch.lap("linear"))
+        stage.add_done_callback(linear_is_done)
         if settings.initial == "none":
             stage.result()  # takes no time, and headers that lie apart are said before the rest
         found = method(pair, lambda: stage.result()[0], progress)

@@ -3,12 +3,16 @@
 World coordinates are RAS millimetres (+x right, +y anterior, +z superior), as in NIfTI.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 # Grids whose axes are multiples of this can be halved four times, as MMRegNet and others ask.
 MULTIPLE = 16
+
+Counts = Sequence[int] | np.ndarray  # three whole numbers
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Grid:
     origin_mm: tuple[float, float, float]
 
     @classmethod
-    def covering(cls, lower_mm, upper_mm, shape) -> "Grid":
+    def covering(cls, lower_mm: ArrayLike, upper_mm: ArrayLike, shape: Counts) -> "Grid":
         """Return the grid whose voxels, edges included, fill the box from lower to upper."""
         lower, upper = np.asarray(lower_mm, float), np.asarray(upper_mm, float)
         spacing = (upper - lower) / np.asarray(shape)
@@ -34,12 +38,12 @@ class Grid:
         return cls(_ints(shape), _floats(spacing), _floats(origin))
 
     @classmethod
-    def centred(cls, centre_mm, spacing_mm, shape) -> "Grid":
+    def centred(cls, centre_mm: ArrayLike, spacing_mm: ArrayLike, shape: Counts) -> "Grid":
         """Return the grid of a given spacing whose middle is at ``centre_mm``."""
         half = np.asarray(shape) * np.asarray(spacing_mm, float) / 2
         return cls.covering(np.asarray(centre_mm) - half, np.asarray(centre_mm) + half, shape)
 
-    def refined(self, counts) -> "Grid":
+    def refined(self, counts: Counts) -> "Grid":
         """Return the grid of the same box with each voxel cut in so many along each axis."""
         lower = np.array(self.origin_mm) - np.array(self.spacing_mm) / 2
         upper = lower + np.array(self.spacing_mm) * self.shape
@@ -65,7 +69,11 @@ class Grid:
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.float32)
 
 
-def check_size(size, multiples=(MULTIPLE,) * 3, smallest=(MULTIPLE,) * 3) -> None:
+def check_size(
+    size: Sequence[int],
+    multiples: Sequence[int] = (MULTIPLE,) * 3,
+    smallest: Sequence[int] = (MULTIPLE,) * 3,
+) -> None:
     """Raise ValueError unless a network can halve a grid of this size as often as it has to.
 
     Args:
@@ -85,14 +93,14 @@ def check_size(size, multiples=(MULTIPLE,) * 3, smallest=(MULTIPLE,) * 3) -> Non
     raise ValueError(f"`size` must be {wanted}, got {tuple(size)}; use {fitting}.")
 
 
-def round_up(size) -> tuple[int, ...]:
+def round_up(size: Sequence[int]) -> tuple[int, ...]:
     """Return the next size a network can halve four times."""
     return tuple(max(1, -(-int(length) // MULTIPLE)) * MULTIPLE for length in size)
 
 
-def _ints(values) -> tuple:
+def _ints(values: Iterable) -> tuple:
     return tuple(int(value) for value in values)
 
 
-def _floats(values) -> tuple:
+def _floats(values: Iterable) -> tuple:
     return tuple(float(value) for value in values)

@@ -237,6 +237,14 @@ def test_tensorflow_without_onednn_is_told_unless_it_is_the_user_s_choice(monkey
     assert "set TF_ENABLE_ONEDNN_OPTS=1 in the environment" in caplog.text
 
 
+@pytest.mark.parametrize(("asked", "said"), [("", 0), ("-1", 0), ("0", 1), ("1", 1), ("0,1", 1)])
+def test_a_gpu_that_is_asked_for_and_not_seen_is_told(asked, said, monkeypatch, caplog):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", asked)
+    monkeypatch.setattr(training, "_gpus", lambda: [])
+    training.warn_of_options({})
+    assert caplog.text.count(f"`-g {asked}` asks for a GPU and TensorFlow sees none") == said
+
+
 @pytest.mark.parametrize(("capability", "said"), [((7, 5), 1), ((9, 0), 0), (None, 0)])
 def test_a_gpu_without_bfloat16_is_told(capability, said, monkeypatch, caplog):
     monkeypatch.setattr(training, "_gpus", lambda: ["a GPU"])

@@ -51,13 +51,6 @@ def test_a_translation_is_free_and_an_alternating_field_is_not():
     np.testing.assert_allclose(diffusion_energy(tf.constant(stripes)), [4 / 3])
 
 
-def test_nan_is_not_hidden_and_stays_in_its_item():
-    u = field()
-    u[1, 2, 2, 2, 0] = np.nan
-    value = diffusion_energy(tf.constant(u)).numpy()
-    assert np.isfinite(value[0]) and np.isnan(value[1])
-
-
 def test_the_layer_gives_the_mean_over_the_batch_and_comes_back_from_its_config():
     layer = keras.layers.deserialize(keras.layers.serialize(DiffusionEnergy()))
     u = tf.constant(field(), tf.float32)

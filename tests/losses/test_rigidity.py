@@ -241,12 +241,6 @@ def test_gradient_agrees_with_finite_differences_of_the_loop(term, stencil):
         assert gradient[index] == pytest.approx((high - low) / 2e-5, rel=1e-5, abs=1e-7)
 
 
-def test_batch_items_do_not_know_of_each_other():
-    u, mask = (tf.constant(a) for a in random_case(batch=3))
-    alone = [rigidity(u[i : i + 1], mask[i : i + 1])[0] for i in range(3)]
-    np.testing.assert_allclose(rigidity(u, mask), alone)
-
-
 def test_a_graph_of_unknown_sizes_gives_the_eager_value_in_float32():
     u, mask = (tf.constant(a, tf.float32) for a in random_case())
     signature = [tf.TensorSpec((None,) * 4 + (3,)), tf.TensorSpec((None,) * 4)]

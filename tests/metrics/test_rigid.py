@@ -1,4 +1,5 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -107,3 +108,12 @@ def test_wrong_points_and_masks_are_named():
         error(field_of(np.eye(4)), np.full(SHAPE, 0.5), np.eye(4))
     with pytest.raises(ValueError, match="`mask` and `one component of ddf`"):
         error(field_of(np.eye(4)), np.zeros((3, 3, 3)), np.eye(4))
+
+
+def test_points_on_a_line_are_fitted_without_a_warning():
+    points = np.outer(np.arange(4.0), [1, 2, 3])
+    moved = points[:, [1, 0, 2]] + [1, 2, 3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        motion = fit_rigid(points, moved)
+    np.testing.assert_allclose(points @ motion[:3, :3].T + motion[:3, 3], moved, atol=1e-12)

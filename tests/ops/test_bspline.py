@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.interpolate import BSpline
 from scipy.ndimage import map_coordinates
 
 from mmzoo.layers import BSplineField
@@ -134,3 +135,14 @@ def test_the_layer_takes_the_size_of_an_image_in_a_graph_for_any_size(shape, spa
     signature = [[tf.TensorSpec((None,) * 4 + (3,)), tf.TensorSpec((None,) * 4)]]
     graph = tf.function(layer, input_signature=signature)
     np.testing.assert_allclose(graph([given, image]), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("derivative", [0, 1, 2])
+def test_the_basis_and_its_derivatives_are_scipy_s(derivative):
+    t = np.linspace(-2.7, 2.7, 541)
+    basis = BSpline.basis_element([-2, -1, 0, 1, 2], extrapolate=False)
+    basis = basis.derivative(derivative) if derivative else basis
+    expected = np.nan_to_num(basis(t))
+    np.testing.assert_allclose(cubic_bspline(t, derivative), expected, atol=1e-14)
+    tensor = cubic_bspline(tf.constant(t), derivative, tf)
+    np.testing.assert_allclose(tensor, expected, atol=1e-14)

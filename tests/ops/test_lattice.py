@@ -6,13 +6,12 @@ import tensorflow as tf
 
 from mmzoo.losses import bending_energy
 from mmzoo.metrics import jacobian_determinant
-from mmzoo.ops.bspline import bspline_field, control_shape
+from mmzoo.ops.bspline import bspline_field, bspline_matrix, control_shape
 from mmzoo.ops.lattice import (
     lattice_bending,
     lattice_determinant,
     lattice_diffusion,
     lattice_field,
-    lattice_matrix,
 )
 
 SHAPE, SPACING = (17, 24, 13), (4.0, 5.0, 3.5)
@@ -30,27 +29,27 @@ def coefficients(seed=0):
 def test_field_at_voxels_is_that_of_the_voxel_wise_spline():
     given = coefficients()
     axes = zip(positions(), given.shape[1:4], strict=True)
-    field = lattice_field(given, [lattice_matrix(*axis) for axis in axes])
+    field = lattice_field(given, [bspline_matrix(*axis) for axis in axes])
     np.testing.assert_allclose(field, bspline_field(given, SHAPE, SPACING), atol=1e-12)
 
 
 @pytest.mark.parametrize("derivative", [1, 2])
 def test_derivatives_are_those_of_the_weights(derivative):
     where, step = np.array([0.3, 1.7, 2.2, 4.9]), 1e-5
-    above, below = (lattice_matrix(where + s, 6, derivative - 1) for s in (step, -step))
-    found = lattice_matrix(where, 6, derivative)
+    above, below = (bspline_matrix(where + s, 6, derivative - 1) for s in (step, -step))
+    found = bspline_matrix(where, 6, derivative)
     np.testing.assert_allclose(found, (above - below) / (2 * step), atol=1e-6)
 
 
 def test_beyond_the_ends_values_go_on():
-    matrix = lattice_matrix(np.array([-50.0, 50.0]), 4)
+    matrix = bspline_matrix(np.array([-50.0, 50.0]), 4)
     np.testing.assert_allclose(matrix, [[1, 0, 0, 0], [0, 0, 0, 1]], atol=1e-12)
 
 
 def test_energies_are_those_of_the_field_by_differences():
     given, length = coefficients(), np.array([2.0, 1.5, 3.0])
     fine = [np.linspace(p[0], p[-1], 12 * len(p)) for p in positions()]
-    matrices = [lattice_matrix(p, n) for p, n in zip(fine, given.shape[1:4], strict=True)]
+    matrices = [bspline_matrix(p, n) for p, n in zip(fine, given.shape[1:4], strict=True)]
     field = lattice_field(given, matrices)
     control_mm = np.array(SPACING) * length
     step = np.array([p[1] - p[0] for p in fine]) * control_mm
@@ -86,7 +85,7 @@ def test_energy_of_a_constant_is_nothing_and_its_gradient_agrees_with_difference
 def test_determinant_is_that_of_the_field_by_differences_and_its_gradient_too():
     given, length = coefficients(), np.array([2.0, 1.5, 3.0])
     fine = [np.linspace(p[0], p[-1], 5 * len(p)) for p in positions()]
-    matrices = [lattice_matrix(p, n) for p, n in zip(fine, given.shape[1:4], strict=True)]
+    matrices = [bspline_matrix(p, n) for p, n in zip(fine, given.shape[1:4], strict=True)]
     control_mm = np.array(SPACING) * length
     step = np.array([p[1] - p[0] for p in fine]) * control_mm
     wanted = jacobian_determinant(lattice_field(given, matrices)[0].numpy() / step)

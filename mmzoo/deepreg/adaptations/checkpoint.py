@@ -237,9 +237,8 @@ def _has_weights(model) -> bool:
 
 
 def build_optimizer_variables(model) -> None:
-    """Create the optimizer's variables where the model's are; a model of several does it itself."""
+    """Create the variables of a model's optimizers where its own are."""
+    from mmzoo.deepreg.methods.base import hooks_of
+
     with model.distribute_strategy.scope():
-        if hasattr(model, "build_optimizers"):
-            model.build_optimizers()
-        elif hasattr(model.optimizer, "build"):
-            model.optimizer.build(model.trainable_variables)
+        hooks_of(model).build_optimizers(model)

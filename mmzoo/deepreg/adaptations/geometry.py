@@ -8,17 +8,18 @@ import math
 import os
 import time
 import types
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
-from rich.progress import track
 
 from mmzoo.deepreg.preflight.sampling import interpolation_of
 from mmzoo.deepreg.samples import Source, grid_affine, moving_and_fixed, source_of
 from mmzoo.io.atomic import whole_file
+from mmzoo.terminal import progress
 
 # What DeepReg writes on the moving image's grid; all else is on the fixed image's.
 ON_MOVING_GRID = ("moving_", "pred_moving_", "backward_ddf")
@@ -185,8 +186,16 @@ def _show_progress(given: dict, loader) -> None:
     if loader is not None:
         labels = loader.loader_moving_label.get_data(0).shape[3:] if _is_plain(loader) else ()
         total = loader.num_samples * (labels[0] if labels else 1)
-    given["dataset"] = track(given["dataset"], "predicting", total=total)
+    given["dataset"] = _counted(given["dataset"], total)
     given["model"].predict = functools.partial(given["model"].predict, verbose=0)
+
+
+def _counted(samples: Iterable, total: int | None) -> Iterator:
+    """Yield samples while their number is shown."""
+    with progress() as report:
+        for done, sample in enumerate(samples):
+            report("predicting", done, total)
+            yield sample
 
 
 def _take_time(model, prediction: Prediction) -> None:

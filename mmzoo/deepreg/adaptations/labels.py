@@ -11,7 +11,7 @@ import inspect
 import numpy as np
 import tensorflow as tf
 
-from mmzoo.deepreg.preflight.configuration import registered
+from mmzoo.deepreg.preflight.configuration import method_of
 
 LABELS = ("moving_label", "fixed_label")
 
@@ -83,8 +83,7 @@ def ask_for_all_labels(train_module) -> None:
     @functools.wraps(build_config)
     def build_config_and_note(*args, **kwargs):
         result = build_config(*args, **kwargs)
-        method = registered("model_class", result[0]["train"]["method"])
-        wanted["all_labels"] = getattr(method, "all_labels", False)
+        wanted["all_labels"] = method_of(result[0]["train"]).all_labels
         return result
 
     @functools.wraps(build_dataset)

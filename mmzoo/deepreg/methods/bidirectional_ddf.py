@@ -1,4 +1,4 @@
-"""Method `bidirectional-ddf`: one network predicts the field forth and the field back.
+"""Method `bidirectional-ddf`: one network predicts the forward and the backward field.
 
 Source: Ding et al. 2021 (MMRegNet), Eq. 1-3, 9 and 10:
 
@@ -21,17 +21,16 @@ from __future__ import annotations
 
 import tensorflow as tf
 import tf_keras as keras
-from deepreg.model.network import RegistrationModel
 
+from mmzoo.deepreg.methods.base import Method
 from mmzoo.deepreg.methods.pair import build_backbone, check_one_size
-from mmzoo.deepreg.methods.progress import OneLineProgress
 from mmzoo.deepreg.methods.terms import LossTerms
 from mmzoo.layers import Warp
 
 FIELDS = 2
 
 
-class BidirectionalDDFModel(OneLineProgress, RegistrationModel):
+class BidirectionalDDFModel(Method):
     """Predicts `ddf` (on the fixed grid) and `backward_ddf` (on the moving grid), voxels.
 
     warped moving image: pred_fixed_image(x) = moving(x + ddf(x));
@@ -39,7 +38,8 @@ class BidirectionalDDFModel(OneLineProgress, RegistrationModel):
     Moving and fixed images have one size: both fields come from one network.
     """
 
-    loss_settings = ("directions",)  # taken from a loss section before the loss gets the rest
+    method = "bidirectional-ddf"
+    loss_settings = ("directions",)
 
     def build_model(self) -> keras.Model:
         """Build the Keras model of all inputs and outputs.
@@ -48,7 +48,7 @@ class BidirectionalDDFModel(OneLineProgress, RegistrationModel):
             ValueError: moving and fixed images differ in size, or the backbone gives another
                 number of channels than two fields have.
         """
-        check_one_size(self, "bidirectional-ddf")
+        check_one_size(self, self.method)
         self._inputs = self.build_inputs()
         moving, fixed = self._inputs["moving_image"], self._inputs["fixed_image"]
         ddf, backward_ddf = self._predict_fields(moving, fixed)

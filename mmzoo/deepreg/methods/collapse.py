@@ -12,13 +12,13 @@ SURE = 0.99  # accuracy of a discriminator that has won
 FLAT = 0.05  # contrast of translated images, as a share of the targets', that counts as none
 
 DISCRIMINATOR_WINS = (
-    "epoch %d: the discriminator has won: it tells %.1f %% of real and translated images right, so "
-    "that the generator learns from the other terms alone. Lower its learning rate "
+    "epoch %d: the discriminator has won: it classifies %.1f %% of real and translated images "
+    "correctly, so that the generator learns from the other terms alone. Lower its learning rate "
     "(train.translator.discriminator_optimizer), or try adversarial.name: least-squares."
 )
 GENERATOR_CONSTANT = (
     "epoch %d: the generator is nearly constant: its images have %.1f %% of the targets' contrast, "
-    "so that the term `translated` tells nothing. Begin anew with a lower learning rate "
+    "so that the term `translated` carries no information. Begin anew with a lower learning rate "
     "(train.translator.generator_optimizer) or a smaller adversarial.weight."
 )
 NOT_A_NUMBER = (

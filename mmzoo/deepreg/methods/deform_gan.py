@@ -45,7 +45,7 @@ class DeformGANModel(OneWayDDFModel):
     """
 
     method = "deform-gan"
-    check_config = staticmethod(read_translator)  # for a check before any work starts
+    check_config = staticmethod(read_translator)
 
     # === Model ===
     def build_model(self) -> keras.Model:
@@ -80,7 +80,7 @@ class DeformGANModel(OneWayDDFModel):
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
 
     def compile(self, optimizer, **kwargs) -> None:
-        """Take T's optimizer; G and D get their own, or one like it."""
+        """Set T's optimizer; G and D get the configured ones, or copies of it."""
         super().compile(optimizer=optimizer, **kwargs)
         with self.distribute_strategy.scope():
             own, others = ("generator_optimizer", "discriminator_optimizer"), []
@@ -91,7 +91,7 @@ class DeformGANModel(OneWayDDFModel):
             self.translator.compile(others[0], discriminator_optimizer=others[1])
 
     def build_optimizers(self) -> None:
-        """Create the variables of the three optimizers, for a checkpoint to be restored into."""
+        """Create the variables of the three optimizers, into which a checkpoint is restored."""
         self.optimizer.build(self._model.trainable_variables)
         self.translator.build_optimizers()
 

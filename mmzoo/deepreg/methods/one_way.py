@@ -1,4 +1,4 @@
-"""What methods that predict one dense field share: model, loss terms, configuration.
+"""Base of the methods that predict one dense field: model, loss terms, configuration.
 
 Under `train.loss` the sections `image`, `regularization` and `label`, as for DeepReg's `ddf`. Every
 term is the mean over the batch, logged by its name.
@@ -15,16 +15,14 @@ import tensorflow as tf
 import tf_keras as keras
 from deepreg.model.network import DDFModel
 
+from mmzoo.deepreg.methods.base import Method
 from mmzoo.deepreg.methods.pair import check_one_size
-from mmzoo.deepreg.methods.progress import OneLineProgress
 from mmzoo.deepreg.methods.terms import LossTerms
 from mmzoo.layers import Warp
 
 
-class OneWayDDFModel(OneLineProgress, DDFModel):
+class OneWayDDFModel(Method, DDFModel):
     """Predicts `ddf` on the fixed grid in voxels: pred_fixed_image(x) = moving(x + ddf(x))."""
-
-    method: str  # its name in configurations
 
     @abstractmethod
     def predict_ddf(self, pair: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""What the zoo's methods build alike from DeepReg's configuration of a pair."""
+"""Backbone, dense field and size check of a method, from DeepReg's configuration."""
 
 from __future__ import annotations
 

@@ -1,14 +1,19 @@
-"""One line of progress while a model trains, where Keras would print twelve numbers over eight."""
+"""One line of training progress, in place of Keras's bars with all weighted terms."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
+from collections.abc import Iterator, Sequence
 
 import tf_keras as keras
 
-SECONDS_BETWEEN = {True: 0.2, False: 30.0}  # on a terminal, in a file
+from mmzoo.terminal import SECONDS, clock, every
+
+REWRITE = 0.2  # seconds between two forms of the line on a terminal
+FIRST_STEP = "the first step takes longer: it is traced and compiled"
 
 
 class TrainingProgress(keras.callbacks.Callback):
@@ -18,32 +23,42 @@ class TrainingProgress(keras.callbacks.Callback):
         """Print to a stream, standard output by default."""
         super().__init__()
         self.stream = stream or sys.stdout
+        self.line = ""
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock of the epoch."""
         self.epoch, self.start, self.last = epoch, time.monotonic(), time.monotonic()
+        if not self.line:
+            self._note(f"0/{self.params['steps'] or '?'}", FIRST_STEP)
+            if self.stream.isatty():
+                self.print()
 
     def on_train_batch_end(self, batch, logs=None):
-        """Print the line, if it is time."""
+        """Note how far the epoch is; on a terminal, print it if it is time."""
         now = time.monotonic()
-        if now - self.last >= SECONDS_BETWEEN[self.stream.isatty()]:
+        done, steps = batch + 1, self.params["steps"]
+        left = f"{clock((now - self.start) / done * (steps - done))} left" if steps else ""
+        self._note(f"{done}/{steps or '?'} {left}", terms(logs))
+        if self.stream.isatty() and now - self.last >= REWRITE:
             self.last = now
-            done, steps = batch + 1, self.params["steps"]
-            left = f"{clock((now - self.start) / done * (steps - done))} left" if steps else ""
-            self._print(f"{done}/{steps or '?'} {left}", logs)
+            self.print()
 
     def on_epoch_end(self, epoch, logs=None):
         """Print the epoch's means, and those of the validation."""
-        self._print(clock(time.monotonic() - self.start), logs, end="\n")
+        self._note(clock(time.monotonic() - self.start), terms(logs))
+        self.print(end="\n")
 
-    def _print(self, state: str, logs: dict, end: str = ""):
-        line = f"epoch {self.epoch + 1}/{self.params['epochs']} {state} | {terms(logs)}"
+    def print(self, end: str = ""):
+        """Print how far the training is."""
         if self.stream.isatty():
             width = shutil.get_terminal_size().columns - 1
-            self.stream.write(f"\r{line[:width]:<{width}}{end}")
-        else:
-            self.stream.write(line + "\n")
+            self.stream.write(f"\r{self.line[:width]:<{width}}{end}")
+        elif self.line:
+            self.stream.write(self.line + "\n")
         self.stream.flush()
+
+    def _note(self, state: str, what: str) -> None:
+        self.line = f"epoch {self.epoch + 1}/{self.params['epochs']} {state} | {what}"
 
 
 def terms(logs: dict | None) -> str:
@@ -60,18 +75,9 @@ def terms(logs: dict | None) -> str:
     return " ".join(words)
 
 
-def clock(seconds: float) -> str:
-    """Return a duration as h:mm:ss, without hours where there are none."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-class OneLineProgress:
-    """Lets a Keras model that inherits it show `TrainingProgress` where Keras shows its bars."""
-
-    def fit(self, *args, verbose="auto", callbacks=None, **kwargs):
-        """Train as `keras.Model.fit` does, its progress in one line."""
-        if verbose in ("auto", 1):
-            verbose, callbacks = 0, [*(callbacks or []), TrainingProgress()]
-        return super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)  # type: ignore[misc]
+@contextlib.contextmanager
+def shown(callbacks: Sequence | None) -> Iterator[list]:
+    """Yield Keras callbacks with `TrainingProgress` among them, which writes while a step lasts."""
+    line = TrainingProgress()
+    with contextlib.nullcontext() if line.stream.isatty() else every(SECONDS, line.print):
+        yield [*(callbacks or []), line]

@@ -25,6 +25,7 @@ import tf_keras as keras
 from mmzoo.deepreg.methods.one_way import OneWayDDFModel
 from mmzoo.deepreg.methods.pair import build_dense_field
 from mmzoo.deepreg.methods.terms import LossTerms
+from mmzoo.ops.filters import weighted_mean
 
 SIDES = ("moving", "fixed")
 
@@ -37,8 +38,8 @@ class RigidityDDFModel(OneWayDDFModel):
     """
 
     method = "rigidity-ddf"
-    all_labels = True  # what the training is to be given of each pair
-    needs_labels = ("label", "rigidity")  # sections that are nothing without
+    all_labels = True
+    needs_labels = ("label", "rigidity")
 
     def build_inputs(self) -> dict:
         """Return DeepReg's inputs, labels with a channel axis."""
@@ -70,7 +71,7 @@ class RigidityDDFModel(OneWayDDFModel):
         if self.labeled and terms.active("label"):
             labels = inputs["fixed_label"], outputs["pred_fixed_label"]
             in_both = present(inputs["moving_label"]) * present(inputs["fixed_label"])
-            mean = functools.partial(weighted_mean, in_both)
+            mean = functools.partial(weighted_mean, weights=in_both, axis=0)
             terms.add("label", "label", *map(one_a_row, labels), mean=mean)
 
     def call(self, inputs: dict, training=None, mask=None) -> dict:
@@ -99,8 +100,3 @@ def one_a_row(labels: tf.Tensor) -> tf.Tensor:
 def present(labels: tf.Tensor) -> tf.Tensor:
     """Return 1 for each label that is somewhere, else 0: (batch * n,), ordered as `one_a_row`."""
     return tf.reshape(tf.cast(tf.reduce_max(labels, axis=(1, 2, 3)) > 0, labels.dtype), [-1])
-
-
-def weighted_mean(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """Return the mean of values, 0 where all weights are."""
-    return tf.math.divide_no_nan(tf.reduce_sum(weights * values), tf.reduce_sum(weights))

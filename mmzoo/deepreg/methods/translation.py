@@ -8,7 +8,7 @@
     generator_optimizer, discriminator_optimizer: as `train.optimizer`, which they follow
     save_translated: false                                              for deepreg_predict
 
-What is left out is as above; a section may be given in part.
+What is left out has the values above; a section may be given in part.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ OTHERS = ("generator_optimizer", "discriminator_optimizer", "save_translated")
 CLOSED = ("adversarial", "l1")  # sections whose keys are all in DEFAULTS
 
 
-def read_translator(config: dict) -> dict:
+def read_translator(train: dict) -> dict:
     """Return `train.translator` with what is left out filled in.
 
     Args:
-        config: the section `train`.
+        train: the section of that name.
 
     Raises:
         ValueError: an unknown key or name, with the closest one.
     """
-    given = config.get("translator") or {}
+    given = train.get("translator") or {}
     for key in given:
         check_choice("a key of train.translator", key, (*DEFAULTS, *OTHERS))
     for section in CLOSED:

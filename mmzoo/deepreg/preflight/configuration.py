@@ -31,7 +31,7 @@ def check_names(config: dict) -> None:
         _check_settings("train.preprocess.data_augmentation", settings, "da_class")
     _check_optimizer(train["optimizer"])
     # What a method reads beside DeepReg's sections, it checks itself.
-    getattr(registered("model_class", train["method"]), "check_config", lambda _: None)(train)
+    method_of(train).check_config(train)
     _check_seed(train.get("seed"))
 
 
@@ -62,7 +62,7 @@ def check_model(train: dict) -> None:
     _check_name("train.backbone.name", train["backbone"].get("name"), "backbone_class")
     _check_settings("train.backbone", train["backbone"], "backbone_class")
     # What the method itself takes from a loss section, before the loss gets the rest.
-    own = getattr(registered("model_class", train["method"]), "loss_settings", ())
+    own = method_of(train).loss_settings
     for section, settings in train["loss"].items():
         if isinstance(settings, dict) and "name" in settings:
             _check_name(f"train.loss.{section}.name", settings["name"], "loss_class")
@@ -116,6 +116,20 @@ def registered(category: str, name: str):
 
     known = REGISTRY.get(category, name)
     return getattr(known, "func", known)
+
+
+def method_of(train: dict):
+    """Return the class of `train.method`, or the zoo's `Method` for a method of another's.
+
+    Args:
+        train: the section of that name.
+
+    Returns:
+        A class that has the hooks of `mmzoo.deepreg.methods.base.Method`.
+    """
+    from mmzoo.deepreg.methods.base import hooks_of
+
+    return hooks_of(registered("model_class", train["method"]))
 
 
 def _check_settings(where: str, settings: dict, category: str, others: tuple = ()) -> None:
@@ -215,7 +229,7 @@ def check_labelled(config: dict) -> None:
         config: of a training. A prediction needs no labels, whatever was trained.
     """
     train = config["train"]
-    sections = getattr(registered("model_class", train["method"]), "needs_labels", ())
+    sections = method_of(train).needs_labels
     weights = {
         name: train["loss"][name].get("weight", 1) for name in sections if name in train["loss"]
     }

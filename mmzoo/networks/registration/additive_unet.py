@@ -27,7 +27,7 @@ LEVELS = 3  # times the volume is halved
 class AdditiveUNet(keras.Model):
     """The registration network of van Ulsen 2022.
 
-    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image side by side.
+    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image as channels.
     Output: (batch, dim1, dim2, dim3, out_channels), linear: a ddf in voxels. It starts at zero, so
     an untrained network is the identity.
 
@@ -38,8 +38,8 @@ class AdditiveUNet(keras.Model):
         1/4, 1/2, 1    transposed convolution of 2^3, plus the encoder's: 16, 8, 4 channels
         1              output, one convolution of 3^3
 
-    An axis that is no multiple of 8 is lengthened at its far end, where border values go on, and
-    the field is cut back to it. The weights know no size.
+    An axis that is no multiple of 8 is padded at its far end with border values, and the field is
+    cropped back. The weights do not depend on the image size.
     """
 
     def __init__(

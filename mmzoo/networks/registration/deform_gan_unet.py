@@ -25,7 +25,7 @@ NEARLY_ZERO = {"class_name": "RandomNormal", "config": {"stddev": 1e-5}}  # of t
 class DeformGANUNet(keras.Model):
     """The network T of Zhang 2020.
 
-    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image side by side.
+    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image as channels.
     Output: (batch, dim1, dim2, dim3, out_channels), linear: a ddf in voxels.
     """
 
@@ -50,7 +50,7 @@ class DeformGANUNet(keras.Model):
             weight_decay: factor of the sum of squares of every kernel, a loss; 0 for none.
             out_channels: channels of the field.
             out_kernel_initializer: of the output layer. The published one, normal of standard
-                deviation 1e-5, starts next to the identity. DeepReg asks for "zeros" where
+                deviation 1e-5, starts close to the identity. DeepReg asks for "zeros" where
                 `train.backbone` has no `out_kernel_initializer`.
             out_activation: of the output layer.
             name: of the model.

@@ -24,14 +24,14 @@ LEVELS = 5  # convolutions of 3^3; as many times an axis can be halved
 class DIRNet(keras.Model):
     """The registration network of de Vos 2020.
 
-    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image side by side.
+    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image as channels.
     Output: (batch, n1, n2, n3, out_channels), linear: B-spline coefficients in voxels of the full
     image, n = ceil(dim / grid_spacing); see `mmzoo.layers.BSplineField`.
 
     Five convolutions of 3^3, the first ones each followed by an average over 2 voxels of the axes
     that are to be halved further, then two of 1^3, all with an ELU, and one of 1^3 that starts at
-    zero. An odd axis is halved as if its last voxel came twice, so that any size will do. The
-    weights know no size: those of a network trained on patches serve whole volumes.
+    zero. An odd axis is halved as if its last voxel were repeated, so any size will do. The weights
+    do not depend on the image size: a network trained on patches predicts whole volumes.
     """
 
     def __init__(

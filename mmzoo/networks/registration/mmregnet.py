@@ -30,7 +30,7 @@ _ConvBlock = functools.partial(ConvBlock, momentum=MOMENTUM)
 class MMRegNet(keras.Model):
     """The registration network of Ding 2021.
 
-    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image side by side.
+    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image as channels.
     Output: (batch, dim1, dim2, dim3, out_channels * num_fields), linear. With the default two
     fields of three channels: the forward ddf U in [..., :3] and the backward ddf V in [..., 3:],
     voxels. The output layers start at zero, so an untrained network is the identity.

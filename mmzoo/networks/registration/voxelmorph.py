@@ -32,7 +32,7 @@ NEARLY_ZERO = {"class_name": "RandomNormal", "config": {"stddev": 1e-5}}  # of t
 class VoxelMorph(keras.Model):
     """The registration network of Balakrishnan 2019.
 
-    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image side by side.
+    Input: (batch, dim1, dim2, dim3, channels): moving and fixed image as channels.
     Output: (batch, dim1, dim2, dim3, out_channels), linear: a ddf in voxels.
 
     Convolutions of 3^3, each but the last with a leaky ReLU; with the default strides of 2:
@@ -44,9 +44,9 @@ class VoxelMorph(keras.Model):
         1                     doubled, beside the input: 16, then 16
         1                     output
 
-    An axis that the strides do not divide is lengthened at its far end, where border values go on,
-    and the field is cut back to it; what the strides divide is computed as it stands. The weights
-    know no size: those of a network trained on patches serve whole volumes.
+    An axis that the strides do not divide is padded at its far end with border values, and the
+    field is cropped back. The weights do not depend on the image size: a network trained on patches
+    predicts whole volumes.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class VoxelMorph(keras.Model):
                 or three.
             out_channels: channels of the field.
             out_kernel_initializer: of the output layer. The published one, normal of standard
-                deviation 1e-5, starts next to the identity. DeepReg asks for "zeros" where
+                deviation 1e-5, starts close to the identity. DeepReg asks for "zeros" where
                 `train.backbone` has no `out_kernel_initializer`.
             out_activation: of the output layer.
             name: of the model.

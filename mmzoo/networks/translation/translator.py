@@ -34,8 +34,9 @@ class Translator(keras.Model):
         translated = translator(source)
 
     Logged: `generator_loss` and `discriminator_loss`; `discriminator_accuracy`, the share of real
-    and translated images that are told right; `generator_contrast`, the standard deviation of the
-    translated image over that of the target; and each term of L_G without its weight and with it.
+    and translated images that are classified correctly; `generator_contrast`, the standard
+    deviation of the translated image over that of the target; and each term of L_G without its
+    weight and with it.
     """
 
     def __init__(
@@ -176,7 +177,7 @@ class Translator(keras.Model):
 
     def _step_discriminator(self, source, target, translated) -> None:
         with tf.GradientTape() as tape:
-            # One batch of both, or the normalisation would tell them apart by itself.
+            # One batch of both, or batch statistics alone would separate them.
             real, fake = self.judge(source, [target, translated], training=True)
             loss = self.objective.discriminator(real, fake) + penalty(self.discriminator)
         variables = self.discriminator.trainable_variables
@@ -185,8 +186,8 @@ class Translator(keras.Model):
 
     # === Logs ===
     def _log_discriminator(self, real: tf.Tensor, fake: tf.Tensor) -> None:
-        told = [tf.reduce_mean(tf.cast(right, tf.float32)) for right in (real > 0, fake < 0)]
-        self.trackers["discriminator_accuracy"].update_state(tf.add_n(told) / 2)
+        correct = [tf.reduce_mean(tf.cast(right, tf.float32)) for right in (real > 0, fake < 0)]
+        self.trackers["discriminator_accuracy"].update_state(tf.add_n(correct) / 2)
         loss = self.objective.discriminator(real, fake)
         self.trackers["discriminator_loss"].update_state(loss)
 

@@ -30,7 +30,7 @@ def end_epochs(watch, caplog, **logs):
 def test_says_once_that_the_discriminator_has_won_and_again_when_it_wins_again(watch, caplog):
     said = end_epochs(watch, caplog, discriminator_accuracy=[0.7, 0.995, 1.0, 0.8, 1.0])
     assert [line[:8] for line in said] == ["epoch 2:", "epoch 5:"]
-    assert "the discriminator has won: it tells 99.5 %" in said[0]
+    assert "the discriminator has won: it classifies 99.5 %" in said[0]
     assert "train.translator.discriminator_optimizer" in said[0]
 
 

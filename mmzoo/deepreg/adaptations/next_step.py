@@ -1,0 +1,98 @@
+"""Adaptations that say what a command has left behind, and the command that comes next."""
+
+import functools
+import inspect
+import logging
+import shlex
+from pathlib import Path
+
+import tensorflow as tf
+
+from mmzoo.deepreg.preflight.data import MODES
+
+
+def name_prediction(train_module) -> None:
+    """Say after a training where its checkpoint is, and how to predict and evaluate with it."""
+    original, config_of = train_module.train, _noted(train_module)
+
+    @functools.wraps(original)
+    def train(*args, **kwargs):
+        result = original(*args, **kwargs)
+        given = inspect.signature(original).bind(*args, **kwargs).arguments
+        config, folder = config_of()
+        checkpoint = tf.train.latest_checkpoint(f"{folder}/save")
+        if checkpoint:
+            print(after_training(checkpoint, folder, config, given["gpu"]))
+        else:
+            period = config["train"].get("save_period")
+            logging.warning(
+                "No checkpoint was saved: train.save_period is %s, and there were fewer epochs.",
+                period,
+            )
+        return result
+
+    train_module.train = train
+
+
+def name_evaluation(predict_module) -> None:
+    """Say after a prediction where it is, and how to evaluate it."""
+    original, config_of = predict_module.predict, _noted(predict_module)
+
+    @functools.wraps(original)
+    def predict(*args, **kwargs):
+        result = original(*args, **kwargs)
+        _, folder = config_of()
+        print(f"prediction: {folder}\nnext: {evaluation_of(folder)}")
+        return result
+
+    predict_module.predict = predict
+
+
+def leave_out_notice(predict_module) -> None:
+    """Leave out a warning of DeepReg that names an option the user has not given."""
+
+    def is_of_use(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("sample_label is not used in predict")
+
+    predict_module.logging.getLogger().addFilter(is_of_use)
+
+
+def after_training(checkpoint: str, folder: str, config: dict, gpu: str) -> str:
+    """Return where a checkpoint is and the commands that use it.
+
+    Args:
+        checkpoint: path without a file ending.
+        folder: of the training's logs.
+        config: of the training.
+        gpu: what `-g` was.
+    """
+    folders = config["dataset"]["dir"]
+    mode = next(mode for mode in reversed(MODES) if folders.get(mode))
+    root, name = Path(folder).parent, f"{Path(folder).name}_{mode}"
+    logs = "" if str(root) == "logs" else f" --log_root {shlex.quote(str(root))}"
+    predict = (
+        f'deepreg_predict -g "{gpu}" -k {shlex.quote(checkpoint)} -m {mode} '
+        f"-l {shlex.quote(name)}{logs}"
+    )
+    return f"checkpoint: {checkpoint}\nnext: {predict}\n      {evaluation_of(f'{root}/{name}')}"
+
+
+def evaluation_of(folder: str) -> str:
+    """Return the command that evaluates a prediction."""
+    path = Path(folder)
+    known = path.name if str(path.parent) == "logs" else folder
+    return f"mmzoo evaluate {shlex.quote(known)}"
+
+
+def _noted(module):
+    """Let `build_config` note what it returns; return a function that gives it."""
+    build_config, last = module.build_config, []
+
+    @functools.wraps(build_config)
+    def build_config_and_note(*args, **kwargs):
+        result = build_config(*args, **kwargs)
+        last[:] = result[:2]
+        return result
+
+    module.build_config = build_config_and_note
+    return lambda: last
