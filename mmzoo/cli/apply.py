@@ -54,7 +54,7 @@ def apply(
     from rich.progress import Progress
 
     from mmzoo import registration
-    from mmzoo.io.images import select
+    from mmzoo.io.paths import select
     from mmzoo.registration.apply import Output
 
     output = Output(

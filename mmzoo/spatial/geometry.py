@@ -3,6 +3,8 @@
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.spatial.frames import FRAMES
+
 
 def common_box(fixed: sitk.Image, moving: sitk.Image):
     """Return the box, along the fixed image's axes, that lies in both fields of view.
@@ -95,8 +97,15 @@ def _to_array(image: sitk.Image) -> np.ndarray:
     return np.ascontiguousarray(sitk.GetArrayFromImage(image).T)
 
 
+def field_of_view(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners of the box round a field of view, edges of voxels, RAS mm, (3,) each."""
+    ends = np.array([np.full(3, -0.5), np.array(image.GetSize()) - 0.5])
+    picks = [ends[list(pick), range(3)].tolist() for pick in np.ndindex(2, 2, 2)]
+    points = [image.TransformContinuousIndexToPhysicalPoint(pick) for pick in picks]
+    points = np.array(points) * FRAMES["ras"]
+    return points.min(axis=0), points.max(axis=0)
+
+
 def _extent(image: sitk.Image) -> str:
-    ends = [np.full(3, -0.5), np.array(image.GetSize()) - 0.5]
-    points = [image.TransformContinuousIndexToPhysicalPoint(end.tolist()) for end in ends]
-    low, high = np.sort(np.array(points) * [-1, -1, 1], axis=0)
-    return " x ".join(f"[{a:.0f}, {b:.0f}]" for a, b in zip(low, high, strict=True))
+    ends = zip(*field_of_view(image), strict=True)
+    return " x ".join(f"[{low:.0f}, {high:.0f}]" for low, high in ends)
