@@ -15,7 +15,7 @@ from benchmarks.speed.runs import PLAIN, name_size
 from benchmarks.speed.steps import FORMS, OLD, STEPS
 from benchmarks.speed.targets import TARGETS, verdict
 
-OTHERS = ("DeepReg", PLAIN, "MONAI")
+OTHERS = ("DeepReg", PLAIN, "MONAI", "ConvexAdam")
 UNITS = {"gradient_s": "time", "memory_mb": "memory"}
 LAPTOP = (
     "## Laptop benchmarks: how many times as long with everything written plainly\n\n"
@@ -50,14 +50,14 @@ def _head(results: Results, versions: str) -> str:
     bandwidth = results.machine["copied_bytes_s"] / 1e9
     rate = results.machine["multiply_adds_s"] / 1e9
     return (
-        "# Speed and memory beside DeepReg, the plain forms and MONAI\n\n"
+        "# Speed and memory beside DeepReg, the plain forms, MONAI and ConvexAdam\n\n"
         "By `make benchmark-speed`, which goes on where it was stopped. float32, batch 1, random "
         "volumes. Every figure is from a process of its own, the forms of a piece in turn: the "
         "median of several calls, and of several turns the quickest. Memory is what a first value "
         "and gradient, compilation included, takes at its highest above the inputs. DeepReg is "
         "0.1.2 as it is, on the same TensorFlow unless said; plain is the authors' formulation in "
         "whole tensors and convolutions (`benchmarks/speed/plain.py`).\n\n"
-        f"* {os.cpu_count()} cores, {_processor()}, {versions}.\n"
+        f"* {os.cpu_count()} cores, {processor()}, {versions}.\n"
         f"* The machine copies {bandwidth:.1f} GB a second (read and written) and does "
         f"{rate:.0f} thousand million multiply-adds a second in a product of matrices. A piece's "
         "limit is the longer of the two: to read its tensors once for the value and once for the "
@@ -65,7 +65,7 @@ def _head(results: Results, versions: str) -> str:
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":")[1].strip()

@@ -109,7 +109,9 @@ def _second_derivatives(rows: tf.Tensor, reach: int, spacing: tuple[float, ...])
     return [_second_derivative(rows, axes, reach, spacing) for axes in STENCILS]
 
 
-def _second_derivative(rows: tf.Tensor, axes: tuple[int, int], reach: int, spacing) -> tf.Tensor:
+def _second_derivative(
+    rows: tf.Tensor, axes: tuple[int, int], reach: int, spacing: tuple[float, ...]
+) -> tf.Tensor:
     """Return u_ii, or sqrt(2) times u_ij, `reach` voxels inside."""
     i, j = axes
     unit = (1, 1, COMPONENTS)  # a voxel further along each axis

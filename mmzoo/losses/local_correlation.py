@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -71,7 +72,7 @@ def check_settings(window: int, eps: float) -> None:
 
 
 @functools.lru_cache
-def _compiled(window: int, eps: float):
+def _compiled(window: int, eps: float) -> Callable[..., tf.Tensor]:
     margin = window // 2
 
     def centred(volume, inside):
@@ -96,7 +97,7 @@ def _compiled(window: int, eps: float):
     return slab_mean(squared_correlation, margin=margin, compiled=True)
 
 
-def window_sizes(shape, window: int) -> np.ndarray:
+def window_sizes(shape: Sequence[int], window: int) -> np.ndarray:
     """Return how many voxels of a volume (dim1, dim2, dim3) each voxel's window holds."""
     margin = window // 2
     rows = [

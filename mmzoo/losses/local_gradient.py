@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras as keras
@@ -74,7 +75,7 @@ def local_gradient(
 
 
 @functools.lru_cache
-def _compiled(window: int, absolute: bool, eps: float):
+def _compiled(window: int, absolute: bool, eps: float) -> Callable[..., tf.Tensor]:
     def cosine(fixed, warped, inside):
         both = (inside[1:] * inside[:-1])[:, None, None]  # rows that a difference lies within
 

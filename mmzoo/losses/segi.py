@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -95,7 +95,9 @@ def segi(
 
 
 @functools.lru_cache
-def _mean_cosine(sigmas: tuple[float, ...], order: str, absolute: bool, eps: float, spacing):
+def _mean_cosine(
+    sigmas: tuple[float, ...], order: str, absolute: bool, eps: float, spacing: tuple[float, ...]
+) -> Callable[..., tf.Tensor]:
     """Return the sum over sigmas of the mean cosine, as a function of two volumes and a mask.
 
     Only the loops over voxels are compiled: TensorFlow's own products of matrices, which smooth,
@@ -130,7 +132,7 @@ def segi_features(
     sigmas: Sequence[float],
     order: str,
     eps: float,
-    spacing,
+    spacing: Sequence[float],
     relative: bool = False,
 ) -> list[tf.Tensor]:
     """Return SG_I of Eq. 5, of length one, for each sigma.
@@ -181,7 +183,13 @@ def segi_distance(
 
 
 def _smoothed(
-    volume: tf.Tensor, sigma: float, order: str, eps: float, spacing, inside: tf.Tensor, rows: slice
+    volume: tf.Tensor,
+    sigma: float,
+    order: str,
+    eps: float,
+    spacing: tuple[float, ...],
+    inside: tf.Tensor,
+    rows: slice,
 ) -> tf.Tensor:
     """Return SG_I of Eq. 5 before its length is made one, (batch, 3, rows, dim2 - 1, dim3 - 1).
 
@@ -205,7 +213,7 @@ def _smoothed(
 
 
 @functools.lru_cache
-def _compiled_edges(eps: float, spacing):
+def _compiled_edges(eps: float, spacing: tuple[float, ...]) -> Callable[..., tf.Tensor]:
     def edges(volume, inside):  # Eq. 4; nothing where a difference leaves the volume
         both = (inside[1:] * inside[:-1])[:, None, None]
         return _normalise(both * _per_length(backward_gradient(volume), spacing), eps)
@@ -214,7 +222,7 @@ def _compiled_edges(eps: float, spacing):
 
 
 @functools.lru_cache
-def _compiled_cosine(absolute: bool):
+def _compiled_cosine(absolute: bool) -> Callable[..., tf.Tensor]:
     return compiled(lambda a, b: _cosine(a, b, absolute))
 
 
@@ -224,7 +232,7 @@ def _cosine(a: tf.Tensor, b: tf.Tensor, absolute: bool) -> tf.Tensor:
     return tf.abs(cosine) if absolute else cosine
 
 
-def _per_length(differences: tf.Tensor, spacing) -> tf.Tensor:
+def _per_length(differences: tf.Tensor, spacing: tuple[float, ...]) -> tf.Tensor:
     """Return differences per length; the unit of length is a voxel's geometric mean edge."""
     if len(set(spacing)) == 1:
         return differences
@@ -243,7 +251,7 @@ def _compiled_length(vectors: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True))
 
 
-def _normalise(vectors: tf.Tensor, eps) -> tf.Tensor:
+def _normalise(vectors: tf.Tensor, eps: float | tf.Tensor) -> tf.Tensor:
     return vectors * tf.math.rsqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True) + eps)
 
 

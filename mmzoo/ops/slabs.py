@@ -1,13 +1,14 @@
-"""Means of what windows say, a slab of the volume at a time.
+"""Means of functions of windows, computed slab by slab.
 
-What the windows of a whole volume are made of takes dozens of its copies. Of a slab of some rows,
-with the rows that its windows reach into on both sides, it takes as many copies of the slab: those
-rows are computed twice, and memory no longer grows with the volume.
+The intermediate arrays of such a function take dozens of copies of a volume. Computed for a slab of
+some rows, with the margin that its windows reach into on both sides, they take as many copies of
+the slab: margins are computed twice, and memory no longer grows with the volume.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -109,7 +110,7 @@ def slab_mean(
     return mean
 
 
-def _slabs(shape, margin: int) -> tuple[int, int]:
+def _slabs(shape: Sequence[int], margin: int) -> tuple[int, int]:
     """Return into how many slabs a volume (batch, dim1, dim2, dim3, ...) is cut, and their rows."""
     rows = max(VOXELS_AT_ONCE // (shape[2] * shape[3]), FEWEST * margin, 1)
     count = -(-shape[1] // rows)
@@ -125,7 +126,7 @@ def _cut(volume: tf.Tensor, slab: int, rows: int, margin: int) -> tf.Tensor:
     return tf.pad(volume[:, max(start, 0) : stop], padding)
 
 
-def _in_turn(function, parts, state) -> list:
+def _in_turn(function: Callable, parts: Iterable, state: Any) -> list:
     """Return [function(state, part), ...], each after the one before, whose result is the state."""
     results: list = []
     for part in parts:

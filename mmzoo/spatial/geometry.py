@@ -2,11 +2,13 @@
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import ArrayLike
 
 from mmzoo.spatial.frames import FRAMES
+from mmzoo.spatial.grid import Counts
 
 
-def common_box(fixed: sitk.Image, moving: sitk.Image):
+def common_box(fixed: sitk.Image, moving: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
     """Return the box, along the fixed image's axes, that lies in both fields of view.
 
     Returns:
@@ -30,7 +32,7 @@ def common_box(fixed: sitk.Image, moving: sitk.Image):
     return lower, upper
 
 
-def foreground_box(image: sitk.Image, margin_mm: float = 5.0):
+def foreground_box(image: sitk.Image, margin_mm: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
     """Return the box round what is not background (Otsu), as ``common_box`` does."""
     mask = sitk.GetArrayFromImage(sitk.OtsuThreshold(image, 0, 1)).T
     inside = np.argwhere(mask)
@@ -38,7 +40,7 @@ def foreground_box(image: sitk.Image, margin_mm: float = 5.0):
     return inside.min(0) - 0.5 - margin, inside.max(0) + 0.5 + margin
 
 
-def make_grid(fixed: sitk.Image, lower, upper, shape) -> sitk.Image:
+def make_grid(fixed: sitk.Image, lower: ArrayLike, upper: ArrayLike, shape: Counts) -> sitk.Image:
     """Return an empty image whose voxels fill a box given in the fixed image's index."""
     lower, upper = np.asarray(lower, float), np.asarray(upper, float)
     step = (upper - lower) / np.asarray(shape)
