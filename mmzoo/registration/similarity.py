@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 WEIGHTS = {
     "segi-mi": 200.0,
     "segi": 200.0,
+    "mind-ssc": 1500.0,
     "mi": 200.0,
     "nmi": 100.0,
     "ncc": 200.0,
@@ -40,6 +41,11 @@ SIGMAS, EPS, ORDER = (1.0, 1.5, 3.0), 0.1, "smooth-then-normalise"
 # 0.62, of one person's brain 0.84 and 0.58. More is too much: with 0.5 the first abdomen has 0.532,
 # as it has with control points 6 mm apart and half the bending (0.528).
 MI_SHARE = 0.3
+
+
+# Of MIND-SSC, mm: from a voxel to its neighbours. A patch reaches one voxel of the level.
+DILATION_MM = 2.4
+FLOOR = 1e-3  # of a voxel's variance, as a share of the mean one
 
 
 class Similarity(NamedTuple):
@@ -69,6 +75,8 @@ def similarity(name: str, spacing) -> Similarity:
         return _segi(spacing)
     if name == "segi-mi":
         return _sum_of(_segi(spacing), MI_SHARE, similarity("mi", spacing))
+    if name == "mind-ssc":
+        return _mind_ssc(spacing)
     plain: dict[str, Callable] = {
         "mi": losses.mi,
         "nmi": lambda *volumes: losses.nmi(*volumes, num_bins=32, sigma=0.5 / 31),
@@ -89,6 +97,21 @@ def _segi(spacing) -> Similarity:
 
     return Similarity(
         features, lambda mine, warped, mask: segi_distance(mine, features(warped), mask)[0]
+    )
+
+
+def _mind_ssc(spacing) -> Similarity:
+    from mmzoo.losses.mind_ssc import in_voxels, mind_ssc_distance, mind_ssc_features
+
+    steps, _ = in_voxels(DILATION_MM, 0, [float(step) for step in spacing])
+    reach = (1, 1, 1)
+
+    def features(volume):
+        return mind_ssc_features(volume, steps, reach)
+
+    return Similarity(
+        features,
+        lambda mine, warped, mask: mind_ssc_distance(mine, features(warped), mask, steps, FLOOR)[0],
     )
 
 
