@@ -87,7 +87,7 @@ def compiled_objective(
     matrices = [bspline_matrix(*line) for line in zip(positions, counts, strict=True)]
     prepare, compare = similarity(settings.loss, blank.spacing_mm)
     prepare = traced(prepare)
-    offset = tf.constant(margin(blank.spacing_mm), tf.float32)
+    offset = tf.constant(margin(blank.spacing_mm, shape), tf.float32)
     voxel = tf.constant(blank.spacing_mm, tf.float32)
     weight = LOSSES[settings.loss].weight if settings.weight is None else settings.weight
 
