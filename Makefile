@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format benchmark check-results benchmark-speed
+.PHONY: help install demo test test-fast lint format benchmark check-results benchmark-speed
 
 # TensorFlow tells of its build at every start; the demo's own lines would drown in it.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -39,8 +39,23 @@ demo: install ## make heart phantoms, train, predict, evaluate: ten minutes on t
 	    -k $(DEMO)/train/save/ckpt-$(LAST_$(SCALE))
 	$(BIN)/mmzoo evaluate $(DEMO)/predict
 
-test: install ## run the tests, two files at a time
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+# What is traced and compiled stays in memory as long as its process, so the tests run in three
+# sessions, each in new ones.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+TENSORS := $(addprefix tests/,contracts inference layers losses models networks ops)
+OTHERS := tests $(addprefix --ignore=,tests/deepreg $(TENSORS))
+FAST := $(addprefix tests/,test_api.py test_checks.py test_config_merge.py test_errors.py \
+    test_gates.py test_import_rules.py cli/test_list.py cli/test_start.py contracts/test_plugins.py \
+    deepreg/test_autoload.py deepreg/test_config.py deepreg/test_plugins.py io layers metrics ops \
+    spatial)
+
+test: install ## run all tests, two files at a time
+	@failed=0; for part in tests/deepreg "$(TENSORS)" "$(OTHERS)"; do \
+	    $(PYTEST) $$part || failed=1; \
+	done; exit $$failed
+
+test-fast: install ## two minutes: rules, pieces and their contracts, without trainings
+	$(PYTEST) $(FAST)
 
 lint: install ## check style, format and types
 	$(BIN)/ruff check .

@@ -66,7 +66,13 @@ def form(plain: bool):
     return plainly()
 
 
-def build(configs: list[str], size: tuple[int, ...], batch: int, predict: bool = False):
+def build(
+    configs: list[str],
+    size: tuple[int, ...],
+    batch: int,
+    predict: bool = False,
+    backbone: str = "",
+):
     """Return a compiled model of configuration files and a pair of random images for it.
 
     Args:
@@ -74,6 +80,7 @@ def build(configs: list[str], size: tuple[int, ...], batch: int, predict: bool =
         size: (dim1, dim2, dim3) of both images.
         batch: pairs a step.
         predict: leave labels out that only a training needs.
+        backbone: its name, if it is not the configuration's.
     """
     import mmzoo.deepreg
 
@@ -86,6 +93,8 @@ def build(configs: list[str], size: tuple[int, ...], batch: int, predict: bool =
     from mmzoo.deepreg.training import build_model
 
     train = merge_files(configs)["train"]
+    if backbone:
+        train["backbone"] = {**train["backbone"], "name": backbone}
     needs = method_of(train).needs_labels
     labeled = not predict and any(section in train["loss"] for section in needs)
     settings = {

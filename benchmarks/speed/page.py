@@ -57,7 +57,7 @@ def _head(results: Results, versions: str) -> str:
         "and gradient, compilation included, takes at its highest above the inputs. DeepReg is "
         "0.1.2 as it is, on the same TensorFlow unless said; plain is the authors' formulation in "
         "whole tensors and convolutions (`benchmarks/speed/plain.py`).\n\n"
-        f"* {os.cpu_count()} cores, {_processor()}, {versions}.\n"
+        f"* {os.cpu_count()} cores, {processor()}, {versions}.\n"
         f"* The machine copies {bandwidth:.1f} GB a second (read and written) and does "
         f"{rate:.0f} thousand million multiply-adds a second in a product of matrices. A piece's "
         "limit is the longer of the two: to read its tensors once for the value and once for the "
@@ -65,7 +65,7 @@ def _head(results: Results, versions: str) -> str:
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.split(":")[1].strip()

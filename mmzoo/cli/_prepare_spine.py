@@ -69,7 +69,7 @@ def spine(
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.datasets.pairs import PairOptions, prepare_pairs
     from mmzoo.io.atomic import claimed
-    from mmzoo.io.images import select_all
+    from mmzoo.io.paths import select_all
 
     with plain_errors(), claimed(out):
         options = PairOptions(

@@ -52,7 +52,7 @@ def apply(
     """Apply transforms: to an image, to labels, or to points (from fixed to moving)."""
     # Late, so that `mmzoo --help` does not wait for SimpleITK.
     from mmzoo import registration
-    from mmzoo.io.images import select
+    from mmzoo.io.paths import select
     from mmzoo.registration.apply import Output
 
     output = Output(

@@ -30,6 +30,9 @@ def evaluate(
     union: Annotated[
         str | None, typer.Option(help="Measure all structures together too, under this name.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what is in --out, be it another's.")
+    ] = False,
     jobs: Annotated[
         int | None, typer.Option(help="Processes (default: all processor cores).")
     ] = None,
@@ -54,6 +57,7 @@ def evaluate(
                 pictures=parse_pictures(pictures),
                 structure=structure,
                 union=union,
+                overwrite=overwrite,
                 jobs=jobs if jobs is not None else os.cpu_count() or 1,
                 on_pair=partial(report, "pairs"),
             )

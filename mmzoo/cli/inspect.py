@@ -32,7 +32,7 @@ def inspect(
     import json
 
     from mmzoo.datasets import survey
-    from mmzoo.io.images import check_writable, free_name, select_all
+    from mmzoo.io.paths import check_writable, free_name, select_all
 
     with plain_errors():
         for out in (picture, json_file):

@@ -71,7 +71,7 @@ def register(
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
     from mmzoo.io.atomic import claimed
-    from mmzoo.io.images import select
+    from mmzoo.io.paths import select
     from mmzoo.registration.api import register as run
     from mmzoo.registration.output import check_out, write_registration
 

@@ -11,7 +11,7 @@ from mmzoo.datasets.overview import PLANES, draw_slice
 from mmzoo.datasets.sets.base import DataSet
 from mmzoo.errors import in_words
 from mmzoo.io import dicom, images
-from mmzoo.io.images import find_images
+from mmzoo.io.paths import find_images
 from mmzoo.spatial import geometry
 from mmzoo.spatial.frames import ras_affine
 
@@ -88,7 +88,8 @@ def look(path: Path) -> tuple[Look, sitk.Image | None]:
     values = sitk.GetArrayViewFromImage(volume)
     seen.size = volume.GetSize()
     seen.spacing_mm = tuple(round(step, 3) for step in volume.GetSpacing())
-    seen.field_mm = field_of_view(volume)
+    box = geometry.field_of_view(volume)
+    seen.field_mm = tuple(tuple(round(float(v), 1) for v in end) for end in box)
     seen.range = tuple(round(float(v), 3) for v in np.percentile(values, (0, 1, 50, 99, 100)))
     seen.label_ml = label_volumes(values, volume.GetSpacing())
     if not np.isfinite(values).all():
@@ -105,19 +106,6 @@ def _read(path: Path, seen: Look) -> sitk.Image:
     if np.array_equal(ras_affine(loaded.image), np.eye(4)):
         seen.remarks.append("affine is the identity: spacing and orientation may be lost")
     return loaded.image
-
-
-def field_of_view(volume: sitk.Image) -> tuple[tuple[float, ...], ...]:
-    """Return the corners of the box round a field of view, RAS millimetres."""
-    ends = np.array([np.full(3, -0.5), np.array(volume.GetSize()) - 0.5])
-    corners = [
-        volume.TransformContinuousIndexToPhysicalPoint(
-            [ends[k][axis] for axis, k in enumerate(pick)]
-        )
-        for pick in np.ndindex(2, 2, 2)
-    ]
-    points = np.array(corners) * [-1, -1, 1]
-    return tuple(tuple(round(float(v), 1) for v in end) for end in (points.min(0), points.max(0)))
 
 
 def label_volumes(values: np.ndarray, spacing_mm) -> dict[int, float]:

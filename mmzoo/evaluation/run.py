@@ -52,6 +52,7 @@ def evaluate(
     pictures: int | None = 1,
     structure: str | None = None,
     union: str | None = None,
+    overwrite: bool = False,
     jobs: int = 1,
     on_pair: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
@@ -72,6 +73,8 @@ def evaluate(
             gain in NMI, or NMI without `before`) and going outwards; None for all, 0 for none.
         structure: structure to cut through in the pictures; the largest if None.
         union: name for all structures together, measured as one more; left out if None.
+        overwrite: whether `out` may hold something other than results of this prediction, which
+            are made anew.
         jobs: processes; with more than one, a script that calls this needs the usual
             `if __name__ == "__main__":`.
         on_pair: called after each pair with the pairs done and the pairs in all.
@@ -82,6 +85,8 @@ def evaluate(
     """
     prediction = open_prediction(run)
     _check_options(prediction, structure, union, pictures, jobs)
+    if out is not None:
+        _check_out(Path(out).expanduser(), prediction, overwrite)
     out = Path(out).expanduser() if out is not None else default_folder(prediction.folder)
     out.mkdir(parents=True, exist_ok=True)
     options = {"before": before, "affine": affine, "union": union}
@@ -101,6 +106,23 @@ def evaluate(
 def default_folder(prediction: Path) -> Path:
     """Return where results go: `evaluation` beside `test`, which the next prediction deletes."""
     return (prediction.parent if prediction.name == "test" else prediction) / "evaluation"
+
+
+def _check_out(out: Path, prediction: Prediction, overwrite: bool) -> None:
+    """Raise ValueError where a folder holds anything but results of the same prediction."""
+    if out.is_file():
+        raise ValueError(f"{out} is a file; give a folder to write.")
+    if overwrite or not out.exists() or not any(out.iterdir()):
+        return
+    try:
+        earlier = json.loads((out / "settings.json").read_text())["prediction"]
+    except (OSError, ValueError, KeyError, TypeError):
+        earlier = "something that is no evaluation"
+    if earlier != str(prediction.folder.resolve()):
+        raise ValueError(
+            f"{out} holds results of {earlier}, and nothing in it was touched; give another --out, "
+            "or --overwrite to replace them."
+        )
 
 
 def _check_options(

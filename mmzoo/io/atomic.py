@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 UNFINISHED = ".mmzoo-unfinished"  # in a folder whose files are being replaced
@@ -123,6 +123,7 @@ def claimed(folder: Path) -> Iterator[None]:
     """
     folder = folder.absolute()
     lock = folder.with_name(f".{folder.name}.lock")
+    new = [parent for parent in lock.parents if not parent.exists()]
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:
@@ -136,3 +137,6 @@ def claimed(folder: Path) -> Iterator[None]:
             yield
         finally:
             lock.unlink(missing_ok=True)
+            with suppress(OSError):  # what was written is in them
+                for parent in new:
+                    parent.rmdir()

@@ -10,29 +10,20 @@ A source may name more than a path: `FOLDER#2` the second stack of a DICOM folde
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
-from nibabel.spatialimages import SpatialImage
 
 from mmzoo.checks import check_image_values
-from mmzoo.io import dicom, nifti
+from mmzoo.io import nifti
 from mmzoo.io.atomic import whole_file
 from mmzoo.io.header_checks import check_image_file, check_place
-from mmzoo.spatial.frames import apart_voxels, ras_affine, set_ras_affine, shear_degrees
+from mmzoo.io.paths import check_writable
+from mmzoo.io.sources import Source, open_source
+from mmzoo.spatial.frames import apart_voxels, ras_affine, shear_degrees
 
-# A path, a SimpleITK or nibabel image, or (array, spacing in mm or affine of RAS mm).
-Source = str | Path | sitk.Image | Any
-
-SUFFIXES = (".nii.gz", ".nii", ".mgz", ".mgh", ".mha", ".mhd", ".nrrd", ".nhdr", ".hdr")
-BY_NIBABEL = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr", ".img", ".hdr.gz", ".img.gz")
-IN_TWO = (".hdr", ".img", ".mhd", ".nhdr", ".raw")
 MOST_EXACT = {np.dtype(np.float32): 2**24, np.dtype(np.float64): 2**53}
 
 
@@ -72,7 +63,7 @@ def read(source: Source, name: str = "", *, series: bool = False) -> Loaded:
     Raises:
         ValueError: it cannot be read or is not one 3-D volume of numbers; says why.
     """
-    found = _read(source, name)
+    found = open_source(source, name)
     frames, title = found.frames, found.title
     if len(frames) > 1 and not series:
         raise ValueError(
@@ -227,198 +218,6 @@ def check_volume(image: sitk.Image, what: str) -> None:
 
 def _axes(image: sitk.Image) -> str:
     return sitk.DICOMOrientImageFilter.GetOrientationFromDirectionCosines(image.GetDirection())
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What a source holds before it is checked; see `Loaded`."""
-
-    frames: list[sitk.Image]
-    title: str
-    notes: list[str] = field(default_factory=list)
-    seconds: float = 1.0
-
-
-def _read(source: Source, name: str) -> _Found:
-    title = f"the {name} image" if name else "the image"
-    if isinstance(source, sitk.Image):
-        return _split(source, title)
-    if isinstance(source, (str, Path)):
-        return _read_path(*_selected(Path(source).expanduser()))
-    if isinstance(source, SpatialImage):
-        return _from_nibabel(source, title, "")
-    if isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], np.ndarray):
-        return _Found([from_array(*source)], title)
-    if isinstance(source, np.ndarray):
-        raise ValueError(
-            f"{title} is a bare array, which says neither voxel sizes nor where it lies; give "
-            "(array, spacing_mm), or (array, affine) with an affine as nibabel has it."
-        )
-    raise ValueError(
-        f"{title} must be a path, a SimpleITK or nibabel image, or (array, spacing_mm), got "
-        f"{type(source).__name__}."
-    )
-
-
-def from_array(values: np.ndarray, place: Any) -> sitk.Image:
-    """Return an array as an image.
-
-    Args:
-        values: (dim1, dim2, dim3), indexed as nibabel has it: the first axis to the right.
-        place: three voxel sizes in mm, with axes towards right, anterior and superior; or (4, 4),
-            voxel index to RAS mm.
-
-    Raises:
-        ValueError: for another shape.
-    """
-    place = np.asarray(place, float)
-    if values.ndim != 3 or place.shape not in ((3,), (4, 4)) or not np.isfinite(place).all():
-        raise ValueError(
-            "an array must be 3-D, with three voxel sizes in mm or a (4, 4) affine, got shape "
-            f"{values.shape} and {place.tolist()}."
-        )
-    if place.shape == (3,):
-        place = np.diag([*place, 1.0])
-    return _to_itk(values, place)
-
-
-def _to_itk(values: np.ndarray, affine: np.ndarray) -> sitk.Image:
-    if values.dtype == bool:
-        values = values.astype(np.uint8)
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(values.T))
-    set_ras_affine(image, affine)
-    return image
-
-
-def select(path: Path | None, geometry: str = "", series: str = "") -> Path | None:
-    """Return a path that also says which form of its header, or which series, is to count."""
-    if path is None or not (choice := series if path.is_dir() else geometry):
-        return path
-    path = path if path.name else path.resolve()
-    return path.with_name(f"{path.name}#{choice}")
-
-
-def select_all(paths, geometry: str) -> list[Path]:
-    """Return paths that also say which form of their headers is to count; see ``select``."""
-    return [path if not geometry else select(path, geometry) or path for path in paths or []]
-
-
-def exists(path: Path) -> bool:
-    """Whether what a path names is there, a selection behind it or not."""
-    return _selected(path)[0].exists()
-
-
-def _selected(path: Path) -> tuple[Path, str]:
-    """Return the path itself, and what it selects."""
-    if not path.exists() and "#" in path.name:
-        name, _, choice = path.name.rpartition("#")
-        if path.with_name(name).exists():
-            return path.with_name(name), choice
-    return path, ""
-
-
-def _read_path(path: Path, choice: str) -> _Found:
-    if not path.exists():
-        raise ValueError(f"{path} is not there; check the name and the folder.")
-    if path.is_dir():
-        volume = dicom.read_folder(path, choice)
-        return _Found([volume.image], str(path), volume.notes)
-    if path.name.lower().endswith(BY_NIBABEL):
-        check_image_file(path)
-        return _by_nibabel(path, choice)
-    if dicom.is_dicom(path):
-        volume = dicom.read_one(dicom.find_stacks([path]), path, choice)
-        return _Found([volume.image], str(path), volume.notes)
-    check_image_file(path)
-    return _split(_by_itk(path), str(path))
-
-
-@dicom.same_locale()
-def _by_itk(path: Path) -> sitk.Image:
-    try:
-        return sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        raise _unreadable(path, error) from error
-
-
-def _by_nibabel(path: Path, choice: str) -> _Found:
-    """Read by nibabel: ITK turns NaN into zero and fills up a file cut short, unsaid."""
-    try:
-        source = nib.load(path)
-    except nifti.BROKEN as error:
-        raise _unreadable(path, error) from error
-    return _from_nibabel(source, str(path), choice)
-
-
-def _from_nibabel(source, title: str, choice: str) -> _Found:
-    shape = source.shape
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    kind = source.get_data_dtype()
-    if len(shape) not in (3, 4) or min(shape[:3]) < 2 or kind.kind not in "iufb":
-        raise ValueError(
-            f"{title} must be one 3-D volume of at least 2 voxels along each axis, got size "
-            f"{shape} of {kind}; cut time frames or channels into images of their own, "
-            "and colours or complex numbers to one number a voxel."
-        )
-    if isinstance(source.header, nib.freesurfer.mghformat.MGHHeader):
-        affine: np.ndarray = np.asarray(source.affine, float)
-        notes: list[str] = []
-    else:
-        affine, notes = nifti.place(source.header, title, choice)
-    try:
-        values = np.asarray(source.dataobj).reshape(shape)
-    except nifti.BROKEN as error:
-        raise _unreadable(title, error) from error
-    parts = [values] if values.ndim == 3 else list(np.moveaxis(values, -1, 0))
-    frames = [_to_itk(part, affine) for part in parts]
-    return _Found(frames, title, notes, nifti.seconds(source.header))
-
-
-def _unreadable(path, error: Exception) -> ValueError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    return ValueError(f"{path} cannot be read as a medical image: {reason}")
-
-
-def _split(image: sitk.Image, title: str) -> _Found:
-    """Return the volumes of a 4-D image, or the image."""
-    if image.GetDimension() != 4 or image.GetNumberOfComponentsPerPixel() != 1:
-        return _Found([image], title)
-    size = list(image.GetSize())
-    frames = [sitk.Extract(image, [*size[:3], 0], [0, 0, 0, k]) for k in range(size[3])]
-    return _Found(frames, title, seconds=image.GetSpacing()[3])
-
-
-def find_images(folder: Path) -> Iterator[Path]:
-    """Yield the image files below a folder, and the folders that hold DICOM files, as one each."""
-    files = sorted(file for file in folder.rglob("*") if not file.name.startswith("."))
-    known = [file for file in files if file.name.lower().endswith(SUFFIXES)]
-    yield from known
-    others = [file for file in files if file.is_file() and file not in set(known)]
-    yield from sorted({file.parent for file in others if dicom.may_be_dicom(file)})
-
-
-def check_writable(path: Path, overwrite: bool = False) -> None:
-    """Raise ValueError unless a file may be written: of one piece, and not there yet."""
-    if path.name.lower().endswith(IN_TWO):
-        raise ValueError(
-            f"{path} would be written as two files, of which an interruption could leave one; give "
-            "a name that ends in .nii.gz, .mha or .nrrd."
-        )
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; give the name of a file to write.")
-    if path.exists() and not overwrite:
-        raise ValueError(
-            f"{path} is there already and was not touched; give another name, or --overwrite to "
-            "replace it."
-        )
-
-
-def free_name(path: Path) -> Path:
-    """Return a path, or where it is there already, the first of name-2, name-3 and so on."""
-    names = (path.with_name(f"{path.stem}-{k}{path.suffix}") for k in itertools.count(2))
-    return path if not path.exists() else next(name for name in names if not name.exists())
 
 
 def write_image(image: sitk.Image, path: Path) -> None:

@@ -17,7 +17,8 @@ import SimpleITK as sitk
 
 from mmzoo.io import transform_file
 from mmzoo.io.atomic import whole_file
-from mmzoo.io.images import check_writable, write_image
+from mmzoo.io.images import write_image
+from mmzoo.io.paths import check_writable
 from mmzoo.spatial.frames import change_frame, matrix_of, transform_of
 from mmzoo.spatial.geometry import total_displacement
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 import tf_keras as keras
 
+from mmzoo.layers.convolution import Conv3D
 from mmzoo.ops.grid import dims_of
 
 
@@ -39,7 +40,7 @@ class ConvBlock(keras.layers.Layer):
             "relu": relu,
             "momentum": momentum,
         }
-        layer = keras.layers.Conv3DTranspose if transposed else keras.layers.Conv3D
+        layer = keras.layers.Conv3DTranspose if transposed else Conv3D
         strides = 2 if transposed else 1
         self.conv = layer(filters, kernel_size, strides, padding="same", use_bias=False)
         self.norm = keras.layers.BatchNormalization(momentum=momentum)

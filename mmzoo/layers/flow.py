@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tf_keras as keras
-
+from mmzoo.layers.convolution import Conv3D
 from mmzoo.layers.precision import precision_of_weights
 
 
 def flow_layer(
     out_channels: int, kernel_initializer, activation: str | None, name: str = "flow"
-) -> keras.layers.Conv3D:
+) -> Conv3D:
     """Return the convolution of 3^3 voxels from features to a field, in the weights' precision.
 
     Args:
@@ -18,7 +17,7 @@ def flow_layer(
         activation: None for a linear one.
         name: of the layer.
     """
-    return keras.layers.Conv3D(
+    return Conv3D(
         out_channels,
         3,
         padding="same",

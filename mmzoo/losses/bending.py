@@ -23,6 +23,7 @@ from mmzoo.ops.compiled import symbolic, traced
 from mmzoo.ops.finite_difference import COMPONENTS, in_rows
 
 REACH = {"compact": 1, "nested": 2}  # voxels from the centre of a stencil to its end
+STENCILS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
 
 def bending_energy(
@@ -96,7 +97,8 @@ def _gradient(
     padding = [[0, 0], [margin] * 2, [margin] * 2, [margin * COMPONENTS] * 2]
     second = _second_derivatives(in_rows(ddf), reach, spacing)
     back = [
-        _second_derivatives(tf.pad(u, padding), reach, spacing)[k] for k, u in enumerate(second)
+        _second_derivative(tf.pad(u, padding), axes, reach, spacing)
+        for u, axes in zip(second, STENCILS, strict=True)
     ]
     scale = 2 / tf.cast(tf.reduce_prod(tf.shape(second[0])[1:]), ddf.dtype)
     return tf.reshape(tf.add_n(back), tf.shape(ddf)) * (scale * upstream)[:, None, None, None, None]
@@ -104,7 +106,14 @@ def _gradient(
 
 def _second_derivatives(rows: tf.Tensor, reach: int, spacing: tuple[float, ...]) -> list[tf.Tensor]:
     """Return u_11, u_22, u_33 and sqrt(2) times u_12, u_13, u_23, `reach` voxels inside."""
-    shape = tf.shape(rows)
+    return [_second_derivative(rows, axes, reach, spacing) for axes in STENCILS]
+
+
+def _second_derivative(
+    rows: tf.Tensor, axes: tuple[int, int], reach: int, spacing: tuple[float, ...]
+) -> tf.Tensor:
+    """Return u_ii, or sqrt(2) times u_ij, `reach` voxels inside."""
+    i, j = axes
     unit = (1, 1, COMPONENTS)  # a voxel further along each axis
 
     def at(*steps):  # the interior, seen from some voxels away
@@ -112,20 +121,15 @@ def _second_derivatives(rows: tf.Tensor, reach: int, spacing: tuple[float, ...])
         for axis, step in steps:
             offset[axis] += step
         cut = [
-            slice((reach + o) * unit[axis], shape[axis + 1] - (reach - o) * unit[axis])
+            slice((reach + o) * unit[axis], (o - reach) * unit[axis] or None)
             for axis, o in enumerate(offset)
         ]
         return rows[(slice(None), *cut)]
 
-    pure = [
-        (at((i, reach)) + at((i, -reach)) - 2 * at()) / (reach * spacing[i]) ** 2 for i in range(3)
-    ]
-    mixed = [
-        (at((i, 1), (j, 1)) + at((i, -1), (j, -1)) - at((i, 1), (j, -1)) - at((i, -1), (j, 1)))
-        * (2**0.5 / (4 * spacing[i] * spacing[j]))
-        for i, j in ((0, 1), (0, 2), (1, 2))
-    ]
-    return pure + mixed
+    if i == j:
+        return (at((i, reach)) + at((i, -reach)) - 2 * at()) / (reach * spacing[i]) ** 2
+    crosses = at((i, 1), (j, 1)) + at((i, -1), (j, -1)) - at((i, 1), (j, -1)) - at((i, -1), (j, 1))
+    return crosses * (2**0.5 / (4 * spacing[i] * spacing[j]))
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,6 @@ import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_window
 from mmzoo.losses.base import FunctionLoss, mean_over_channels
-from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean
 
@@ -41,8 +41,8 @@ def local_correlation(
 
     Symmetric in its two volumes; unchanged by shifting either, and by scaling either with a number
     of any sign as long as the variances stay well above eps. Its cost grows with the logarithm of
-    the window; nothing is kept between value and gradient, and
-    what it takes beside the volumes is of a slab of about a million voxels.
+    the window; from value to gradient it keeps the gradient's volume alone, and what it takes
+    beside the volumes is of a slab of about a million voxels.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
@@ -72,7 +72,7 @@ def check_settings(window: int, eps: float) -> None:
 
 
 @functools.lru_cache
-def _compiled(window: int, eps: float):
+def _compiled(window: int, eps: float) -> Callable[..., tf.Tensor]:
     margin = window // 2
 
     def centred(volume, inside):
@@ -94,10 +94,10 @@ def _compiled(window: int, eps: float):
         var_b = tf.maximum(sum_bb - sum_b**2 / count, 0)
         return cov**2 / (var_a * var_b + eps)
 
-    return slab_mean(compiled(squared_correlation), margin=margin)
+    return slab_mean(squared_correlation, margin=margin, compiled=True)
 
 
-def window_sizes(shape, window: int) -> np.ndarray:
+def window_sizes(shape: Sequence[int], window: int) -> np.ndarray:
     """Return how many voxels of a volume (dim1, dim2, dim3) each voxel's window holds."""
     margin = window // 2
     rows = [

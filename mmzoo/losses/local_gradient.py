@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_window
 from mmzoo.losses.base import FunctionLoss, mask_of_differences, mean_over_channels
-from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.finite_difference import backward_gradient
 from mmzoo.ops.slabs import slab_mean
@@ -45,8 +45,8 @@ def local_gradient(
     Differences are one-sided without the first planes; windows end at the border of the volume.
     Symmetric in its two volumes, unchanged when one of them is shifted by a constant or multiplied
     by -1 (if `absolute`), and by scaling as long as the sums stay well above sqrt(eps). Its cost
-    grows with the logarithm of the window; nothing is kept between value and gradient, and
-    what it takes beside the volumes is of a slab of about a million voxels.
+    grows with the logarithm of the window; from value to gradient it keeps the gradient's volume
+    alone, and what it takes beside the volumes is of a slab of about a million voxels.
 
     Args:
         fixed: (batch, dim1, dim2, dim3) or with a channel axis (the mean over channels is
@@ -75,7 +75,7 @@ def local_gradient(
 
 
 @functools.lru_cache
-def _compiled(window: int, absolute: bool, eps: float):
+def _compiled(window: int, absolute: bool, eps: float) -> Callable[..., tf.Tensor]:
     def cosine(fixed, warped, inside):
         both = (inside[1:] * inside[:-1])[:, None, None]  # rows that a difference lies within
 
@@ -89,7 +89,7 @@ def _compiled(window: int, absolute: bool, eps: float):
         return tf.abs(product) if absolute else product
 
     margin = window // 2 + 1  # a difference reaches one voxel further
-    return slab_mean(compiled(cosine), margin=margin)
+    return slab_mean(cosine, margin=margin, compiled=True)
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

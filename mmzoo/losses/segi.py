@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -54,10 +54,11 @@ def segi(
     where |v| is sqrt(|v|^2 + eps). Differences are one-sided without the first planes; smoothing
     counts zeros outside the volume. Symmetric in its two volumes, unchanged when one of them is
     multiplied by -1 (if `absolute`) or shifted by a constant, and by scaling as long as gradients
-    stay well above sqrt(eps). Nothing is kept between value and gradient. A sigma costs three
-    products of matrices a volume and is done a slab at a time if smoothing comes first, where
-    differences are taken of the smoothed volume: their rounding grows with the intensities. The
-    printed order costs nine, and about three copies of the gradient of both volumes.
+    stay well above sqrt(eps). A sigma costs three products of matrices a volume. If smoothing comes
+    first, it is done a slab at a time, the gradient's volume alone is kept from value to gradient,
+    and differences are taken of the smoothed volume: their rounding grows with the intensities.
+    The printed order costs nine, keeps nothing, and takes about three copies of the gradient of
+    both volumes.
     With `sigmas` [0] nothing is smoothed: plain normalised gradient information (Haber and
     Modersitzki 2006), whose two orders differ by eps alone.
 
@@ -94,7 +95,9 @@ def segi(
 
 
 @functools.lru_cache
-def _mean_cosine(sigmas: tuple[float, ...], order: str, absolute: bool, eps: float, spacing):
+def _mean_cosine(
+    sigmas: tuple[float, ...], order: str, absolute: bool, eps: float, spacing: tuple[float, ...]
+) -> Callable[..., tf.Tensor]:
     """Return the sum over sigmas of the mean cosine, as a function of two volumes and a mask.
 
     Only the loops over voxels are compiled: TensorFlow's own products of matrices, which smooth,
@@ -129,7 +132,7 @@ def segi_features(
     sigmas: Sequence[float],
     order: str,
     eps: float,
-    spacing,
+    spacing: Sequence[float],
     relative: bool = False,
 ) -> list[tf.Tensor]:
     """Return SG_I of Eq. 5, of length one, for each sigma.
@@ -180,7 +183,13 @@ def segi_distance(
 
 
 def _smoothed(
-    volume: tf.Tensor, sigma: float, order: str, eps: float, spacing, inside: tf.Tensor, rows: slice
+    volume: tf.Tensor,
+    sigma: float,
+    order: str,
+    eps: float,
+    spacing: tuple[float, ...],
+    inside: tf.Tensor,
+    rows: slice,
 ) -> tf.Tensor:
     """Return SG_I of Eq. 5 before its length is made one, (batch, 3, rows, dim2 - 1, dim3 - 1).
 
@@ -204,7 +213,7 @@ def _smoothed(
 
 
 @functools.lru_cache
-def _compiled_edges(eps: float, spacing):
+def _compiled_edges(eps: float, spacing: tuple[float, ...]) -> Callable[..., tf.Tensor]:
     def edges(volume, inside):  # Eq. 4; nothing where a difference leaves the volume
         both = (inside[1:] * inside[:-1])[:, None, None]
         return _normalise(both * _per_length(backward_gradient(volume), spacing), eps)
@@ -213,7 +222,7 @@ def _compiled_edges(eps: float, spacing):
 
 
 @functools.lru_cache
-def _compiled_cosine(absolute: bool):
+def _compiled_cosine(absolute: bool) -> Callable[..., tf.Tensor]:
     return compiled(lambda a, b: _cosine(a, b, absolute))
 
 
@@ -223,7 +232,7 @@ def _cosine(a: tf.Tensor, b: tf.Tensor, absolute: bool) -> tf.Tensor:
     return tf.abs(cosine) if absolute else cosine
 
 
-def _per_length(differences: tf.Tensor, spacing) -> tf.Tensor:
+def _per_length(differences: tf.Tensor, spacing: tuple[float, ...]) -> tf.Tensor:
     """Return differences per length; the unit of length is a voxel's geometric mean edge."""
     if len(set(spacing)) == 1:
         return differences
@@ -242,7 +251,7 @@ def _compiled_length(vectors: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True))
 
 
-def _normalise(vectors: tf.Tensor, eps) -> tf.Tensor:
+def _normalise(vectors: tf.Tensor, eps: float | tf.Tensor) -> tf.Tensor:
     return vectors * tf.math.rsqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True) + eps)
 
 

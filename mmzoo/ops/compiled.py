@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 import tf_keras as keras
+from tensorflow.python.eager import record  # of what tapes watch there is no public word
 
 KerasTensor = keras.__internal__.KerasTensor
 # AutoGraph would rewrite Python's `if` and `for` on tensors, of which the zoo's pieces have none.
@@ -19,15 +20,28 @@ _uncompiled = contextvars.ContextVar("uncompiled", default=False)
 
 @contextlib.contextmanager
 def uncompiled() -> Iterator[None]:
-    """Let what is traced meanwhile hold plain operations alone: neither XLA nor own gradients.
+    """Trace plain TensorFlow operations within this context: no XLA, no custom gradients.
 
-    For graphs that other programs are to run, which may know neither. The values are the same.
+    For graphs that other programs run, which may support neither. The values are the same.
     """
     token = _uncompiled.set(True)
     try:
         yield
     finally:
         _uncompiled.reset(token)
+
+
+def is_plain() -> bool:
+    """Say whether what is traced now is to hold plain operations alone, as in `uncompiled`."""
+    return _uncompiled.get()
+
+
+def is_recorded(tensor: tf.Tensor) -> bool:
+    """Say whether a gradient tape watches a tensor: whether its gradient may be asked for.
+
+    A function's graph that is traced outside of the tape does not know: false there.
+    """
+    return record.should_record_backprop([tensor])
 
 
 def symbolic(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
@@ -49,10 +63,10 @@ def symbolic(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Compile a function of tensors, and its gradient with respect to each of them.
 
-    The gradient runs the function anew inside one compiled piece. A value and a gradient that
-    are compiled apart would hand over every intermediate volume through memory: that takes
-    longer than computing them again, and it is what fills the memory in training. The gradients
-    are separate pieces so that a graph leaves out those that nothing asks for.
+    The gradient recomputes the function inside one compiled piece. A value and a gradient that
+    are compiled apart would pass every intermediate volume through memory, which takes longer than
+    computing them again, and fills the memory in training. The gradient with respect to each tensor
+    is a separate piece, so that a graph leaves out those that are not used.
 
     Use it on element-wise functions, shifts, matrix products and gathers; not on convolutions,
     which XLA runs very slowly on a CPU.
@@ -65,7 +79,7 @@ def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """
     value = traced(function, jit_compile=True)
 
-    def gradient_of(index: int):
+    def gradient_of(index: int) -> Callable:
         @traced(jit_compile=True)
         def gradient(tensors, upstream):
             with tf.GradientTape() as tape:
@@ -88,16 +102,16 @@ def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
 
     @symbolic
     def call(*tensors):
-        return function(*tensors) if _uncompiled.get() else compiled_call(*tensors)
+        return function(*tensors) if is_plain() else compiled_call(*tensors)
 
     return call
 
 
 def recomputed(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
-    """Let the gradient of a function compute it anew, keeping nothing in between.
+    """Let the gradient of a function recompute it, storing nothing in between.
 
-    For a function of several pieces, `compiled` ones and matrix products among them: what one hands
-    to the next would otherwise be kept from value to gradient.
+    For a function of several pieces, such as `compiled` ones and matrix products: the intermediate
+    volumes between them would otherwise be stored from value to gradient.
 
     Args:
         function: of tensors only; differentiable; returns one tensor.

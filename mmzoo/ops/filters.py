@@ -7,7 +7,7 @@ need no products at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -62,7 +62,7 @@ def real(number):
     return tf.cast(number, tf.float64) if tf.is_tensor(number) else number
 
 
-def apply_along_axes(volume: tf.Tensor, matrices) -> tf.Tensor:
+def apply_along_axes(volume: tf.Tensor, matrices: Sequence[np.ndarray | tf.Tensor]) -> tf.Tensor:
     """Multiply each of the three axes of a volume by its own matrix.
 
     Args:
@@ -89,7 +89,7 @@ def apply_along_axes(volume: tf.Tensor, matrices) -> tf.Tensor:
     return tf.reshape(volume, tf.concat([leading, dims], axis=0))
 
 
-def _order(shapes) -> list[int]:
+def _order(shapes: Sequence[Sequence]) -> list[int]:
     """Return the axis that shrinks most first, for least work; the last one first among equals."""
     backwards = [2, 1, 0]
     if not are_known(*(n for shape in shapes for n in shape)):
@@ -103,7 +103,9 @@ def _shape_of(matrix: tf.Tensor) -> list:
     return tf.unstack(tf.shape(matrix)) if None in known else list(known)
 
 
-def gaussian_smooth(volume: tf.Tensor, sigmas, rows: slice = slice(None)) -> tf.Tensor:
+def gaussian_smooth(
+    volume: tf.Tensor, sigmas: Sequence[float], rows: slice = slice(None)
+) -> tf.Tensor:
     """Smooth a volume with a Gaussian, zeros outside.
 
     Args:
@@ -118,7 +120,7 @@ def gaussian_smooth(volume: tf.Tensor, sigmas, rows: slice = slice(None)) -> tf.
     return apply_along_axes(volume, [matrices[0][rows], *matrices[1:]])
 
 
-def box_sum(volume: tf.Tensor, window: int, padded=(-3, -2, -1)) -> tf.Tensor:
+def box_sum(volume: tf.Tensor, window: int, padded: Sequence[int] = (-3, -2, -1)) -> tf.Tensor:
     """Sum a volume over the cube of `window` voxels around each voxel, zeros outside.
 
     An even window has its further voxel after the middle, as convolutions with padding "SAME".
@@ -133,12 +135,24 @@ def box_sum(volume: tf.Tensor, window: int, padded=(-3, -2, -1)) -> tf.Tensor:
             reach beyond the volume.
     """
     for axis in (-3, -2, -1):
-        if axis in padded:
-            padding = [[0, 0] for _ in volume.shape]
-            padding[axis] = [(window - 1) // 2, window // 2]
-            volume = tf.pad(volume, padding)
-        volume = _row_sum(volume, window, axis)
+        ends = ((window - 1) // 2, window // 2) if axis in padded else (0, 0)
+        volume = _line_sum(window, axis, ends)(volume)
     return volume
+
+
+def _line_sum(window: int, axis: int, ends: tuple[int, int]) -> Callable:
+    """Return the sum of windows along one axis, with so many zeros before and after it."""
+
+    @tf.custom_gradient
+    def total(volume):
+        padding = [[0, 0] for _ in volume.shape]
+        padding[axis] = list(ends)
+        # Each voxel is in `window` windows in a row: the same sum again, where the automatic
+        # gradient adds up padded slices.
+        back = _line_sum(window, axis, (window - 1 - ends[0], window - 1 - ends[1]))
+        return _row_sum(tf.pad(volume, padding), window, axis), back
+
+    return total
 
 
 def _row_sum(volume: tf.Tensor, count: int, axis: int) -> tf.Tensor:
@@ -158,7 +172,7 @@ def _cut(volume: tf.Tensor, axis: int, start: int = 0, stop: int | None = None) 
     return volume[(..., slice(start, stop), *after)]
 
 
-def resize(volume: tf.Tensor, shape) -> tf.Tensor:
+def resize(volume: tf.Tensor, shape: Sequence) -> tf.Tensor:
     """Resize a volume trilinearly, voxel centres aligned as in `tf.image.resize`.
 
     Args:
@@ -172,7 +186,7 @@ def resize(volume: tf.Tensor, shape) -> tf.Tensor:
     if are_known(*dims, *shape) and tuple(dims) == tuple(shape):
         return volume
     matrices = [resize_matrix(n, new) for n, new in zip(dims, shape, strict=True)]
-    # The channels ride along the last axis: (dim3, channels) is resized by the matrix x identity.
+    # (dim3, channels) as one axis, resized by the Kronecker product of the matrix and the identity.
     matrices[2] = _kron_identity(matrices[2], channels)
     flat = tf.reshape(volume, [-1, dims[0], dims[1], dims[2] * channels])
     return tf.reshape(apply_along_axes(flat, matrices), [-1, *shape, channels])
@@ -192,7 +206,7 @@ def weighted_mean(
     return tf.math.divide_no_nan(total, tf.reduce_sum(weights, axis=axis))
 
 
-def _kron_identity(matrix, size: int):
+def _kron_identity(matrix: np.ndarray | tf.Tensor, size: int) -> np.ndarray | tf.Tensor:
     """Return the Kronecker product of a matrix with the identity, as what the matrix is."""
     if not tf.is_tensor(matrix):
         return np.kron(matrix, np.eye(size))

@@ -13,7 +13,7 @@ the last plane ride along: v(0) and v(n) of an axis are smoothed along the two o
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -80,7 +80,7 @@ def smooth_gradient(volume: tf.Tensor, lines: Sequence[Line]) -> tf.Tensor:
 
 
 @tf.custom_gradient
-def _differences(smoothed: tf.Tensor, *ends: tf.Tensor):
+def _differences(smoothed: tf.Tensor, *ends: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Return s(x) - s(x - 1) and what the ends add; their weights' gradient is not followed."""
 
     def back(upstream):

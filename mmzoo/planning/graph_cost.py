@@ -61,7 +61,7 @@ def cost_of(graph, results=(), *, compiled: bool = False) -> Cost:
         results: tensors that it returns; what neither they nor a variable need is left out.
         compiled: whether XLA runs it.
     """
-    operations = _needed(graph, results)
+    operations = needed(graph, results)
     live = _Live(operations, results, compiled)
     total = Cost()
     for step, operation in enumerate(operations):
@@ -73,7 +73,7 @@ def cost_of(graph, results=(), *, compiled: bool = False) -> Cost:
     return total
 
 
-def _needed(graph, results) -> list:
+def needed(graph, results) -> list:
     """Return the operations that results or variables depend on, in the order of tracing."""
     operations = graph.get_operations()
     changes = ("Assign", "Stateful")

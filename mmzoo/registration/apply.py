@@ -15,8 +15,9 @@ import SimpleITK as sitk
 
 from mmzoo.checks import check_choice
 from mmzoo.io import images
-from mmzoo.io.images import Loaded, check_writable, put_on, write_image
+from mmzoo.io.images import Loaded, put_on, write_image
 from mmzoo.io.nifti import APART_VOXELS
+from mmzoo.io.paths import check_writable
 from mmzoo.io.points import read_points
 from mmzoo.io.transforms import Step, compose, parts, read_steps, write_transform
 from mmzoo.registration.inverse import inverse_transform

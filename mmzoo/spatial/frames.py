@@ -5,6 +5,8 @@ This is the one place that turns one into the other, and a linear ITK transform 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -36,7 +38,7 @@ def set_ras_affine(image: sitk.Image, affine: np.ndarray) -> None:
     image.SetOrigin(affine[:3, 3].tolist())
 
 
-def apart_voxels(affine: np.ndarray, other: np.ndarray, shape) -> float:
+def apart_voxels(affine: np.ndarray, other: np.ndarray, shape: Sequence[int]) -> float:
     """Return how far apart two grids of one shape put a corner at most, in voxels of the first.
 
     Args:

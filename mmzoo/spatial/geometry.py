@@ -2,9 +2,13 @@
 
 import numpy as np
 import SimpleITK as sitk
+from numpy.typing import ArrayLike
+
+from mmzoo.spatial.frames import FRAMES
+from mmzoo.spatial.grid import Counts
 
 
-def common_box(fixed: sitk.Image, moving: sitk.Image):
+def common_box(fixed: sitk.Image, moving: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
     """Return the box, along the fixed image's axes, that lies in both fields of view.
 
     Returns:
@@ -28,7 +32,7 @@ def common_box(fixed: sitk.Image, moving: sitk.Image):
     return lower, upper
 
 
-def foreground_box(image: sitk.Image, margin_mm: float = 5.0):
+def foreground_box(image: sitk.Image, margin_mm: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
     """Return the box round what is not background (Otsu), as ``common_box`` does."""
     mask = sitk.GetArrayFromImage(sitk.OtsuThreshold(image, 0, 1)).T
     inside = np.argwhere(mask)
@@ -36,7 +40,7 @@ def foreground_box(image: sitk.Image, margin_mm: float = 5.0):
     return inside.min(0) - 0.5 - margin, inside.max(0) + 0.5 + margin
 
 
-def make_grid(fixed: sitk.Image, lower, upper, shape) -> sitk.Image:
+def make_grid(fixed: sitk.Image, lower: ArrayLike, upper: ArrayLike, shape: Counts) -> sitk.Image:
     """Return an empty image whose voxels fill a box given in the fixed image's index."""
     lower, upper = np.asarray(lower, float), np.asarray(upper, float)
     step = (upper - lower) / np.asarray(shape)
@@ -95,8 +99,15 @@ def _to_array(image: sitk.Image) -> np.ndarray:
     return np.ascontiguousarray(sitk.GetArrayFromImage(image).T)
 
 
+def field_of_view(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners of the box round a field of view, edges of voxels, RAS mm, (3,) each."""
+    ends = np.array([np.full(3, -0.5), np.array(image.GetSize()) - 0.5])
+    picks = [ends[list(pick), range(3)].tolist() for pick in np.ndindex(2, 2, 2)]
+    points = [image.TransformContinuousIndexToPhysicalPoint(pick) for pick in picks]
+    points = np.array(points) * FRAMES["ras"]
+    return points.min(axis=0), points.max(axis=0)
+
+
 def _extent(image: sitk.Image) -> str:
-    ends = [np.full(3, -0.5), np.array(image.GetSize()) - 0.5]
-    points = [image.TransformContinuousIndexToPhysicalPoint(end.tolist()) for end in ends]
-    low, high = np.sort(np.array(points) * [-1, -1, 1], axis=0)
-    return " x ".join(f"[{a:.0f}, {b:.0f}]" for a, b in zip(low, high, strict=True))
+    ends = zip(*field_of_view(image), strict=True)
+    return " x ".join(f"[{low:.0f}, {high:.0f}]" for low, high in ends)

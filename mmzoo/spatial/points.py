@@ -42,7 +42,13 @@ def invert_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
     )
 
 
-def _step(transform, points, found, gap, todo) -> None:
+def _step(
+    transform: sitk.Transform,
+    points: np.ndarray,
+    found: np.ndarray,
+    gap: np.ndarray,
+    todo: np.ndarray,
+) -> None:
     """Move some points a Newton step nearer; half of it, and so on, where it overshoots."""
     here = found[todo]
     slopes = [

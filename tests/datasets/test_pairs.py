@@ -291,6 +291,14 @@ def test_an_image_given_as_label_map_is_named(bad, labelled, tmp_path):
         prepare_pairs(out=tmp_path / "out", options=PairOptions(size=(16, 16, 16)), **labelled)
 
 
+def test_labels_off_their_image_are_refused(labelled, tmp_path):
+    file = labelled["moving_labels"][1]
+    save(file, np.asarray(nib.load(file).dataobj), np.eye(4))  # its header is lost
+    with pytest.raises(ValueError, match="moving_labels1.nii.gz does not lie on its image"):
+        prepare_pairs(out=tmp_path / "out", options=PairOptions(size=(16, 16, 16)), **labelled)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_label_that_a_file_lacks_is_named(labelled, tmp_path):
     options = PairOptions(size=(16, 16, 16), label_values=[3, 5])
     with pytest.raises(ValueError, match=r"no voxel of label value\(s\) \[5\]"):

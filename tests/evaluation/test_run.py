@@ -156,3 +156,19 @@ def test_the_union_of_structures_is_no_part_of_their_mean(prediction, tmp_path):
 def test_a_union_needs_a_name_of_its_own(prediction):
     with pytest.raises(ValueError, match="`union` must be a name that no structure has"):
         evaluate(prediction, union="cavity")
+
+
+def test_a_folder_with_other_things_is_replaced_only_when_asked(prediction, tmp_path):
+    options = {"affine": False, "before": False, "pictures": 0, "out": tmp_path / "out"}
+    evaluate(prediction, **options)
+    evaluate(prediction, **options)  # its own results, made anew
+    settings = tmp_path / "out/settings.json"
+    settings.write_text(json.dumps({"prediction": "/elsewhere"}))
+    with pytest.raises(ValueError, match="holds results of /elsewhere.*--overwrite"):
+        evaluate(prediction, **options)
+    evaluate(prediction, **options, overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/summary.md").write_text("mine")
+    with pytest.raises(ValueError, match="something that is no evaluation"):
+        evaluate(prediction, **(options | {"out": tmp_path / "mine"}))
+    assert (tmp_path / "mine/summary.md").read_text() == "mine"

@@ -45,6 +45,15 @@ def test_the_later_of_two_runs_into_one_folder_is_refused(other, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_folders_made_for_nothing_are_removed(tmp_path):
+    with claimed(tmp_path / "a/b/out"):
+        pass
+    assert not list(tmp_path.iterdir())
+    with claimed(tmp_path / "a/b/out"):
+        (tmp_path / "a/b/out").mkdir()
+    assert [path.name for path in (tmp_path / "a/b").iterdir()] == ["out"]
+
+
 def test_a_run_that_is_killed_lets_go(other, tmp_path):
     process, _ = other
     os.kill(process.pid, signal.SIGKILL)

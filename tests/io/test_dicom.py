@@ -18,6 +18,7 @@ from pydicom.uid import (
 
 from mmzoo.cli.inspect import inspect
 from mmzoo.io import dicom, images
+from mmzoo.io.paths import select
 
 COLUMNS, ROWS, SLICES = 24, 20, 10
 SPACING = (1.5, 1.25, 3.0)  # between columns, rows, slices
@@ -174,7 +175,7 @@ def test_several_series_are_listed_and_one_can_be_chosen(tmp_path):
         images.read(folder)
     assert "--series" in str(error.value)
     for choice, slices in (("1", 10), ("2", 6), ("1.2.4", 6)):
-        chosen = images.read(images.select(folder, series=choice))
+        chosen = images.read(select(folder, series=choice))
         assert chosen.image.GetSize() == (COLUMNS, ROWS, slices)
     with pytest.raises(ValueError, match="has no one series '3'"):
         images.read(f"{folder}#3")

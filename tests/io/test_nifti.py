@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from mmzoo.io import images, nifti
+from mmzoo.io.paths import select
 from mmzoo.spatial.frames import apart_voxels, ras_affine, set_ras_affine
 
 SHAPE = (5, 6, 7)
@@ -113,7 +114,7 @@ def test_forms_that_lie_apart_are_named_with_both_values_and_either_can_be_chose
     for part in ("30 mm apart", "(10.0, 20.0, 30.0)", "(40.0, 20.0, 30.0)", "--geometry sform"):
         assert part in note
     for form, wanted in (("sform", far), ("qform", affine())):
-        chosen = images.read(images.select(path, form))
+        chosen = images.read(select(path, form))
         assert not chosen.notes
         back = ras_affine(chosen.turned_back(chosen.image))
         np.testing.assert_allclose(back, wanted, atol=1e-5)

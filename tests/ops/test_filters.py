@@ -69,3 +69,23 @@ def test_resize_is_the_same_in_a_graph_for_any_size(shape):
     signature = [tf.TensorSpec((None,) * 4 + (3,)), tf.TensorSpec((3,), tf.int32)]
     graph = tf.function(lambda v, s: resize(v, tf.unstack(s)), input_signature=signature)
     np.testing.assert_allclose(graph(volume, shape), resize(tf.constant(volume), shape), atol=1e-6)
+
+
+@pytest.mark.parametrize("window", [1, 2, 5, 6])
+@pytest.mark.parametrize("padded", [(-3, -2, -1), (-2,), ()])
+def test_the_gradient_of_a_box_sum_counts_the_windows_that_hold_a_voxel(window, padded):
+    draws = np.random.default_rng(window)
+    volume = tf.constant(draws.random((2, 9, 7, 8)))
+    with tf.GradientTape() as tape:
+        tape.watch(volume)
+        sums = box_sum(volume, window, padded)
+        upstream = draws.random(sums.shape)
+    expected = np.zeros(volume.shape)
+    starts = [-((window - 1) // 2) if axis in padded else 0 for axis in (-3, -2, -1)]
+    for place in np.ndindex(*sums.shape[1:]):
+        ranges = [range(p + s, p + s + window) for p, s in zip(place, starts, strict=True)]
+        held = [[i for i in r if 0 <= i < n] for r, n in zip(ranges, volume.shape[1:], strict=True)]
+        expected[(slice(None), *np.ix_(*held))] += upstream[(slice(None), *place)][
+            :, None, None, None
+        ]
+    np.testing.assert_allclose(tape.gradient(sums, volume, upstream), expected, atol=1e-12)

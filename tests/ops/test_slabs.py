@@ -3,7 +3,6 @@ import pytest
 import tensorflow as tf
 
 from mmzoo.ops import slabs
-from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean
 
@@ -39,15 +38,17 @@ def volumes(length, batch=2):
 def test_the_mean_is_that_of_whole_volumes_at_any_length(length, at_once, monkeypatch):
     monkeypatch.setattr(slabs, "VOXELS_AT_ONCE", at_once)
     given = volumes(length)
-    found = slab_mean(compiled(product_of_sums), margin=MARGIN)(*map(tf.constant, given))
+    found = slab_mean(product_of_sums, margin=MARGIN, compiled=True)(*map(tf.constant, given))
     np.testing.assert_allclose(found, plain_mean(*given), rtol=1e-12)
 
 
+@pytest.mark.parametrize("recorded", [True, False])  # else found anew when it is asked for
 @pytest.mark.parametrize("length", [3, 17, 26])
-def test_the_gradient_is_that_of_finite_differences(length, monkeypatch):
+def test_the_gradient_is_that_of_finite_differences(length, recorded, monkeypatch):
     monkeypatch.setattr(slabs, "VOXELS_AT_ONCE", 1)
     given = volumes(length)
-    mean = tf.function(slab_mean(compiled(product_of_sums), margin=MARGIN))
+    mean = slab_mean(product_of_sums, margin=MARGIN, compiled=True)
+    mean = mean if recorded else tf.function(mean)
     tensors = [tf.constant(each) for each in given]
     with tf.GradientTape() as tape:
         tape.watch(tensors[:2])
@@ -86,7 +87,7 @@ def test_no_weight_gives_zero_and_no_gradient():
     first, second, weight = map(tf.constant, volumes(9))
     with tf.GradientTape() as tape:
         tape.watch([first, weight])
-        value = slab_mean(compiled(product_of_sums), margin=MARGIN)(first, second, 0 * weight)
+        value = slab_mean(product_of_sums, margin=MARGIN, compiled=True)(first, second, 0 * weight)
     gradient, of_weight = tape.gradient(value, [first, weight])
     assert not np.any(value) and not np.any(gradient) and not np.any(of_weight)
 
@@ -97,3 +98,21 @@ def test_slabs_are_of_some_margins_and_so_many_voxels(monkeypatch):
     monkeypatch.setattr(slabs, "VOXELS_AT_ONCE", 1)
     count, rows = slabs._slabs((1, 96, 96, 96), 4)
     assert (count, rows) == (6, 16)
+
+
+def test_windows_are_computed_once_where_the_gradient_will_be_asked_for():
+    calls = []
+
+    def counted(first, second, inside):
+        calls.append(1)
+        return product_of_sums(first, second, inside)
+
+    first, second, weight = map(tf.constant, volumes(9))
+    mean = slab_mean(counted, margin=MARGIN)
+    mean(first, second, weight)
+    assert len(calls) == 1
+    with tf.GradientTape() as tape:
+        tape.watch(second)
+        value = mean(first, second, weight)
+    assert len(calls) == 2
+    assert tape.gradient(value, second) is not None

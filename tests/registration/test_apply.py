@@ -122,3 +122,21 @@ def test_what_is_missing_or_wrong_is_said(images, registered, tmp_path):
     result = call(apply, "--transform", path, *image, "--out", tmp_path / "o.docx")
     assert result.exit_code == 1 and "ends in .nii.gz" in result.output
     assert not list(tmp_path.glob("*o.*"))
+
+
+def test_labels_off_the_registered_image_are_refused_by_its_report(images, registered, tmp_path):
+    folder, (out, _) = images[0], registered
+    label = sitk.ReadImage(str(folder / "label.mha"))
+    lost = sitk.GetImageFromArray(sitk.GetArrayFromImage(label))
+    smaller = label[1:, :, :]
+    for wrong in (lost, smaller):
+        sitk.WriteImage(wrong, str(tmp_path / "wrong.nrrd"))
+        result = call(apply, "--transform", out / "transform.h5", "--moving",
+                      tmp_path / "wrong.nrrd", "--reference", folder / "fixed.nii.gz", "--labels",
+                      "nearest", "--out", tmp_path / "o.nii.gz")  # fmt: skip
+        assert result.exit_code == 1 and "moving image that was registered" in result.output
+    # A smaller one of another image in the same space, which is named.
+    result = call(apply, "--transform", out / "transform.h5", "--moving", tmp_path / "wrong.nrrd",
+                  "--reference", folder / "fixed.nii.gz", "--labels", "nearest", "--image",
+                  tmp_path / "wrong.nrrd", "--out", tmp_path / "o.nii.gz")  # fmt: skip
+    assert result.exit_code == 0, result.output

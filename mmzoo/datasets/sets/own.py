@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from mmzoo.checks import check_choice, check_file_name
 from mmzoo.datasets.sets.base import DataSet, Recipe, Scan
 from mmzoo.io import images
+from mmzoo.io.paths import exists, select
 
 COLUMNS = ("moving", "fixed", "moving_label", "fixed_label", "person", "fold")
 SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
@@ -41,10 +42,10 @@ class Row:
         """Return the row with files that say which form of their headers is to count."""
         return replace(
             self,
-            moving=images.select(self.moving, geometry),
-            fixed=images.select(self.fixed, geometry),
-            moving_label=images.select(self.moving_label, geometry),
-            fixed_label=images.select(self.fixed_label, geometry),
+            moving=select(self.moving, geometry),
+            fixed=select(self.fixed, geometry),
+            moving_label=select(self.moving_label, geometry),
+            fixed_label=select(self.fixed_label, geometry),
         )
 
 
@@ -68,7 +69,7 @@ def _row(path: Path, line: int, cells: dict) -> Row:
     for column in COLUMNS[:4]:
         name = (cells.get(column) or "").strip()
         file = path.parent / name
-        if name and not images.exists(file):
+        if name and not exists(file):
             raise ValueError(f"{path}, line {line}: {file} ({column}) is not there.")
         files[column] = file if name else None
     fold = (cells.get("fold") or "").strip()

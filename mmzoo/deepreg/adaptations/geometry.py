@@ -101,10 +101,11 @@ def place_outputs(module) -> None:
     DeepReg writes the identity, so that no output lies on its input in a viewer and every
     measurement in mm is wrong. Only the module's own name `nib` is rebound.
     """
+    from mmzoo.io.nifti import make_nifti
 
     def image(array, affine):
         known = _affine_of_output() if _affine_of_output is not None else None
-        return nib.Nifti1Image(array, affine=affine if known is None else known)
+        return make_nifti(array, affine if known is None else known)
 
     module.nib = types.SimpleNamespace(Nifti1Image=image, save=nib.save)
 

@@ -58,7 +58,7 @@ def _correlation(taps: Taps, volume: float, eps: float):
             sums = weight * box_sum(products(a, b), window, padded=(-2, -1))
             return correlation(sums[:, :, 1 - window % 2 :])  # an even window has a row more
 
-        mean = slab_mean(compiled(of_rows), margin=margin)
+        mean = slab_mean(of_rows, margin=margin, compiled=True)
         return symbolic(lambda a, b: mean(a, b, tf.ones([1, *a.shape[1:4]], a.dtype)))
 
     def along_axes(volumes):
