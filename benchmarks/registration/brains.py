@@ -59,18 +59,18 @@ def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> B
     images, labels = [], []
     for index, (contrast, source) in enumerate(zip(contrasts, maps, strict=True)):
         grid = _grid(source, SPACING[contrast])
-        points = _points(grid)
+        points = points_of(grid)
         at = bend(points) if bend and index == 0 else points
         drawn = _paint(source, contrast, rng)
-        images.append(_image(_at(drawn, at, sitk.sitkLinear), grid, rng))
-        labels.append(_plain(_structures(_at(source, at, sitk.sitkNearestNeighbor)), grid))
-    turn = _turn(rng, middle(maps[1]))
+        images.append(_image(at_points(drawn, at, sitk.sitkLinear), grid, rng))
+        labels.append(plain(_structures(at_points(source, at, sitk.sitkNearestNeighbor)), grid))
+    turn = turn_of(rng, middle(maps[1]))
     truth = mask = None
     if same:
-        goal = bend(_points(images[0]))
-        moved = _apply(turn, goal)
-        truth = displacement_from(moved - _points(images[0]), images[0])
-        mask = _plain((sitk.GetArrayViewFromImage(labels[0]).T > 0).astype(np.uint8), images[0])
+        goal = bend(points_of(images[0]))
+        moved = apply_turn(turn, goal)
+        truth = displacement_from(moved - points_of(images[0]), images[0])
+        mask = plain((sitk.GetArrayViewFromImage(labels[0]).T > 0).astype(np.uint8), images[0])
     move_header(images[1], turn)
     move_header(labels[1], turn)
     name = f"{contrasts[1]} to {contrasts[0]}, " + (
@@ -99,21 +99,22 @@ def _grid(image: sitk.Image, spacing) -> sitk.Image:
     return make_grid(image, np.full(3, -0.5), size - 0.5, shape)
 
 
-def _points(image: sitk.Image) -> np.ndarray:
+def points_of(image: sitk.Image) -> np.ndarray:
     index = np.moveaxis(np.indices(image.GetSize()), 0, -1) * np.array(image.GetSpacing())
     direction = np.array(image.GetDirection()).reshape(3, 3)
     return index @ direction.T + np.array(image.GetOrigin())
 
 
-def _at(image: sitk.Image, points: np.ndarray, way) -> np.ndarray:
-    """Sample an image at points in mm."""
+def at_points(image: sitk.Image, points: np.ndarray, way, outside=None) -> np.ndarray:
+    """Sample an image at points in mm; beyond it its border goes on, or a value is taken."""
     from scipy.ndimage import map_coordinates
 
     direction = np.array(image.GetDirection()).reshape(3, 3)
     index = (points - np.array(image.GetOrigin())) @ direction / np.array(image.GetSpacing())
     volume = sitk.GetArrayViewFromImage(image).T
     order = 0 if way == sitk.sitkNearestNeighbor else 1
-    return map_coordinates(volume, np.moveaxis(index, -1, 0), order=order, mode="nearest")
+    how = {"mode": "nearest"} if outside is None else {"mode": "constant", "cval": outside}
+    return map_coordinates(volume, np.moveaxis(index, -1, 0), order=order, **how)
 
 
 def _paint(labels: sitk.Image, contrast: str, rng) -> sitk.Image:
@@ -140,7 +141,7 @@ def _image(values: np.ndarray, grid: sitk.Image, rng) -> sitk.Image:
     gain = gaussian_filter(rng.normal(size=values.shape), [40 / s for s in grid.GetSpacing()])
     gain = 1 + 0.1 * gain / np.abs(gain).max()
     noise = rng.normal(0, 0.03, (2, *values.shape))
-    return _plain(np.hypot(values * gain + noise[0], noise[1]).astype(np.float32), grid)
+    return plain(np.hypot(values * gain + noise[0], noise[1]).astype(np.float32), grid)
 
 
 def _structures(values: np.ndarray) -> np.ndarray:
@@ -150,13 +151,13 @@ def _structures(values: np.ndarray) -> np.ndarray:
     return out
 
 
-def _plain(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
+def plain(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
     image = sitk.GetImageFromArray(np.ascontiguousarray(values.T))
     image.CopyInformation(grid)
     return image
 
 
-def _turn(rng, centre) -> sitk.Euler3DTransform:
+def turn_of(rng, centre) -> sitk.Euler3DTransform:
     turn = sitk.Euler3DTransform()
     turn.SetCenter(centre.tolist())
     turn.SetRotation(*np.deg2rad(rng.uniform(-10, 10, 3)).tolist())
@@ -164,7 +165,7 @@ def _turn(rng, centre) -> sitk.Euler3DTransform:
     return turn
 
 
-def _apply(turn: sitk.Euler3DTransform, points: np.ndarray) -> np.ndarray:
+def apply_turn(turn: sitk.Euler3DTransform, points: np.ndarray) -> np.ndarray:
     matrix = np.array(turn.GetMatrix()).reshape(3, 3)
     centre = np.array(turn.GetCenter())
     return (points - centre) @ matrix.T + centre + np.array(turn.GetTranslation())

@@ -54,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--turns", type=int, default=2, help="of which the quickest counts")
     parser.add_argument("--memory", type=float, default=12, help="GB that a run may take")
     parser.add_argument("--no-steps", action="store_true", help="the pieces alone")
-    parser.add_argument("--monai-python", default="", help="a Python with torch and monai")
+    parser.add_argument(
+        "--monai-python", default="", help="a Python with torch, monai and convexAdam"
+    )
     parser.add_argument("--old-python", default="", help="Python 3.8, TensorFlow 2.3.1, DeepReg")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of page and figures")
     return parser

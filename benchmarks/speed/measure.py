@@ -43,7 +43,7 @@ def _tensor(name: str, size: tuple[int, ...], generator) -> np.ndarray:
 
 def prepare(name: str, form: str, size: tuple[int, ...]):
     """Return the value, and the value with its gradient, as functions of nothing."""
-    if form == "MONAI":
+    if form in ("MONAI", "ConvexAdam"):
         from benchmarks.speed import peers
 
         return peers.prepare(name, inputs(PEER_TENSORS.get(name, ("fixed", "warped")), size))

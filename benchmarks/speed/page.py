@@ -15,7 +15,7 @@ from benchmarks.speed.runs import PLAIN, name_size
 from benchmarks.speed.steps import FORMS, OLD, STEPS
 from benchmarks.speed.targets import TARGETS, verdict
 
-OTHERS = ("DeepReg", PLAIN, "MONAI")
+OTHERS = ("DeepReg", PLAIN, "MONAI", "ConvexAdam")
 UNITS = {"gradient_s": "time", "memory_mb": "memory"}
 LAPTOP = (
     "## Laptop benchmarks: how many times as long with everything written plainly\n\n"
@@ -50,7 +50,7 @@ def _head(results: Results, versions: str) -> str:
     bandwidth = results.machine["copied_bytes_s"] / 1e9
     rate = results.machine["multiply_adds_s"] / 1e9
     return (
-        "# Speed and memory beside DeepReg, the plain forms and MONAI\n\n"
+        "# Speed and memory beside DeepReg, the plain forms, MONAI and ConvexAdam\n\n"
         "By `make benchmark-speed`, which goes on where it was stopped. float32, batch 1, random "
         "volumes. Every figure is from a process of its own, the forms of a piece in turn: the "
         "median of several calls, and of several turns the quickest. Memory is what a first value "

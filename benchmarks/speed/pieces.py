@@ -21,7 +21,8 @@ class Piece:
         title: as the page says it.
         tensors: names of `inputs`, in the order of the arguments; the last one is differentiated.
         forms: name of a form -> the form.
-        monai: whether `peers` has it.
+        monai: whether `peers` has MONAI's form.
+        convex_adam: whether `peers` has ConvexAdam's.
         passes: copies of a volume that value and gradient must at least read or write.
         multiply_adds: a voxel, in products of matrices; 0 where there are none.
         bins: of the histogram, else 0.
@@ -31,6 +32,7 @@ class Piece:
     tensors: tuple[str, ...]
     forms: dict[str, Form] = field(compare=False)
     monai: bool = False
+    convex_adam: bool = False
     passes: int = 0
     multiply_adds: int = 0
     bins: int = 0
@@ -205,6 +207,13 @@ PIECES = {
             "mmzoo": _loss("segi", order=AUTHORS),
             "plain": lambda: functools.partial(plain.segi, order=AUTHORS),
         },
+        passes=5,
+    ),
+    "mind-ssc": Piece(
+        "mind-ssc, 3 voxels, 2 apart",
+        PAIR,
+        {"mmzoo": _loss("mind_ssc"), "plain": lambda: plain.mind_ssc},
+        convex_adam=True,
         passes=5,
     ),
     "local-gradient": Piece(

@@ -66,6 +66,39 @@ def local_correlation(fixed, warped, *, window=7, eps=1e-5):
     return -tf.reduce_mean(cross**2 / (variances + eps), axis=(1, 2, 3))
 
 
+def mind_ssc(fixed, warped, *, dilation=2, radius=1):
+    """MIND-SSC as ConvexAdam formulates it: 12 squared differences, pooled, all at once."""
+    first, second = (_self_similarity(v[..., None], dilation, radius) for v in (fixed, warped))
+    return tf.reduce_sum(tf.reduce_mean((first - second) ** 2, axis=(1, 2, 3)), axis=-1)
+
+
+def _self_similarity(volume, dilation, radius):
+    """Return the 12 descriptors of a volume (batch, dim1, dim2, dim3, 1) as channels."""
+    sides = [sign * step for step in np.eye(3, dtype=int) for sign in (-1, 1)]
+    pairs = [(p, q) for i, p in enumerate(sides) for q in sides[:i] if (p != -q).any()]
+    wide = _repeated(volume, dilation)
+
+    def at(side):
+        low = dilation * (1 + side)
+        cut = [slice(a, a + n) for a, n in zip(low, volume.shape[1:4], strict=True)]
+        return wide[(slice(None), *cut)]
+
+    squares = tf.concat([(at(p) - at(q)) ** 2 for p, q in pairs], axis=-1)
+    distances = tf.nn.avg_pool3d(_repeated(squares, radius), 2 * radius + 1, 1, "VALID")
+    above = distances - tf.reduce_min(distances, axis=-1, keepdims=True)
+    variance = tf.reduce_mean(above, axis=-1, keepdims=True)
+    mean = tf.stop_gradient(tf.reduce_mean(variance, axis=(1, 2, 3), keepdims=True))
+    return tf.exp(-above / tf.clip_by_value(variance, 1e-3 * mean, 1e3 * mean))
+
+
+def _repeated(volume, count):
+    """Return a volume with `count` copies of its outermost planes around."""
+    for axis in (1, 2, 3):
+        ends = [tf.gather(volume, [at], axis=axis) for at in (0, volume.shape[axis] - 1)]
+        volume = tf.concat([*ends[:1] * count, volume, *ends[1:] * count], axis=axis)
+    return volume
+
+
 def nmi(fixed, warped, *, num_bins=64, sigma=0.003):
     """De Vos' Eq. 1 with the windows of all voxels at once, as TorchIR has them."""
     windows = [_windows(v, num_bins, sigma) for v in (fixed, warped)]

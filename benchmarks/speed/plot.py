@@ -10,7 +10,13 @@ from benchmarks.speed.pieces import PIECES
 from benchmarks.speed.results import Results, voxels
 from mmzoo.io.atomic import whole_file
 
-COLOURS = {"mmzoo": "#0969da", "DeepReg": "#ff3b30", "plain": "#f0a020", "MONAI": "#2da44e"}
+COLOURS = {
+    "mmzoo": "#0969da",
+    "DeepReg": "#ff3b30",
+    "plain": "#f0a020",
+    "MONAI": "#2da44e",
+    "ConvexAdam": "#8250df",
+}
 COLUMNS = 5
 
 

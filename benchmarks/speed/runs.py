@@ -27,7 +27,7 @@ class Run:
 
     Attributes:
         subject: key of `PIECES` or `STEPS`, or of one of `laptop.trainings`.
-        form: "mmzoo", "DeepReg", "plain", "MONAI" or `OLD`.
+        form: "mmzoo", "DeepReg", "plain", "MONAI", "ConvexAdam" or `OLD`.
         size: (dim1, dim2, dim3).
         command: that prints its figures as JSON.
         threads: of the processor, 0 for all.
@@ -56,7 +56,7 @@ def pieces(sizes, monai: str, names=()) -> Iterator[Run]:
 
     Args:
         sizes: of volumes.
-        monai: a Python with torch and monai, or "" to leave those out.
+        monai: a Python with torch, monai and convexAdam, or "" to leave those out.
         names: of the pieces, all if empty.
     """
     for size in sizes:
@@ -64,6 +64,8 @@ def pieces(sizes, monai: str, names=()) -> Iterator[Run]:
             forms = dict.fromkeys(PIECES[name].forms, sys.executable)
             if monai and PIECES[name].monai:
                 forms["MONAI"] = monai
+            if monai and PIECES[name].convex_adam:
+                forms["ConvexAdam"] = monai
             for form, python in forms.items():
                 script = str(HERE / "measure.py")
                 yield Run(name, form, size, (python, script, name, form, name_size(size)))

@@ -43,6 +43,7 @@ TARGETS = (
     Target("mi24", "DeepReg", 3),
     Target("segi", "plain", 3),
     Target("local-gradient", "plain", 6),
+    Target("mind-ssc", "ConvexAdam", 5),
     *(Target(name, "MONAI", 1) for name, piece in PIECES.items() if piece.monai),
     Target("mi24", "DeepReg", 20, LARGE, "memory_mb"),
     Target("mi64", "DeepReg", 20, LARGE, "memory_mb", "mi24"),

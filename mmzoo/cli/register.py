@@ -19,7 +19,9 @@ def register(
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     loss: Annotated[
         str,
-        typer.Option(help="segi-mi, segi, mi, nmi, ncc, local-correlation or local-gradient."),
+        typer.Option(
+            help="mind-ssc, segi-mi, segi, mi, nmi, ncc, local-correlation or local-gradient."
+        ),
     ] = "segi-mi",
     initial: Annotated[
         str, typer.Option(help="Stage before the field: none, rigid or affine.")

@@ -30,6 +30,12 @@ PLUGINS = (
     ),
     Plugin("loss_class", "nmi", "mmzoo.losses.nmi:NMI", f"{DE_VOS} Eq. 1"),
     Plugin("loss_class", "ncc", "mmzoo.losses.ncc:NCC", f"{DE_VOS}, one coefficient a volume"),
+    Plugin(
+        "loss_class",
+        "mind-ssc",
+        "mmzoo.losses.mind_ssc:MINDSSC",
+        "Heinrich 2013, as in ConvexAdam (Siebert 2021)",
+    ),
     Plugin("loss_class", "mi", "mmzoo.losses.mi:MI", f"{VAN_ULSEN} Eq. 3.5-3.10"),
     Plugin(
         "loss_class", "rigidity", "mmzoo.losses.rigidity:Rigidity", f"{VAN_ULSEN} Eq. 3.11-3.16"

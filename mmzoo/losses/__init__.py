@@ -7,6 +7,7 @@ from mmzoo.losses.diffusion import DiffusionEnergy, diffusion_energy
 from mmzoo.losses.local_correlation import LocalCorrelation, local_correlation
 from mmzoo.losses.local_gradient import LocalGradient, local_gradient
 from mmzoo.losses.mi import MI, mi
+from mmzoo.losses.mind_ssc import MINDSSC, mind_ssc
 from mmzoo.losses.ncc import NCC, ncc
 from mmzoo.losses.nmi import NMI, nmi
 from mmzoo.losses.rigidity import Rigidity, bone_mask, rigidity
@@ -14,6 +15,7 @@ from mmzoo.losses.segi import SEGI, segi
 
 __all__ = [
     "MI",
+    "MINDSSC",
     "NCC",
     "NMI",
     "SEGI",
@@ -30,6 +32,7 @@ __all__ = [
     "local_correlation",
     "local_gradient",
     "mi",
+    "mind_ssc",
     "ncc",
     "nmi",
     "rigidity",
