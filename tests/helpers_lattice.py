@@ -13,7 +13,7 @@ EDGES = SPACING * SHAPE
 def level() -> Level:
     grid = np.moveaxis(np.indices(SHAPE), 0, -1) * SPACING
     blob = np.exp(-(((grid - EDGES / 2) / 14) ** 2).sum(-1)).astype(np.float32)
-    wide = np.pad(blob, [(n, n) for n in margin(SPACING)])
+    wide = np.pad(blob, [(n, n) for n in margin(SPACING, SHAPE)])
     moving = np.stack([wide, np.ones_like(wide)], axis=-1)
     return Level(blob, moving, np.ones(SHAPE, np.float32), SPACING)
 

@@ -164,13 +164,14 @@ def settings() -> dict:
 
     import mmzoo
     from mmzoo.registration.settings import Settings as Ours
-    from mmzoo.registration.similarity import WEIGHTS
+    from mmzoo.registration.similarity import LOSSES
 
     ours = Ours()
     return {
         "mmzoo register": f"mmzoo {mmzoo.__version__}, all defaults: {ours.loss}, {ours.initial}, "
-        f"{ours.field}, control points {ours.control_mm:g} mm apart, weight {WEIGHTS[ours.loss]:g}"
-        f" mm^2, at most {ours.max_voxels:,} voxels, {ours.steps[0]} and {ours.steps[1]} steps",
+        f"{ours.field}, control points {ours.control_mm:g} mm apart, weight "
+        f"{LOSSES[ours.loss].weight:g} mm^2, at most {ours.max_voxels:,} voxels, "
+        f"{ours.steps[0]} and {ours.steps[1]} steps",
         "affine": "the rigid and affine stage of mmzoo register alone; the others start from it",
         "ANTs SyN": f"ANTsPy {version('antspyx')}, {SYN}, the rest its defaults",
         "elastix": f"itk-elastix {version('itk-elastix')}, a B-spline, {ELASTIX}, the rest as "

@@ -139,7 +139,8 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
     for line in closing(description, out):
         typer.echo(line)
     typer.echo(f"report: {out / reporting.MARKDOWN}")
-    typer.echo(f"picture: {draw_overview(out)}")
+    if description["cases"]:
+        typer.echo(f"picture: {draw_overview(out)}")
 
 
 def closing(description: dict, out: Path) -> list[str]:

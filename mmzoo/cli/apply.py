@@ -51,6 +51,8 @@ def apply(
 ) -> None:
     """Apply transforms: to an image, to labels, or to points (from fixed to moving)."""
     # Late, so that `mmzoo --help` does not wait for SimpleITK.
+    from rich.progress import Progress
+
     from mmzoo import registration
     from mmzoo.io.paths import select
     from mmzoo.registration.apply import Output
@@ -67,7 +69,12 @@ def apply(
         files = select(moving, geometry, series), select(reference, geometry)
         if labels:
             on = select(image, geometry)
-            registration.apply_to_labels(transform, *files, output, labels, inverse, on)
+            with Progress(transient=True) as progress:
+                bar = progress.add_task("labels", total=None)
+                registration.apply_to_labels(
+                    *(transform, *files, output, labels, inverse, on),
+                    lambda done, total: progress.update(bar, completed=done, total=total),
+                )
         else:
             registration.apply_to_image(transform, *files, output, interpolation, inverse)
     typer.echo(out)

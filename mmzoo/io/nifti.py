@@ -111,7 +111,7 @@ def place(header, path: object, geometry: str = "") -> tuple[np.ndarray, list[st
         )
     notes = [] if geometry else _disagreements(forms, chosen, sizes, header, path)
     if unit != 1:
-        said = header.get_xyzt_units()[0]
+        said = _unit(header)
         notes.append(
             f"{path}: voxel sizes are in {said}, taken as {_short(sizes)} mm; nibabel and FSL "
             f"read {_short(sizes / unit)} mm"
@@ -121,7 +121,7 @@ def place(header, path: object, geometry: str = "") -> tuple[np.ndarray, list[st
 
 def _sizes(header, path) -> tuple[np.ndarray, float]:
     """Return the voxel sizes in mm, and the mm of the header's unit."""
-    unit = UNITS_MM.get(header.get_xyzt_units()[0], 1.0) if _is_nifti(header) else 1.0
+    unit = UNITS_MM.get(_unit(header), 1.0) if _is_nifti(header) else 1.0
     sizes = np.abs(np.array(header["pixdim"][1:4], float)) * unit
     if not (np.isfinite(sizes).all() and (sizes > 0).all()):
         raise ValueError(
@@ -131,13 +131,18 @@ def _sizes(header, path) -> tuple[np.ndarray, float]:
     return sizes, unit
 
 
+def _unit(header) -> str:
+    """Return the unit of length that a header names; "unknown" for a code that there is not."""
+    return {1: "meter", 2: "mm", 3: "micron"}.get(int(header["xyzt_units"]) & 7, "unknown")
+
+
 def seconds(header) -> float:
     """Return the time between two frames of a 4-D image; 1 where a header does not say it."""
     if not _is_nifti(header) or len(header.get_zooms()) < 4:
         return 1.0
-    step = float(header.get_zooms()[3]) * {"msec": 1e-3, "usec": 1e-6}.get(
-        header.get_xyzt_units()[1], 1.0
-    )
+    milli, micro = 16, 24  # codes of xyzt_units
+    unit = {milli: 1e-3, micro: 1e-6}.get(int(header["xyzt_units"]) & 56, 1.0)
+    step = float(header.get_zooms()[3]) * unit
     return step if np.isfinite(step) and step > 0 else 1.0
 
 

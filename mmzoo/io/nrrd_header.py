@@ -12,6 +12,7 @@ from mmzoo.io import header_checks
 
 ENDINGS = (".nrrd", ".nhdr")
 LONGEST = 1 << 16  # bytes of a header
+LONGEST_LINE = 500  # bytes of a field
 BYTES = {
     **dict.fromkeys(("signed char", "int8", "int8_t", "uchar", "unsigned char", "uint8"), 1),
     "uint8_t": 1,
@@ -71,6 +72,12 @@ def _read(path: Path) -> tuple[dict[str, str], int]:
     for line in lines:
         place += len(line) + 1
         name, colon, value = line.decode("latin-1").partition(":")
+        is_free = line.startswith(b"#") or value.startswith("=")  # comments, key:=value
+        if len(line) > LONGEST_LINE and not is_free:  # ITK dies of putting it into its message
+            raise ValueError(
+                f"{path} has a line of {len(line)} bytes in its header, {line[:40]!r}...: it is "
+                "damaged. Convert it again."
+            )
         if not line.strip():
             return fields, place
         if colon and not value.startswith("=") and not line.startswith(b"#"):

@@ -187,3 +187,7 @@ def write_transform(transform: sitk.Transform, path: Path) -> None:
             os.posix_fallocate(file.fileno(), 0, size)
         path.unlink()
     sitk.WriteTransform(transform, str(path))
+    try:  # ITK's writers of text and .mat do not tell of a full disk
+        sitk.ReadTransform(str(path))
+    except RuntimeError as error:
+        raise OSError(f"{path} could not be written whole: is the disk full?") from error

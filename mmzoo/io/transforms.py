@@ -17,6 +17,7 @@ import SimpleITK as sitk
 
 from mmzoo.io import transform_file
 from mmzoo.io.atomic import whole_file
+from mmzoo.io.header_checks import check_image_file, check_place
 from mmzoo.io.images import write_image
 from mmzoo.io.paths import check_writable
 from mmzoo.spatial.frames import change_frame, matrix_of, transform_of
@@ -128,6 +129,7 @@ def _text(path: Path) -> str:
 
 def _field(path: Path) -> sitk.Transform:
     """Return the transform of an image of displacements, mm towards left, posterior, superior."""
+    check_image_file(path)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
@@ -139,6 +141,7 @@ def _field(path: Path) -> sitk.Transform:
             f"(NIfTI: 5-D, intent vector), got size {image.GetSize()} with "
             f"{image.GetNumberOfComponentsPerPixel()}."
         )
+    check_place(image, path)
     if not np.isfinite(sitk.GetArrayViewFromImage(image)).all():
         raise ValueError(f"{path} holds NaN or infinity.")
     return sitk.DisplacementFieldTransform(sitk.Cast(image, sitk.sitkVectorFloat64))

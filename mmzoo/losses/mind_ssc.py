@@ -1,23 +1,25 @@
-"""MIND-SSC: how the patches around a voxel resemble each other, compared between two volumes.
+"""MIND-SSC: self-similarities of the patches around a voxel, compared between two images.
 
-Why it works between modalities: what is compared is not an intensity but which of the patches on
-the six sides of a voxel look alike, a pattern of the anatomy that stays when contrast changes.
+Compares not intensities but which of the patches around a voxel resemble each other: a pattern of
+the anatomy that does not change with contrast, and so suits images of different modalities.
 
 Source: Heinrich et al. 2013, self-similarity context; the clipped variance and the sum over the
 pairs are those of ConvexAdam (Siebert et al. 2021, `convexAdam` on the Python package index), whose
-values it has. Differs from that code: patches that reach beyond the volume see its border values go
-on, where theirs repeat squared differences. `spacing` is ours.
+values it has. Differs from that code: outside the image border values are repeated, where
+theirs repeat squared differences. `spacing` is ours.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_positive, check_rank, check_same_shape
+from mmzoo.checks import check_positive
+from mmzoo.losses.base import FunctionLoss, mean_over_channels
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import symbolic
 from mmzoo.ops.filters import weighted_mean
@@ -70,16 +72,7 @@ def mind_ssc(
     """
     check_settings(dilation, radius)
     steps, reach = in_voxels(dilation, radius, spacing)
-    check_rank("fixed", fixed, (4, 5))
-    check_same_shape("fixed", fixed, "warped", warped)
-    if len(fixed.shape) == 5:
-        channels = [
-            mind_ssc(f, w, mask, dilation=dilation, radius=radius, spacing=spacing)
-            for f, w in zip(tf.unstack(fixed, axis=4), tf.unstack(warped, axis=4), strict=True)
-        ]
-        return tf.add_n(channels) / len(channels)
-    mask = tf.ones_like(fixed[:1]) if mask is None else tf.cast(mask, fixed.dtype)
-    return _in_slabs(steps, reach)(fixed, warped, mask)
+    return mean_over_channels(_in_slabs(steps, reach), fixed, warped, mask)
 
 
 def in_voxels(dilation: float, radius: float, spacing: Spacing) -> tuple[tuple[int, ...], ...]:
@@ -171,31 +164,15 @@ def check_settings(dilation: float, radius: float) -> None:
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")
-class MINDSSC(keras.losses.Loss):
+@dataclasses.dataclass(eq=False)
+class MINDSSC(FunctionLoss):
     """The `mind-ssc` loss; see `mind_ssc` for what the arguments mean."""
 
-    def __init__(
-        self,
-        dilation: float = DILATION,
-        radius: float = RADIUS,
-        spacing: Spacing = 1.0,
-        reduction: str = keras.losses.Reduction.AUTO,
-        name: str = "MINDSSC",
-    ):
-        """Keep the settings; errors as in `mind_ssc`."""
-        super().__init__(reduction=reduction, name=name)
-        check_settings(dilation, radius)
-        self.dilation = dilation
-        self.radius = radius
-        self.spacing = per_axis(spacing)
+    dilation: float = DILATION
+    radius: float = RADIUS
+    spacing: Spacing = 1.0
+    function = staticmethod(mind_ssc)
 
-    def call(self, y_true: tf.Tensor, y_pred: tf.Tensor) -> tf.Tensor:
-        """Return the loss of (fixed, warped), shape (batch,)."""
-        return mind_ssc(
-            y_true, y_pred, dilation=self.dilation, radius=self.radius, spacing=self.spacing
-        )
-
-    def get_config(self) -> dict:
-        """Return the settings, for recreating this loss."""
-        names = ("dilation", "radius", "spacing")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+    def check_settings(self) -> None:
+        """Raise ValueError as `mind_ssc` does."""
+        check_settings(self.dilation, self.radius)

@@ -27,6 +27,7 @@ from mmzoo.spatial.points import invert_points, transform_points
 
 INTERPOLATIONS = {"linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline}
 LABELS = ("nearest", "linear")
+Progress = Callable[[int, int], None]
 Transforms = str | Path | Sequence[str | Path]
 Tell = Callable[[str], None]
 
@@ -88,6 +89,7 @@ def apply_to_labels(
     interpolation: str = "nearest",
     inverse: bool = False,
     image: images.Source | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> None:
     """Warp a label map onto the grid of an image and write it, int32 (int64 where ids need it).
 
@@ -96,11 +98,12 @@ def apply_to_labels(
         moving: label map.
         reference: image whose grid is filled.
         out: file to write.
-        interpolation: "nearest", or "linear": each label is warped as a mask of its own, and the
-            largest share wins.
+        interpolation: "nearest", or "linear": each label is warped as a mask of its own would be,
+            and the largest share wins.
         inverse: as of `apply_to_image`.
         image: what the label map was drawn on, on whose grid it must lie. None: the image that was
             registered, where `registration.json` beside the transform tells of it.
+        progress: told how much of "linear" is done, and of how much.
 
     Raises:
         ValueError: for bad input, labels that do not lie on their image, or a file that is there
@@ -117,7 +120,7 @@ def apply_to_labels(
     if interpolation == "nearest":
         warped = sitk.Resample(labels.image, grid.image, way, sitk.sitkNearestNeighbor, 0)
     else:
-        warped = warp_labels(labels.image, grid.image, way)
+        warped = warp_labels(labels.image, grid.image, way, progress)
     _write([grid.turned_back(warped)], labels, grid, output)
 
 

@@ -36,7 +36,7 @@ def blank_level(shape, edges_mm: np.ndarray) -> Level:
     """Return a level of a box that shows nothing: what is known before the linear stage."""
     spacing = edges_mm / shape
     still = np.zeros(shape, np.float32)
-    moving = np.zeros((*(np.asarray(shape) + 2 * margin(spacing)), 2), np.float32)
+    moving = np.zeros((*(np.asarray(shape) + 2 * margin(spacing, shape)), 2), np.float32)
     return Level(still, moving, still, spacing)
 
 
@@ -54,7 +54,7 @@ def make_level(pair: Pair, linear: sitk.Transform, box: Box, shape) -> Level:
     """
     spacing = box.edges_mm / shape
     small = pair.reduced(float(spacing.min()))
-    beyond = margin(spacing)
+    beyond = margin(spacing, shape)
     grid, wide = box.grid(pair.fixed, shape), box.grid(pair.fixed, shape, beyond)
     still = sitk.Transform(3, sitk.sitkIdentity)
     mask = _array(shown(small.fixed, small.fixed_mask, grid, still)).astype(np.float32)
@@ -66,9 +66,13 @@ def make_level(pair: Pair, linear: sitk.Transform, box: Box, shape) -> Level:
     return Level(fixed, np.stack([moving, weight], axis=-1), mask, spacing)
 
 
-def margin(spacing_mm: np.ndarray) -> np.ndarray:
-    """Return by how many voxels `Level.moving` reaches beyond `fixed` on each side, (3,)."""
-    return np.ceil(REACH_MM / spacing_mm).astype(int)
+def margin(spacing_mm: np.ndarray, shape) -> np.ndarray:
+    """Return by how many voxels `Level.moving` reaches beyond `fixed` on each side, (3,).
+
+    At most by the box's longest edge: a header in a wrong unit would ask for thousands.
+    """
+    longest = float(np.max(spacing_mm * shape))
+    return np.ceil(min(REACH_MM, longest) / spacing_mm).astype(int)
 
 
 def _carry(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 from mmzoo.registration.lattice import Lattice, among_controls
 from mmzoo.registration.level import Level, blank_level, margin
 from mmzoo.registration.settings import Settings
-from mmzoo.registration.similarity import WEIGHTS, similarity
+from mmzoo.registration.similarity import LOSSES, similarity
 
 # Of the weight of bending, for a field that bends much, and the energy, 1/mm^2, at which it bends
 # much. Chosen on the pairs named in mmzoo.registration.similarity, where one weight for all leaves
@@ -87,9 +87,9 @@ def compiled_objective(
     matrices = [bspline_matrix(*line) for line in zip(positions, counts, strict=True)]
     prepare, compare = similarity(settings.loss, blank.spacing_mm)
     prepare = traced(prepare)
-    offset = tf.constant(margin(blank.spacing_mm), tf.float32)
+    offset = tf.constant(margin(blank.spacing_mm, shape), tf.float32)
     voxel = tf.constant(blank.spacing_mm, tf.float32)
-    weight = WEIGHTS[settings.loss] if settings.weight is None else settings.weight
+    weight = LOSSES[settings.loss].weight if settings.weight is None else settings.weight
 
     @traced
     def at(coefficients, moving, mask, prepared):

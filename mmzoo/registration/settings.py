@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmzoo.checks import check_choice, check_positive
-from mmzoo.registration.similarity import WEIGHTS
+from mmzoo.registration.similarity import LOSSES
 
 INITIALS = ("none", "rigid", "affine")
 FIELDS = ("bspline", "dense", "none")
@@ -16,7 +16,7 @@ class Settings:
     """How two images are registered; the defaults suit any pair.
 
     Attributes:
-        loss: one of `mmzoo.registration.similarity.WEIGHTS`; "segi-mi" is SEGI and three tenths of
+        loss: one of `mmzoo.registration.similarity.LOSSES`; "segi-mi" is SEGI and three tenths of
             mutual information.
         initial: "rigid", "affine" (rigid, then affine) or "none", which keeps what the headers say.
         field: "bspline", "dense" (control points at every voxel) or "none".
@@ -44,7 +44,7 @@ class Settings:
 
     def __post_init__(self):
         """Check every value; ValueError says which, and what is allowed."""
-        check_choice("loss", self.loss, WEIGHTS)
+        check_choice("loss", self.loss, LOSSES)
         check_choice("initial", self.initial, INITIALS)
         check_choice("field", self.field, FIELDS)
         check_positive("control_mm", self.control_mm)

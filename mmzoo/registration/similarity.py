@@ -5,6 +5,7 @@ TensorFlow is imported when a loss is asked for, so that names can be checked wi
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,16 +19,7 @@ from typing import Any, NamedTuple
 # phantoms 0.84 and 0.84, but of two spines 0.77 and 0.89. A lower weight for all, 80, has brains at
 # 0.693 and spines at 1.04. The others have about SEGI's range (NMI half of it) and were not chosen
 # further.
-WEIGHTS = {
-    "segi-mi": 200.0,
-    "segi": 200.0,
-    "mind-ssc": 1500.0,
-    "mi": 200.0,
-    "nmi": 100.0,
-    "ncc": 200.0,
-    "local-correlation": 200.0,
-    "local-gradient": 200.0,
-}
+WEIGHT = 200.0
 # Of SEGI, voxels of the level. The authors' order, and an eps relative to the image's own edges, so
 # that noise does not count as edges do. On the same pairs, beside the printed order with 1e-4: Dice
 # of abdomens 0.716 to 0.623, hearts 0.875 to 0.841, brains of two people 0.628 to 0.640; TRE of a
@@ -49,42 +41,51 @@ FLOOR = 1e-3  # of a voxel's variance, as a share of the mean one
 
 
 class Similarity(NamedTuple):
-    """How alike a fixed volume and a warped one are, the smaller the more, in two steps.
+    """Image dissimilarity (lower is better): precompute for the fixed image, then evaluate.
 
     Attributes:
-        prepare: from the fixed volume (1, dim1, dim2, dim3), tensor in [0, 1], to what is to be
-            known of it, worked out once.
-        compare: from that, the warped volume and a mask, of the same shape, to a scalar;
-            differentiable with respect to the warped one.
+        prepare: from the fixed image (1, dim1, dim2, dim3), tensor in [0, 1], to what can be
+            computed of it in advance.
+        compare: from that, the warped image and a mask, of the same shape, to a scalar;
+            differentiable with respect to the warped image.
     """
 
     prepare: Callable[[Any], Any]
     compare: Callable[[Any, Any, Any], Any]
 
 
+class Loss(NamedTuple):
+    """A row of `LOSSES`.
+
+    Attributes:
+        weight: of the bending energy, mm^2.
+        build: from the voxel size along each axis to the `Similarity`.
+    """
+
+    weight: float
+    build: Callable[[Any], Similarity]
+
+
 def similarity(name: str, spacing) -> Similarity:
     """Return a loss as a registration minimises it.
 
     Args:
-        name: of a loss, a key of `WEIGHTS`.
-        spacing: three numbers, the shape of a voxel.
+        name: of a loss, a key of `LOSSES`.
+        spacing: voxel size along each axis.
     """
-    from mmzoo import losses
+    return LOSSES[name].build(spacing)
 
-    if name == "segi":
-        return _segi(spacing)
-    if name == "segi-mi":
-        return _sum_of(_segi(spacing), MI_SHARE, similarity("mi", spacing))
-    if name == "mind-ssc":
-        return _mind_ssc(spacing)
-    plain: dict[str, Callable] = {
-        "mi": losses.mi,
-        "nmi": lambda *volumes: losses.nmi(*volumes, num_bins=32, sigma=0.5 / 31),
-        "ncc": losses.ncc,
-        "local-correlation": losses.local_correlation,
-        "local-gradient": lambda *volumes: losses.local_gradient(*volumes, eps=0.25),
-    }
-    return Similarity(lambda fixed: fixed, lambda *volumes: plain[name](*volumes)[0])
+
+def _plain(name: str, **settings) -> Callable[[Any], Similarity]:
+    """Return the `build` of a function of `mmzoo.losses`, with its settings."""
+
+    def build(_) -> Similarity:
+        from mmzoo import losses
+
+        function = functools.partial(getattr(losses, name), **settings)
+        return Similarity(lambda fixed: fixed, lambda *images: function(*images)[0])
+
+    return build
 
 
 def _segi(spacing) -> Similarity:
@@ -122,3 +123,19 @@ def _sum_of(first: Similarity, share: float, second: Similarity) -> Similarity:
         )
 
     return Similarity(lambda fixed: (first.prepare(fixed), second.prepare(fixed)), compare)
+
+
+def _segi_mi(spacing) -> Similarity:
+    return _sum_of(_segi(spacing), MI_SHARE, _plain("mi")(spacing))
+
+
+LOSSES = {
+    "segi-mi": Loss(WEIGHT, _segi_mi),
+    "segi": Loss(WEIGHT, _segi),
+    "mind-ssc": Loss(1500.0, _mind_ssc),
+    "mi": Loss(WEIGHT, _plain("mi")),
+    "nmi": Loss(100.0, _plain("nmi", num_bins=32, sigma=0.5 / 31)),
+    "ncc": Loss(WEIGHT, _plain("ncc")),
+    "local-correlation": Loss(WEIGHT, _plain("local_correlation")),
+    "local-gradient": Loss(WEIGHT, _plain("local_gradient", eps=0.25)),
+}

@@ -4,15 +4,19 @@ import dataclasses
 import inspect
 import json
 import pkgutil
+import re
+import typing
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from mmzoo.cli.register import register
 from mmzoo.deepreg.plugins import PLUGINS
 from mmzoo.losses import Rigidity
 from mmzoo.losses.base import FunctionLoss
+from mmzoo.registration.similarity import LOSSES as LOSSES_OF_REGISTER
 
 LOSSES = {p.name: pkgutil.resolve_name(p.target) for p in PLUGINS if p.category == "loss_class"}
 # Those that compare two images by neighbourhood, intensity or histogram, and take a mask.
@@ -132,6 +136,12 @@ def test_the_class_and_the_function_have_one_set_of_defaults(name):
         parameter = inspect.signature(function).parameters.get(field.name)
         if parameter is not None and parameter.default is not parameter.empty:
             assert field.default == parameter.default, field.name
+
+
+def test_mmzoo_register_takes_every_similarity_and_its_help_names_them():
+    assert set(LOSSES_OF_REGISTER) == {*SIMILARITIES, "segi-mi"}
+    option = typing.get_type_hints(register, include_extras=True)["loss"].__metadata__[0]
+    assert set(re.findall(r"[a-z-]+", option.help)) - {"or"} == set(LOSSES_OF_REGISTER)
 
 
 # === Values ===

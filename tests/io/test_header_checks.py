@@ -125,6 +125,7 @@ def test_gzipped_zeros_are_refused_before_they_are_unpacked_into_memory(tmp_path
         ("nrrd", (b"origin: (-10,", b"origin: (inf,"), "origin at .inf, 20, 5. mm"),
         ("nrrd", (b"(1.5,0,0)", b"(1e-30,0,0)"), "voxels of .1e-30, 2, 3. mm"),
         ("nrrd", (b"(1.5,0,0)", b"(x,0,0)"), "must have numbers in its header"),
+        ("nrrd", (b"kinds: domain", b"kinds: " + b"a" * 3000), "a line of 30.. bytes"),
     ],
 )
 def test_a_header_that_itk_would_believe_is_refused(tmp_path, kind, change, said):

@@ -48,7 +48,7 @@ def test_beyond_the_ends_values_go_on():
 
 def test_energies_are_those_of_the_field_by_differences():
     given, length = coefficients(), np.array([2.0, 1.5, 3.0])
-    fine = [np.linspace(p[0], p[-1], 12 * len(p)) for p in positions()]
+    fine = [np.linspace(p[0], p[-1], 6 * len(p)) for p in positions()]
     matrices = [bspline_matrix(p, n) for p, n in zip(fine, given.shape[1:4], strict=True)]
     field = lattice_field(given, matrices)
     control_mm = np.array(SPACING) * length

@@ -7,6 +7,7 @@ from helpers_lattice import COUNTS, EDGES, SHAPE, lattice, level
 
 from mmzoo.ops.lattice import lattice_bending, lattice_diffusion
 from mmzoo.registration.lattice import among_controls
+from mmzoo.registration.level import margin
 from mmzoo.registration.objective import LEAST, LONG_MM, MUCH, compiled_objective, field_cost
 from mmzoo.registration.settings import Settings
 
@@ -64,3 +65,9 @@ def test_the_objective_s_gradient_agrees_with_differences_and_coarse_levels_char
         wanted = float(tf.reduce_sum(gradient * step))
         assert loss == pytest.approx((ahead + behind) / 2, abs=1e-2)
         assert (ahead - behind) / 2 == pytest.approx(wanted, rel=0.03)
+
+
+def test_tiny_voxels_make_no_margin_of_thousands():
+    shape = np.array((64, 60, 50))
+    assert margin(np.full(3, 0.001), shape).tolist() == [64, 64, 64]
+    assert margin(np.array((1.0, 2.0, 0.5)), shape).tolist() == [16, 8, 32]

@@ -171,9 +171,12 @@ def _read(parser, paths) -> dict:
     configuration.check_sections(merged)
     try:
         config = parser.config_sanity_check(deepcopy(merged))
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError) as error:
         configuration.check_keys(merged)  # says what it is that DeepReg stumbles over
-        raise
+        raise PreflightError(
+            f"DeepReg cannot read the configuration: {type(error).__name__} {error}. Network, "
+            "optimizer and each of the losses image, label and regularization need a `name`."
+        ) from error
     configuration.check_keys(config)
     configuration.check_names(config)
     sampling.check_sampling(config)
