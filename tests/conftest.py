@@ -6,6 +6,7 @@ import os
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+os.environ["MMZOO_COMPILATION_CACHE"] = "0"  # no test depends on the ones before
 
 import pytest  # noqa: E402
 

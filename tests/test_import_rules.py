@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "onednn": (),
     "config_merge": ("checks",),
     "terminal": ("errors",),
+    "compilation_cache": (),
     "ops": ("checks",),
     "losses": ("checks", "ops"),
     "layers": ("checks", "ops"),
@@ -30,13 +31,22 @@ MAY_IMPORT = {
     "evaluation": (*FILES_AND_SPACE, "metrics", "datasets"),
     "baselines": (*FILES_AND_SPACE, "datasets", "evaluation"),
     # What DeepReg trains, how it runs, and what is checked before.
-    "deepreg": (*KERAS, "errors", "config_merge", "io", "terminal"),
+    "deepreg": (*KERAS, "errors", "config_merge", "io", "terminal", "compilation_cache"),
     "inference": (*KERAS, "errors", "models", "deepreg", "io"),
-    "planning": (*KERAS, "errors", "models", "deepreg"),
+    "planning": (*KERAS, "errors", "models", "deepreg", "compilation_cache"),
     # Registers a pair by the losses, or by a trained network, and draws it.
     "registration": (
         *FILES_AND_SPACE,
-        *("terminal", "ops", "losses", "metrics", "datasets", "evaluation", "inference"),
+        *(
+            "terminal",
+            "compilation_cache",
+            "ops",
+            "losses",
+            "metrics",
+            "datasets",
+            "evaluation",
+            "inference",
+        ),
     ),
     "cli": (
         *FILES_AND_SPACE,

@@ -16,6 +16,7 @@ from unittest import mock
 from benchmarks.speed import plain
 from mmzoo.deepreg.adaptations import acceleration
 from mmzoo.deepreg.plugins import PLUGINS
+from mmzoo.losses.base import FunctionLoss
 
 OWN = None  # DeepReg's own, which the fast one wraps
 
@@ -59,6 +60,10 @@ def plainly() -> Iterator[Counter]:
             counted = _counted(name, form or _own(fast), calls)
             for holder in [owner, *_users(attribute, fast, owner)]:
                 stack.enter_context(mock.patch.object(holder, attribute, counted))
+            for kind in FunctionLoss.__subclasses__():
+                if getattr(kind, "function", None) is fast:
+                    patch = mock.patch.object(kind, "function", staticmethod(counted))
+                    stack.enter_context(patch)
         yield calls
 
 

@@ -8,8 +8,12 @@ import sys
 import tempfile
 from typing import NamedTuple
 
+from mmzoo import compilation_cache, onednn
+from mmzoo.planning import processor
+
 PYTHONS = ((3, 10), (3, 13))
 DEEPREG = "0.1.2"
+SLOW_SHARE = 0.6  # of a matrix product's rate; with oneDNN a convolution has about all of it
 INSTALL_DEEPREG = f"python -m pip install --no-deps deepreg=={DEEPREG}"
 
 
@@ -34,6 +38,9 @@ def diagnose() -> list[Finding]:
     ]
     if not any(finding.status == "problem" for finding in findings[:4]):
         findings += [check_plugins(), check_keras(), check_acceleration(), check_gpu()]
+        share = processor.convolution_share()
+        findings.append(check_processor(processor.vector_instructions(), share, onednn.is_on()))
+    findings.append(check_compilation_cache())
     return findings
 
 
@@ -133,6 +140,37 @@ def check_acceleration() -> Finding:
     if acceleration.is_on():
         return Finding("ok", "acceleration", f"{pieces} run on fast pieces")
     return Finding("ok", "acceleration", f"off: MMZOO_ACCELERATE=0, {pieces} are its own")
+
+
+def check_compilation_cache() -> Finding:
+    """Say where compiled code is kept, and how much it is."""
+    subject, store = "compilation cache", compilation_cache.folder()
+    if store is None:
+        return Finding("ok", subject, f"off: {compilation_cache.VARIABLE}=0, or no home folder")
+    used, limit = compilation_cache.size_bytes(store), compilation_cache.LIMIT_BYTES
+    detail = f"{store}, {used / 2**20:.0f} of at most {limit / 2**20:.0f} MB"
+    there = next(path for path in (store, *store.parents) if path.exists())
+    if not os.access(there, os.W_OK):
+        remedy = f"set {compilation_cache.VARIABLE} to a folder of yours, or to 0"
+        return Finding("warning", subject, f"{detail}: cannot be written", remedy)
+    return Finding("ok", subject, detail)
+
+
+def check_processor(names: list[str] | None, share: float, with_onednn: bool) -> Finding:
+    """Say what the processor can do, and whether convolutions are as quick as they can be.
+
+    Args:
+        names: of its vector instructions, None where they are not known.
+        share: of the rate of a matrix product that a convolution reaches.
+        with_onednn: whether TensorFlow uses oneDNN.
+    """
+    told = "not known" if names is None else ", ".join(names) or "none"
+    detail = f"vector instructions: {told}; a convolution is "
+    if share >= SLOW_SHARE:
+        return Finding("ok", "processor", f"{detail}as quick as it should be")
+    detail += f"{1 / share:.1f} times slower than it could be"
+    remedy = "give this program the processor alone, and look again"
+    return Finding("warning", "processor", detail, remedy if with_onednn else onednn.REMEDY)
 
 
 def check_gpu() -> Finding:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from mmzoo.registration.lattice import Lattice, centres
-from mmzoo.registration.level import Level
-from mmzoo.registration.objective import Objective, batch_of, compiled_objective
+from mmzoo.registration.level import Level, blank_level
+from mmzoo.registration.objective import Objective, batch_of, traced_objective
 from mmzoo.registration.settings import Settings
 from mmzoo.terminal import Report
 
@@ -54,15 +54,17 @@ def fit_lattice(
         for shape, far in zip(shapes, coarser, strict=True)
     ]
     # A level takes seconds to compile, on one core: all do at once, and while coarser ones descend.
+    # They are traced in order, for the compilation cache knows pieces by names that tracing counts.
     with ThreadPoolExecutor(len(shapes)) as ahead:
-        compiled = [
-            ahead.submit(compiled_objective, shape, edges_mm, number, settings, far == 0)
-            for shape, number, far in zip(shapes, counts, coarser, strict=True)
-        ]
+        objectives, compiled = [], []
+        for shape, number, far in zip(shapes, counts, coarser, strict=True):
+            objectives.append(traced_objective(shape, edges_mm, number, settings, far == 0))
+            compiled.append(ahead.submit(objectives[-1], blank_level(shape, edges_mm)))
         lattice = Lattice(np.zeros((*counts[0], 3), np.float32), edges_mm)
         for index, (shape, number) in enumerate(zip(shapes, counts, strict=True)):
             level = level_of(shape)
-            objective = compiled[index].result()(level)
+            compiled[index].result()
+            objective = objectives[index](level)
             start, known = _start(objective, lattice, number)
             steps = settings.steps[min(index, len(settings.steps) - 1)]
             smallest = float(level.spacing_mm.min())

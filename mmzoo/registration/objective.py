@@ -54,14 +54,14 @@ class Objective:
         return float(similarity) + float(cost), gradient
 
 
-def compiled_objective(
+def traced_objective(
     shape: Sequence[int],
     edges_mm: np.ndarray,
     counts: Sequence[int],
     settings: Settings,
     lenient: bool = True,
 ) -> Callable[[Level], Objective]:
-    """Trace and compile the objective of a level whose images are not known yet.
+    """Trace the objective of a level whose images are not known yet; its first call compiles it.
 
     That takes seconds, in which the linear stage can find out what the moving image looks like.
 
@@ -105,6 +105,13 @@ def compiled_objective(
             loss = distance + cost
         return distance, cost, tape.gradient(loss, coefficients)
 
+    images = [tf.TensorSpec((1, *each.shape)) for each in (blank.moving, blank.mask, blank.fixed)]
+    prepare = prepare.get_concrete_function(images[2])
+    prepared = tf.nest.map_structure(
+        lambda each: tf.TensorSpec(each.shape, each.dtype), prepare.structured_outputs
+    )
+    at = at.get_concrete_function(tf.TensorSpec((1, *counts, 3)), *images[:2], prepared)
+
     def objective_of(level: Level) -> Objective:
         images = [tf.constant(each[None]) for each in (level.moving, level.mask, level.fixed)]
         known = *images[:2], prepare(images[2])
@@ -112,7 +119,6 @@ def compiled_objective(
         rest = float(distance), gradient
         return Objective(level, edges_mm, lambda coefficients: at(coefficients, *known), rest)
 
-    objective_of(blank)
     return objective_of
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 import mmzoo
+from mmzoo import compilation_cache
 from mmzoo.io import images
 from mmzoo.metrics import normalised_mutual_information
 from mmzoo.registration.direct import Deformation, Method, direct
@@ -102,6 +103,7 @@ def register(
         TypeError: for an option that there is not.
     """
     settings = Settings(**options)
+    compilation_cache.use()
     watch = _Watch()
     read = images.read_image(fixed, "fixed"), images.read_image(moving, "moving")
     masks = (

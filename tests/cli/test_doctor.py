@@ -4,8 +4,9 @@ import sys
 import pytest
 import typer
 
+from mmzoo import compilation_cache
 from mmzoo.cli.doctor import doctor
-from mmzoo.planning import diagnosis
+from mmzoo.planning import diagnosis, processor
 
 
 def test_a_python_that_tensorflow_has_no_wheel_for_is_a_problem():
@@ -53,6 +54,51 @@ def test_autoload_off_is_a_warning_and_absent_a_problem():
 def test_plugins_and_keras_are_found():
     assert "segi" in diagnosis.check_plugins().detail
     assert diagnosis.check_keras().status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("share", "with_onednn", "status", "detail", "remedy"),
+    [
+        (1.0, True, "ok", "AVX2, AMX; a convolution is as quick as it should be", ""),
+        (0.25, False, "warning", "4.0 times slower than it could be", "TF_ENABLE_ONEDNN_OPTS=1"),
+        (0.25, True, "warning", "4.0 times slower than it could be", "the processor alone"),
+    ],
+)
+def test_a_slow_convolution_is_a_warning_with_its_remedy(
+    share, with_onednn, status, detail, remedy
+):
+    finding = diagnosis.check_processor(["AVX2", "AMX"], share, with_onednn)
+    assert finding.status == status and detail in finding.detail and remedy in finding.remedy
+    assert "vector instructions: not known" in diagnosis.check_processor(None, 1.0, True).detail
+
+
+def test_vector_instructions_are_read_from_the_system(tmp_path):
+    told = tmp_path / "cpuinfo"
+    told.write_text("processor\t: 0\nflags\t\t: fpu avx avx2 avx512f amx_tile\n\nprocessor\t: 1\n")
+    assert processor.vector_instructions(told) == ["AVX2", "AVX512", "AMX"]
+    told.write_text("processor\t: 0\nFeatures\t: fp asimd sve\n")
+    assert processor.vector_instructions(told) == ["NEON", "SVE"]
+    assert processor.vector_instructions(tmp_path / "absent") is None
+
+
+def test_the_convolution_s_share_is_that_of_the_measured_seconds(monkeypatch):
+    products = {"convolution": 32**3 * 27 * 16 * 16, "product": 768**3}
+    seconds = iter([1, 1] + 15 * [products["convolution"] * 2, products["product"] / 2])
+    monkeypatch.setattr(processor, "_seconds", lambda work: next(seconds))
+    assert processor.convolution_share() == pytest.approx(0.25)
+
+
+def test_the_compilation_cache_has_a_place_and_a_size(monkeypatch, tmp_path):
+    monkeypatch.setenv(compilation_cache.VARIABLE, str(tmp_path / "cache"))
+    (tmp_path / "cache" / "version").mkdir(parents=True)
+    (tmp_path / "cache" / "version" / "a.pb").write_bytes(bytes(3 * 2**20))
+    finding = diagnosis.check_compilation_cache()
+    assert finding.status == "ok"
+    assert finding.detail == f"{tmp_path / 'cache'}, 3 of at most 128 MB"
+    monkeypatch.setattr(diagnosis.os, "access", lambda *_: False)
+    assert "set MMZOO_COMPILATION_CACHE" in diagnosis.check_compilation_cache().remedy
+    monkeypatch.setenv(compilation_cache.VARIABLE, "0")
+    assert "off: MMZOO_COMPILATION_CACHE=0" in diagnosis.check_compilation_cache().detail
 
 
 @pytest.mark.parametrize(("switch", "says"), [("1", "run on fast pieces"), ("0", "off: MMZOO_")])

@@ -8,13 +8,13 @@ from helpers_lattice import COUNTS, EDGES, SHAPE, lattice, level
 from mmzoo.registration.deform import fit_lattice
 from mmzoo.registration.folding import SMALLEST, smallest_determinant, unfolded
 from mmzoo.registration.lattice import Lattice
-from mmzoo.registration.objective import Objective, compiled_objective
+from mmzoo.registration.objective import Objective, traced_objective
 from mmzoo.registration.settings import Settings
 
 
 @pytest.fixture(scope="module")
 def objective() -> Objective:
-    return compiled_objective(SHAPE, EDGES, COUNTS, Settings(loss="ncc", weight=1.0))(level())
+    return traced_objective(SHAPE, EDGES, COUNTS, Settings(loss="ncc", weight=1.0))(level())
 
 
 def test_a_field_that_does_not_fold_is_left_alone(objective):

@@ -8,7 +8,7 @@ from helpers_lattice import COUNTS, EDGES, SHAPE, lattice, level
 from mmzoo.ops.lattice import lattice_bending, lattice_diffusion
 from mmzoo.registration.lattice import among_controls
 from mmzoo.registration.level import margin
-from mmzoo.registration.objective import LEAST, LONG_MM, MUCH, compiled_objective, field_cost
+from mmzoo.registration.objective import LEAST, LONG_MM, MUCH, field_cost, traced_objective
 from mmzoo.registration.settings import Settings
 
 
@@ -56,7 +56,7 @@ def test_the_objective_s_gradient_agrees_with_differences_and_coarse_levels_char
     where = among_controls(SHAPE, EDGES, COUNTS)
     energies = [energy(given, *where)[0] for energy in (lattice_diffusion, lattice_bending)]
     for lenient in (True, False):
-        objective = compiled_objective(SHAPE, EDGES, COUNTS, settings, lenient)(level())
+        objective = traced_objective(SHAPE, EDGES, COUNTS, settings, lenient)(level())
         cost = float(field_cost(*energies, 50.0, lenient))
         assert float(objective.at(given)[1]) == pytest.approx(cost, rel=1e-5)
         loss, gradient = objective.slope(given)
