@@ -65,6 +65,5 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
         for each in written:
             each.result()
         for name, transform in transforms.items():
-            if transform is not None:
-                write_transform(transform, partial / name)
+            write_transform(transform, partial / name)
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")

@@ -52,6 +52,15 @@ def test_a_known_rotation_and_translation_are_recovered(images, registered):
     assert before > 8 and after < 1.5, (before, after)  # of voxels of 2 to 4 mm
 
 
+def test_the_written_inverse_undoes_the_written_transform(images, registered):
+    out, _ = registered
+    there, back = (sitk.ReadTransform(str(out / f"{n}.h5")) for n in ("transform", "inverse"))
+    line = np.linspace(-25, 25, 6)
+    for point in np.stack(np.meshgrid(line, line, line), -1).reshape(-1, 3).tolist():
+        again = back.TransformPoint(there.TransformPoint(point))
+        assert np.linalg.norm(np.subtract(again, point)) < 0.2  # mm, of voxels of 2 to 4 mm
+
+
 def test_the_label_map_is_carried_along(images, registered):
     folder, truth = images
     label = sitk.ReadImage(str(folder / "label.mha"))

@@ -1,0 +1,64 @@
+"""The linear stage: any position, intensities that few voxels have, and maps that no body has."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from helpers_registration import draw, empty, error_mm, motion, moved_by, pair
+
+import mmzoo
+from mmzoo.registration.frame import Pair
+from mmzoo.registration.linear import register_linear, unlikely
+
+
+def egg(points):
+    """A body whose ends differ, so that it has one position alone."""
+    wider = 1 + points[..., 1:2] / 120
+    return points * wider * np.array([1.25, 0.9, 1.0])
+
+
+@pytest.mark.parametrize("angles", [(60, 0, 0), (0, 90, 0), (0, 0, 180), (90, 0, 90)])
+def test_a_body_that_was_turned_far_is_found_and_said_to_be(angles):
+    truth = motion(angles, (6, -8, 5))
+    back = moved_by(truth)
+    fixed = draw(empty((34, 36, 32), (3, 3, 3)), 0, egg)
+    moving = draw(empty((40, 40, 40), (3, 3, 3)), 1, lambda points: egg(back(points)), seed=1)
+    found, notes = register_linear(Pair(fixed, moving), "rigid")
+    assert error_mm(found, truth) < 1.5
+    assert any("was turned by" in note for note in notes)
+
+
+def test_a_few_voxels_of_any_brightness_change_nothing():
+    fixed, moving, truth = pair()
+    bright = sitk.Image(moving)
+    for at in ((30, 28, 29), (12, 40, 20), (44, 18, 35), (25, 25, 40)):
+        bright[at] = 100.0 * float(sitk.GetArrayViewFromImage(moving).max())
+    found, _ = register_linear(Pair(fixed, bright), "affine")
+    assert error_mm(found, truth) < 1.5
+
+
+def test_air_and_metal_of_a_ct_do_not_take_up_the_histogram():
+    fixed, moving, truth = pair()
+    ct = fixed * 120 - 40  # tissue, HU
+    values = sitk.GetArrayFromImage(ct)
+    values[sitk.GetArrayFromImage(fixed) < 0.15] = -1000
+    values[:2] = -1000
+    values[10, 22:25, 20:23] = 20000
+    ct_image = sitk.GetImageFromArray(values)
+    ct_image.CopyInformation(fixed)
+    found, _ = register_linear(Pair(ct_image, moving), "rigid")
+    assert error_mm(found, truth) < 1.5
+
+
+def test_a_map_that_no_body_has_is_told_from_one_that_people_have():
+    people = sitk.AffineTransform(3)
+    people.SetMatrix((np.diag([0.85, 1.1, 1.2])).ravel().tolist())
+    assert unlikely(people) == ""
+    people.SetMatrix((np.diag([0.65, 1.0, 1.0])).ravel().tolist())
+    assert "stretches the image by 1.00 along one direction and 0.65" in unlikely(people)
+
+
+def test_an_image_with_itself_stays_as_it_is_and_is_not_doubted():
+    fixed, _, _ = pair()
+    found = mmzoo.register(fixed, sitk.Image(fixed), resolution_mm=4.0)
+    assert error_mm(found.transform, sitk.Transform(3, sitk.sitkIdentity)) < 0.1
+    assert not any(note.startswith("doubtful") for note in found.report["notes"])
