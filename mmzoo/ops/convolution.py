@@ -32,6 +32,7 @@ def conv3d(volume: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     Returns:
         (batch, dim1, dim2, dim3, filters).
     """
+    kernel = tf.convert_to_tensor(kernel)  # of a layer in mixed precision it is a variable
     fits = volume.shape[3] is not None and volume.shape[3] % AT_ONCE == 0
     odd = all(n % 2 for n in kernel.shape[:3])
     few = min(kernel.shape[3:]) <= AT_ONCE
