@@ -4,12 +4,13 @@ import shutil
 import subprocess
 import sys
 
+import h5py
 import nibabel as nib
 import numpy as np
 import pytest
 import yaml
 
-from mmzoo.deepreg.preflight import configuration
+from mmzoo.deepreg.preflight import configuration, data
 from mmzoo.errors import PreflightError
 
 
@@ -163,8 +164,6 @@ def test_the_reading_of_images_can_be_skipped(own_data, config, monkeypatch):
 def test_a_file_that_many_pairs_link_to_is_read_once(own_data, config, monkeypatch):
     from deepreg.dataset.load import get_data_loader
 
-    from mmzoo.deepreg.preflight import data
-
     folder = own_data / "train" / "moving_images"
     for number in (1, 2, 3):
         (folder / f"case{number}.nii.gz").unlink()
@@ -177,8 +176,6 @@ def test_a_file_that_many_pairs_link_to_is_read_once(own_data, config, monkeypat
 
 
 def test_h5_data_are_checked_by_key(config, write_config, run_train, tmp_path):
-    import h5py
-
     draws = np.random.default_rng(0)
     for split in ("train", "valid", "test"):
         (tmp_path / "h5" / split).mkdir(parents=True)
@@ -189,6 +186,58 @@ def test_h5_data_are_checked_by_key(config, write_config, run_train, tmp_path):
     config["dataset"].update(format="h5", labeled=False)
     config["dataset"]["dir"] = {s: str(tmp_path / "h5" / s) for s in ("train", "valid", "test")}
     refuse(run_train, write_config(config), r"moving_images.h5 \(bad\) is constant")
+
+
+def write_entries(path, **entries):
+    with h5py.File(path, "w") as file:
+        for key, content in entries.items():
+            file[key] = content
+
+
+IMAGE = np.random.default_rng(0).random((4, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-500]), "cannot be read as HDF5"),
+        (lambda path: path.write_bytes(b""), "cannot be read as HDF5"),
+        (lambda path: path.write_text("moving,fixed"), "cannot be read as HDF5"),
+        (lambda path: write_entries(path), "is empty"),
+        (lambda path: write_entries(path, a=b"text"), r"\(a\) must be an array of numbers"),
+        (lambda path: write_entries(path, **{"a/b": IMAGE}), r"\(a\) must be an array"),
+        (
+            lambda path: write_entries(path, a=h5py.ExternalLink("gone.h5", "/a")),
+            r"\(a\) leads to a file or an entry that is not there",
+        ),
+    ],
+    ids=["cut", "no bytes", "text", "no entry", "no numbers", "a group", "a broken link"],
+)
+def test_damaged_and_foreign_h5_files_are_named_before_work_starts(tmp_path, damage, message):
+    dataset = {"type": "paired", "format": "h5", "labeled": False, "dir": {"train": str(tmp_path)}}
+    for name in ("moving_images", "fixed_images"):
+        write_entries(tmp_path / f"{name}.h5", a=IMAGE)
+    data.check_folders(dataset, "train")
+    damage(tmp_path / "moving_images.h5")
+    with pytest.raises(PreflightError, match=rf"moving_images\.h5.*{message}"):
+        data.check_folders(dataset, "train")
+
+
+def test_h5_entries_of_groups_are_named_as_deepreg_reads_them(tmp_path):
+    write_entries(tmp_path / "images.h5", **{"group-1-2": IMAGE})
+    data.check_h5(tmp_path / "images.h5", grouped=True)
+    write_entries(tmp_path / "images.h5", one=IMAGE)
+    with pytest.raises(PreflightError, match=r"\(one\) must have a name like group-1-2"):
+        data.check_h5(tmp_path / "images.h5", grouped=True)
+
+
+def test_a_cut_image_is_named_before_work_starts(own_data, config):
+    from deepreg.dataset.load import get_data_loader
+
+    path = own_data / "train" / "moving_images" / "case0.nii.gz"
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(PreflightError, match="case0.nii.gz cannot be read"):
+        data.check_images(get_data_loader(config["dataset"], "train"))
 
 
 def test_the_terminal_gets_a_short_message_and_exit_code_1(config, write_config, tmp_path):

@@ -5,9 +5,12 @@
 
 import logging
 import os
+import re
+import zlib
 from pathlib import Path
 
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 
 from mmzoo.checks import check_choice, check_image_values
 from mmzoo.deepreg.samples import Source, all_indices, source_of
@@ -70,6 +73,48 @@ def _check_parts(path: Path, dataset: dict) -> None:
                 f"{path} has no {name + ending}, but the data are said to be labelled: add it, "
                 "or set `dataset.labeled: false` and leave the label loss out."
             )
+    for file in sorted(path.glob("*.h5")) if ending else ():
+        check_h5(file, grouped=kind == "grouped")
+
+
+def check_h5(path: Path, *, grouped: bool) -> None:
+    """Raise PreflightError unless a file is whole HDF5 with an array of numbers in every entry.
+
+    Args:
+        path: a file of DeepReg's h5 layout.
+        grouped: whether its entries must have DeepReg's names of groups.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            if not len(file):
+                raise PreflightError(f"{path} is empty: it must hold one array an image.")
+            for key in file:
+                _check_entry(path, key, file.get(key), grouped)
+    except OSError as error:
+        raise PreflightError(
+            f"{path} cannot be read as HDF5 ({error}). Is it whole, and of that kind? Copy or "
+            "prepare it again."
+        ) from error
+
+
+def _check_entry(path: Path, key: str, entry, grouped: bool) -> None:
+    """Raise PreflightError unless an entry of a file is an array of numbers under a right name."""
+    import h5py
+
+    if entry is None:
+        raise PreflightError(
+            f"{path} ({key}) leads to a file or an entry that is not there; was one of the h5 "
+            "files moved? Keep the folders of a data set together, or prepare it again."
+        )
+    kind = entry.dtype.kind if isinstance(entry, h5py.Dataset) else ""
+    if kind not in tuple("uifb") or not entry.shape:
+        raise PreflightError(
+            f"{path} ({key}) must be an array of numbers; is it a file of another program?"
+        )
+    if grouped and not re.fullmatch(r"group-[^-]+-[^-]+", key):
+        raise PreflightError(f"{path} ({key}) must have a name like group-1-2, as data in groups.")
 
 
 def _content(path: Path) -> str:
@@ -94,7 +139,12 @@ def check_images(data_loader) -> None:
     if len(work) > MANY_FILES:
         logging.warning("Checking %d images (MMZOO_CHECK_DATA=0 skips this).", len(work))
     for loader, index, source, is_label in work:
-        array = loader.get_data(index)
+        try:
+            array = loader.get_data(index)
+        except (OSError, EOFError, ValueError, ImageFileError, zlib.error) as error:
+            raise PreflightError(
+                f"{source} cannot be read ({error}). Is it whole? Copy or prepare it again."
+            ) from error
         if is_label:
             check_label(array, source)
         else:
