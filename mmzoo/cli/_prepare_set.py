@@ -9,6 +9,7 @@ from mmzoo.cli._box import parse_box
 from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
 from mmzoo.cli._next import train_with
+from mmzoo.cli._pair_options import Geometry
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 Moving = Annotated[str, typer.Option(help="Moving modality (default: the data set's first).")]
@@ -76,6 +77,7 @@ def _command(name: str):
         people: People = None,
         without: Without = None,
         deform: Deform = None,
+        geometry: Geometry = "",
         allow_partial: Partial = False,
         overwrite: Overwrite = False,
         form: Form = "nifti",
@@ -94,6 +96,7 @@ def _command(name: str):
             "people": people,
             "without": tuple(without or ()),
             "deform_mm": deform,
+            "geometry": geometry,
         }
         grid = {"size": size, "spacing": spacing, "crop": crop, "margin_mm": margin}
         flags = {"allow_partial": allow_partial, "overwrite": overwrite, "form": form, "jobs": jobs}

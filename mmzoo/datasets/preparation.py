@@ -42,6 +42,8 @@ class Choices:
         people: take so many of each modality, the first.
         without: names of cases or people that are left out.
         deform_mm: largest displacement of moving images that lie on their fixed ones.
+        geometry: what counts in NIfTI headers that say two places: sform, qform, or empty for
+            ITK's rule.
     """
 
     moving: str = ""
@@ -55,6 +57,7 @@ class Choices:
     people: int | None = None
     without: tuple[str, ...] = ()
     deform_mm: float | None = None
+    geometry: str = ""
 
     def settle(self, data: DataSet) -> "Choices":
         """Return the choices with the data set's own where none was made, all checked.
@@ -212,7 +215,7 @@ def find_scans(data: DataSet, source: Path, choices: Choices) -> list[Scan]:
             f"{source} holds no {choices.moving} or {choices.fixed} image of {data.title}; looked "
             f"for {data.layout}, at any depth. Is it unpacked? It is had at {data.page}."
         )
-    return found
+    return [scan.select(choices.geometry) for scan in found] if choices.geometry else found
 
 
 def group_scans(data: DataSet, found: list[Scan], choices: Choices) -> list[tuple[Scan, ...]]:

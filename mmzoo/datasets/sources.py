@@ -8,6 +8,7 @@ from typing import Any
 
 from mmzoo.datasets.sets.base import DataSet, Scan
 from mmzoo.io.atomic import whole_file
+from mmzoo.io.paths import selected
 
 MOST_NAMED = 3
 BLOCK = 1 << 20
@@ -57,20 +58,24 @@ def describe(data: DataSet, groups: Iterable[tuple[Scan, ...]], earlier: dict) -
             "fold": data.test_fold(scan),
         }
         for path in [*named["images"], *named["labels"]]:
-            files[path] = _fingerprint(Path(path), known.get(path))
+            files[path] = _fingerprint(selected(Path(path))[0], known.get(path))
     labels = {name: list(values) for name, values in data.structures.items()}
     return {"scans": scans, "files": files, "labels": labels}
 
 
 def _fingerprint(path: Path, known: Any) -> list:
-    state = path.stat()
-    if isinstance(known, list) and known[:2] == [state.st_size, state.st_mtime_ns]:
+    """Return bytes, time of change in ns and SHA-256 of a file, or of all files of a folder."""
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    states = [file.stat() for file in files]
+    state = [sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)]
+    if isinstance(known, list) and known[:2] == state:
         return known
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return [state.st_size, state.st_mtime_ns, digest.hexdigest()]
+    for name in files:
+        with name.open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    return [*state, digest.hexdigest()]
 
 
 def key(sources: dict) -> str:

@@ -251,3 +251,22 @@ def test_the_command_says_what_was_found_mended_and_written(download, tmp_path):
     assert "8 cases, 4 fold(s)" in said
     for name in ("report.md", "report.json", "overview.png", "mmzoo.json"):
         assert (tmp_path / "out" / name).stat().st_size > 100
+
+
+def test_the_form_of_a_header_that_counts_may_be_chosen(download, tmp_path):
+    for kind in ("image", "label"):
+        path = download / f"ct_train/ct_train_1001_{kind}.nii.gz"
+        image = nib.load(path)
+        image = nib.Nifti1Image(np.asarray(image.dataobj), None, image.header)
+        shifted = affine()
+        shifted[0, 3] = 30
+        image.set_qform(affine(), 1)
+        image.set_sform(shifted, 2)
+        nib.save(image, path)
+    origins = {}
+    for form in ("sform", "qform"):
+        prepared(download, tmp_path / form, geometry=form)
+        origins[form] = nib.load(tmp_path / form / "images/ct_1001.nii.gz").affine[:3, 3]
+    assert origins["sform"] - origins["qform"] == pytest.approx([30, 0, 0], abs=1e-3)
+    with pytest.raises(ValueError, match="geometry.*'form'.*did you mean"):
+        prepared(download, tmp_path / "wrong", geometry="form")

@@ -2,15 +2,17 @@
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.io import images
+from mmzoo.io.paths import select
 
 NIFTI = r"\.nii(?:\.gz)?"
+NIFTI_NAME = re.compile(rf"{NIFTI}$")
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,17 @@ class Scan:
     images: tuple[Path, ...]
     labels: tuple[Path, ...] = ()
     pair: str = ""
+
+    def select(self, geometry: str) -> "Scan":
+        """Return the scan with NIfTI files that say which form of their headers is to count."""
+
+        def chosen(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+            return tuple(
+                select(path, geometry) or path if NIFTI_NAME.search(path.name) else path
+                for path in paths
+            )
+
+        return replace(self, images=chosen(self.images), labels=chosen(self.labels))
 
 
 @dataclass

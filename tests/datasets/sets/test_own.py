@@ -10,7 +10,9 @@ from helpers_sets import affine, boxes, load, picture, save
 from typer.testing import CliRunner
 
 from mmzoo.cli.prepare import app
+from mmzoo.datasets import sources
 from mmzoo.datasets.sets import own
+from mmzoo.datasets.sets.base import Scan
 
 
 @pytest.fixture
@@ -246,3 +248,20 @@ def test_a_modality_leads_to_no_other_folder(folders, tmp_path, name):
     result = run(*names(folders), "--out", out, "--moving", name)
     assert result.exit_code == 1 and "becomes part of file names" in result.output
     assert not out.parent.exists()
+
+
+def test_the_form_of_headers_that_counts_may_be_chosen(folders, tmp_path):
+    result = run(*names(folders), "--out", tmp_path / "out", "--geometry", "sform")
+    assert result.exit_code == 0, result.output
+    again = run(*names(folders), "--out", tmp_path / "out", "--geometry", "qform")
+    assert again.exit_code == 1 and "--overwrite" in again.output
+
+
+def test_a_folder_of_slices_counts_with_all_its_files(folders):
+    data = own.Own([own.Row(folders / "mr", folders / "ct")])
+    scans = [(Scan("mr_0", "0", "mr", (folders / "mr",), pair="0"),)]
+    first = sources.describe(data, scans, {})
+    assert sources.describe(data, scans, first) == first
+    (one,) = (folders / "mr").glob("*002*")
+    one.write_bytes(one.read_bytes()[:-1])
+    assert sources.key(sources.describe(data, scans, first)) != sources.key(first)
