@@ -89,7 +89,7 @@ def test_more_people_may_be_added_later(made, tmp_path):
 
 def test_other_settings_are_refused_and_nothing_is_touched(made):
     before = contents(made)
-    with pytest.raises(ValueError, match=r"other settings \(seed 3 there, 4 asked for\)"):
+    with pytest.raises(ValueError, match=r"other settings or files \(seed 3 there, 4 asked for\)"):
         make(made, replace(TINY, seed=4))
     assert contents(made) == before
 
@@ -162,7 +162,9 @@ def test_moving_modality_is_the_phantom_s_first_unless_chosen(tmp_path):
     assert description["moving"] == "t2" and description["fixed"] == "ct"
     assert description["settings"]["moving"] == "t2"
     assert sorted(description["cases"]) == ["ct_000", "ct_001", "t2_000", "t2_001"]
-    with pytest.raises(ValueError, match=r"other settings \(moving 't2' there, 't1' asked for\)"):
+    with pytest.raises(
+        ValueError, match=r"other settings or files \(moving 't2' there, 't1' asked for\)"
+    ):
         make(tmp_path / "out", BELLY)
 
 

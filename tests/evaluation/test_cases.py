@@ -104,7 +104,8 @@ def test_inverse_consistency_is_measured_where_there_is_a_backward_field(tmp_pat
 
 def test_an_empty_fixed_label_gives_zero_dice_and_infinite_distance(tmp_path):
     write_pair(tmp_path / "pair_0")
-    save(tmp_path / "pair_0" / "label_0" / "fixed_label.nii.gz", np.zeros(SHAPE), np.eye(4))
+    place = np.diag([*SPACING, 1.0])
+    save(tmp_path / "pair_0" / "label_0" / "fixed_label.nii.gz", np.zeros(SHAPE), place)
     rows, _ = measure(tmp_path)
     assert rows["label 0", "network"].dice == 0.0
     assert rows["label 0", "network"].asd_mm == math.inf

@@ -57,7 +57,8 @@ def test_a_lambda_is_refused_and_not_run(tmp_path, capsys):
 def test_hdf5_and_savedmodels_are_refused_unless_they_are_trusted(tmp_path):
     image = keras.Input((2,))
     model = keras.Model(image, keras.layers.Dense(1)(image))
-    model.save(tmp_path / "a.h5")
+    with pytest.warns(UserWarning, match="legacy"):
+        model.save(tmp_path / "a.h5")
     model.save(tmp_path / "saved", save_format="tf")
     for name in ("a.h5", "saved"):
         with pytest.raises(PreflightError, match=f"{name} runs code of its own .* trust=True"):
