@@ -1,6 +1,7 @@
 """Damaged files of every kind through the commands: a message or a whole result, never a traceback.
 
-1,500 inputs in all as it is, a minute or two; `MMZOO_FUZZ=10000` for that many, drawn anew each time.
+1,500 inputs in all as it is, a minute or two; `MMZOO_FUZZ=10000` for that many, drawn anew each
+time.
 """
 
 import os
