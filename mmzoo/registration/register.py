@@ -19,6 +19,13 @@ from mmzoo.registration.frame import Pair, shown
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.linear import overlaps, register_linear
 from mmzoo.registration.settings import Settings
+from mmzoo.registration.size import (
+    enlarged_deformation,
+    enlarged_linear,
+    enlarged_pair,
+    enlarged_settings,
+    enlargement,
+)
 from mmzoo.registration.transform import (
     backward_composite,
     composite,
@@ -32,6 +39,7 @@ LEFT_OUT = (
     "the field was left out: with it the images tell no more of each other than after the linear "
     "stage"
 )
+SMALL = "images smaller than people's: registered as if they were {:.0f} times as large"
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,10 @@ def register(
     on_grid = [None if mask is None else mask.image for mask in masks]
     pair = Pair(fixed_image, moving_image, *on_grid)
     watch.lap("reading")
-    find = method or direct(settings)
+    times = enlargement(pair)
+    if times > 1:
+        pair = enlarged_pair(pair, times)
+    find = method or direct(enlarged_settings(settings, times))
     progress("rigid and affine", 0, None)
 
     def linear_is_done(_) -> None:
@@ -138,11 +149,16 @@ def register(
         found = Deformation(None, found.report, (*found.notes, LEFT_OUT))
         transform = composite(linear, None)
         nmi["after"], known["after"] = nmi["linear"], known["linear"]
+    overlap = _overlap(pair, linear, known["linear"])
+    if times > 1:
+        linear = enlarged_linear(linear, 1 / times)
+        found = enlarged_deformation(found, 1 / times)
+        transform = composite(linear, found.displacement)
+        notes = [*notes, SMALL.format(times)]
     warped = warp(moving_image, fixed_image, transform, sitk.sitkLinear)
     carried = None if labels is None else warp(labels.image, fixed_image, transform, None)
     watch.lap("warping")
     headers = dict.fromkeys(note for each in loaded for note in each.notes)
-    overlap = _overlap(pair, linear, known["linear"])
     notes = [*headers, *notes, *found.notes, *doubts(overlap, nmi, known)]
     report = {
         "mmzoo": mmzoo.__version__,
