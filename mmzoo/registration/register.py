@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
@@ -57,9 +59,7 @@ class Registration:
         linear: the rigid or affine stage alone.
         displacement: of the field alone, before the linear stage; None without a field.
         fixed: the fixed image, axes turned to right-anterior-superior; `moving` too.
-        inverse: takes points of the moving image to the fixed one: the inverse of `transform`, to a
-            twentieth of the field's voxels where nothing folds; of a two-way network the field that
-            it says for this way, which is about the inverse.
+        way_back: computes `inverse`, which is done when it is asked for.
     """
 
     transform: sitk.Transform
@@ -71,7 +71,16 @@ class Registration:
     displacement: sitk.Image | None
     fixed: sitk.Image
     moving: sitk.Image
-    inverse: sitk.Transform
+    way_back: Callable[[], sitk.Transform]
+
+    @functools.cached_property
+    def inverse(self) -> sitk.Transform:
+        """Takes points of the moving image to the fixed one.
+
+        The inverse of `transform`, to a twentieth of the field's voxels where nothing folds; of a
+        two-way network the field that it says for this way, which is about the inverse.
+        """
+        return self.way_back()
 
 
 def register(
@@ -186,7 +195,7 @@ def register(
         found.displacement,
         fixed_image,
         moving_image,
-        _way_back(linear, transform, found),
+        functools.partial(_way_back, linear, transform, found),
     )
 
 

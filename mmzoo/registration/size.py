@@ -45,7 +45,11 @@ def enlarged_pair(pair: Pair, times: float) -> Pair:
 
 def enlarged(image: sitk.Image, times: float) -> sitk.Image:
     """Return an image in space that was stretched about the origin; vectors are stretched too."""
-    found = image * times if image.GetNumberOfComponentsPerPixel() > 1 else sitk.Image(image)
+    found = sitk.Image(image)
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        vectors = times * sitk.GetArrayFromImage(image)
+        found = sitk.GetImageFromArray(vectors, isVector=True)
+        found.CopyInformation(image)
     found.SetOrigin([times * x for x in image.GetOrigin()])
     found.SetSpacing([times * x for x in image.GetSpacing()])
     return found
