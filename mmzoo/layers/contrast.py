@@ -144,9 +144,8 @@ class RandomContrast(keras.layers.Layer):
 
     def get_config(self) -> dict:
         """Return the settings, for recreating this layer."""
-        names = ("moving_image_size", "fixed_image_size", "batch_size", "structures")
-        names = (*names, "turn", "move", "mirror")
-        own = {name: getattr(self, name) for name in names}
+        sizes = ("moving_image_size", "fixed_image_size", "batch_size", "structures")
+        own = {name: getattr(self, name) for name in (*sizes, "turn", "move", "mirror")}
         return {**super().get_config(), **own, **self.settings}
 
 
@@ -203,8 +202,7 @@ def random_image(labels: tf.Tensor, count: int, inside: int) -> tf.Tensor:
     Returns:
         (dim1, dim2, dim3) float32: as a scanner may show it, its 1st and 99th percentile 0 and 1.
     """
-    shape = tuple(labels.shape)
-    means = random_means(count, inside)
+    shape, means = tuple(labels.shape), random_means(count, inside)
     spread = tf.random.uniform((count + 1,), 0, VARIATION) * tf.cast(means > 0, tf.float32)
     image = paint(labels, means, spread, smooth_noise(shape, 4.0))
     image = image * tf.exp(_below(GAIN) * smooth_noise(shape, max(shape) / 3))
@@ -242,12 +240,12 @@ def smooth_noise(shape, spacing: float) -> tf.Tensor:
 
     Of standard deviation one in the middle of the volume.
     """
+    # The squares of a cubic B-spline's weights add up to 0.479 on average, an axis.
     control = control_shape(shape, (spacing,) * 3)
     matrices = [
         bspline_matrix((line(n) + 0.5) / spacing - 0.5, number)
         for n, number in zip(shape, control, strict=True)
     ]
-    # the squares of a cubic B-spline's weights add up to 0.479 on average, an axis
     return apply_along_axes(tf.random.normal(control), matrices) / 0.479**1.5
 
 
