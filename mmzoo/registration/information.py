@@ -226,7 +226,7 @@ class _Volume:
     def __init__(self, image: sitk.Image):
         self.size = image.GetSize()
         self.strides = 1, self.size[0], self.size[0] * self.size[1]
-        self.values = sitk.GetArrayFromImage(image).ravel().astype(np.float32)
+        self.values: np.ndarray = sitk.GetArrayFromImage(image).ravel().astype(np.float32)
 
     def holds(self, index: np.ndarray) -> np.ndarray:
         """Say which of some indices, (3, n), lie in a voxel."""
