@@ -212,7 +212,10 @@ def climbed(
         bent, risen = uphill - next_uphill, found - told
         start, told, uphill = there, found, next_uphill
         if risen < LITTLE:
-            break
+            if steepest:
+                break
+            inverse = None  # it may have been misled
+            continue
         curved = float(step @ bent)
         if curved > 1e-12:
             aside = np.eye(len(step)) - np.outer(step, bent) / curved

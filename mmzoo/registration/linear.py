@@ -5,11 +5,11 @@ other, each also turned by 20 degrees about every axis. Others are 500 rotations
 are evenly, about middles and centres of mass. The best of either are followed rigidly at 12 mm and
 at 6 mm, then from the best of these 25 mm and 25 degrees to every side, then as affine maps. Maps
 are compared by what they tell of the fixed image: mutual information times the share of it that the
-moving image shows. What was found from all rotations is taken only if it tells clearly more than
-what lies near the headers, and an affine map that no body has is not taken; if it is what the best
-becomes at 3 mm, it is said. What the headers say is kept where nothing tells more. Intensities that
-few voxels have count as the next ones, air and metal of a CT as fat and bone. A pair gives the same
-transform each time, whatever was registered before.
+moving image shows. What is turned far against the headers is taken only if it tells clearly more,
+and an affine map that no body has is not taken; if it is what the best becomes at 3 mm, it is said.
+What the headers say is kept where nothing tells more. Intensities that few voxels have count as the
+next ones, air and metal of a CT as fat and bone. A pair gives the same transform each time,
+whatever was registered before.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROTATIONS = 500
 ROUND = 30  # of all rotations
 FOLLOWED = 10, 3, 6  # maps: at 6 mm, to every side, as affine ones
 ROUGHLY = 12  # steps
-CLEARLY = 1.05  # times as much must another way tell to be taken instead
+CLEARLY = 1.15  # times as much must tell what is turned far against the headers
 LITTLE_MORE = 1.005  # times as much as by the headers: nothing was gained, an image is aligned
 TURN, ASIDE, ASIDE_MM = 20.0, 25.0, 25.0  # degrees, degrees, mm
 RANGE = 0.1, 99.9  # percentiles of an image
@@ -70,22 +70,26 @@ def register_linear(pair: Pair, kind: str, seed: int = 1) -> tuple[sitk.Transfor
     coarse = Information(small, SAMPLES[COARSE_MM], seed)
     rough = Information(_in_range(pair.reduced(ROUGH_MM)), SAMPLES[ROUGH_MM], seed)
     centres = _centres(small)
-    starts = _near(centres, overlap) + _most(rough, _all_round(centres))[:ROUND]
-    found = _followed(rough, coarse, starts, kind)
+    unturned = _unturned(centres, overlap)
+    middle = centres[0][0]
+    turns = _turns(TURN)
+    turned = [Linear.about(middle, each.at(middle), turn) for each in unturned for turn in turns]
+    starts = unturned + turned + _most(rough, _all_round(centres))[:ROUND]
+    found = _followed(rough, coarse, unturned, starts, kind)
     if not coarse.told(found[0]) > 0:
         raise ValueError(
             "the images do not overlap in space, or within their masks; check that the two "
             "belong together and that each mask lies on its image."
         )
 
+    fine = Information(_in_range(pair.reduced(FINE_MM)), SAMPLES[FINE_MM], seed)
+
     # What is near the headers, where they say anything, is not left for a little more.
     def liked(linear: Linear) -> float:
         trusted = overlap and _angle(linear) <= FAR_ANGLE
-        return coarse.told(linear) * (CLEARLY if trusted else 1.0)
+        return fine.told(linear) * (CLEARLY if trusted else 1.0)
 
-    best = max(found, key=liked)
-    fine = Information(_in_range(pair.reduced(FINE_MM)), SAMPLES[FINE_MM], seed)
-    best = climbed(fine, best, kind, FINE_MM / 2)
+    best = climbed(fine, max(found, key=liked), kind, FINE_MM / 2)
     by_headers = fine.told(Linear.still()) if overlap else 0.0
     if by_headers * LITTLE_MORE > fine.told(best):
         return Linear.still().to_itk(), [KEPT] if by_headers > fine.told(best) else []
@@ -100,7 +104,7 @@ def register_linear(pair: Pair, kind: str, seed: int = 1) -> tuple[sitk.Transfor
 
 
 def _followed(
-    rough: Information, coarse: Information, starts: Iterable[Linear], kind: str
+    rough: Information, coarse: Information, first: list[Linear], starts: list[Linear], kind: str
 ) -> list[Linear]:
     """Return the maps to which starts lead and that a body may have, those first that tell most."""
     finely, aside, further = FOLLOWED
@@ -111,7 +115,8 @@ def _followed(
     def climbed_finely(some: Iterable[Linear], kind: str = "rigid") -> list[Linear]:
         return _most(coarse, [climbed(coarse, each, kind, COARSE_MM / 2) for each in some])
 
-    found = climbed_finely(_most(rough, climbed_roughly(starts))[:finely])
+    # What shows only in detail is lost roughly: the first are followed at 6 mm at once.
+    found = climbed_finely(first + _most(rough, climbed_roughly(starts))[:finely])
     sides = [side for each in found[:aside] for side in _sides(each, coarse.centre)]
     sides = _most(coarse, climbed_roughly(sides))
     found = _most(coarse, found + climbed_finely(sides[:further]))
@@ -166,12 +171,10 @@ def _centres(pair: Pair) -> Ends:
     return [(fixed, moving), (_middle(pair.fixed), _middle(pair.moving))]
 
 
-def _near(centres: Ends, overlap: bool) -> list[Linear]:
-    """Return rigid maps that lie near what the headers say, where that is something."""
-    mass = centres[0][0]
-    ends = [*centres, (mass, mass)] if overlap else centres
-    turns = [np.eye(3), *_turns(TURN)]
-    return [Linear.about(a, b, turn) for (a, b), turn in itertools.product(ends, turns)]
+def _unturned(centres: Ends, overlap: bool) -> list[Linear]:
+    """Return shifts that lay centres on each other, and what the headers say, if anything."""
+    found = [Linear.about(a, b, np.eye(3)) for a, b in centres]
+    return [*found, Linear.still()] if overlap else found
 
 
 def _all_round(centres: Ends) -> list[Linear]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers_registration import draw, empty, motion, moved_by
+from helpers_registration import draw, empty, pair
 
 import mmzoo
 from mmzoo.registration.frame import Pair
@@ -24,13 +24,17 @@ def small(image, times=0.1):
     return found
 
 
-def test_a_tenth_of_the_size_gives_a_tenth_of_the_result():
-    fixed = draw(empty((44, 50, 24), (2.2, 2.0, 4.0), (10, -6, 14)), 0, bend)
-    moving = draw(empty((60, 56, 58), (1.8, 1.9, 1.7)), 1, moved_by(motion()), seed=1)
-    options = {"steps": (10, 6), "resolution_mm": 4.0, "loss": "nmi"}
+@pytest.mark.parametrize("stage", ["linear", "field"])
+def test_a_tenth_of_the_size_gives_a_tenth_of_the_result(stage):
+    if stage == "linear":
+        fixed, moving, _ = pair()
+        options = {"field": "none"}
+    else:
+        fixed = draw(empty((40, 44, 30), (2.2, 2.0, 3.0), (10, -6, 14)), 0, bend)
+        moving = draw(empty((46, 44, 48), (1.9, 2.0, 1.8)), 1, seed=1)
+        options = {"initial": "none", "loss": "nmi", "steps": (10, 6), "resolution_mm": 4.0}
     person = mmzoo.register(fixed, moving, **options)
-    options["resolution_mm"] /= 10
-    mouse = mmzoo.register(small(fixed), small(moving), **options)
+    mouse = mmzoo.register(small(fixed), small(moving), **(options | {"resolution_mm": 0.4}))
     for mine, theirs in (
         (mouse.transform, person.transform),
         (mouse.linear, person.linear),
@@ -38,17 +42,18 @@ def test_a_tenth_of_the_size_gives_a_tenth_of_the_result():
     ):
         wanted = [theirs.TransformPoint(point) for point in POINTS.tolist()]
         found = [mine.TransformPoint(point) for point in (POINTS / 10).tolist()]
-        np.testing.assert_allclose(np.multiply(found, 10), wanted, atol=0.1)
+        np.testing.assert_allclose(np.multiply(found, 10), wanted, atol=0.3)
     moved = [person.transform.TransformPoint(point) for point in POINTS.tolist()]
-    assert np.linalg.norm(moved - POINTS, axis=1).min() > 5  # that there was something to find
+    assert np.linalg.norm(moved - POINTS, axis=1).max() > 3  # that there was something to find
     images = [sitk.GetArrayFromImage(each.warped) for each in (mouse, person)]
-    assert np.abs(images[0] - images[1]).mean() < 1e-3
-    fields = [sitk.GetArrayFromImage(each.ddf_mm) for each in (mouse, person)]
-    np.testing.assert_allclose(10 * fields[0], fields[1], atol=0.2)
-    for key in ("resolution_mm", "control_mm"):
-        wanted = np.divide(person.report[key], 10)
-        np.testing.assert_allclose(mouse.report[key], wanted, rtol=1e-3)
-    assert person.displacement is not None  # a field is among what was compared
+    assert np.abs(images[0] - images[1]).mean() < 5e-3
+    assert (person.displacement is None) == (stage == "linear")
+    if stage == "field":
+        fields = [sitk.GetArrayFromImage(each.ddf_mm) for each in (mouse, person)]
+        np.testing.assert_allclose(10 * fields[0], fields[1], atol=0.3)
+        for key in ("resolution_mm", "control_mm"):
+            wanted = np.divide(person.report[key], 10)
+            np.testing.assert_allclose(mouse.report[key], wanted, rtol=1e-3)
     size = [note for note in mouse.report["notes"] if "10 times as large" in note]
     assert len(size) == 1
     assert [note for note in mouse.report["notes"] if note not in size] == person.report["notes"]
