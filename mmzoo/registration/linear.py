@@ -20,8 +20,9 @@ from collections.abc import Iterable
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.registration.climb import climbed
 from mmzoo.registration.frame import Pair
-from mmzoo.registration.information import Information, Linear, climbed
+from mmzoo.registration.information import Information, Linear
 
 ROUGH_MM, COARSE_MM, FINE_MM = 12.0, 6.0, 3.0
 SAMPLES = {ROUGH_MM: 2_000, COARSE_MM: 8_000, FINE_MM: 20_000}

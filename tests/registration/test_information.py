@@ -8,8 +8,9 @@ import SimpleITK as sitk
 from helpers_registration import draw, empty, pair
 
 from mmzoo.registration import information
+from mmzoo.registration.climb import climbed
 from mmzoo.registration.frame import Pair
-from mmzoo.registration.information import BINS, Information, Linear, climbed
+from mmzoo.registration.information import BINS, Information, Linear
 
 NEAR = Linear(np.array([[1.02, 0.05, -0.03], [-0.04, 0.97, 0.06], [0.02, -0.05, 1.01]]),
               np.array([2.0, -1.5, 1.0]))  # fmt: skip
