@@ -1,8 +1,8 @@
 """Pretrained networks by name: those that come with the zoo, and those that a user has added.
 
-A preset is one file NAME.npz: `about`, a JSON text, and the network's weights in Keras' order,
-float16; no pickled objects. NAME.sha256 beside it has its checksum, which is checked before the
-file is read.
+A preset is one file NAME.npz: NumPy's archive of the network's weights in Keras' order, float16,
+without pickled objects, and about.json in it. NAME.sha256 beside it has its checksum, which is
+checked before the file is read.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import urllib.error
 import urllib.request
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 import mmzoo
@@ -26,6 +25,10 @@ from mmzoo.errors import PreflightError
 from mmzoo.inference.runs import Run, build_method, network_of, open_run
 from mmzoo.io.atomic import whole_file
 
+if TYPE_CHECKING:  # else late: a list of presets needs no arrays
+    import numpy as np
+
+ABOUT = "about.json"
 ENDING = ".npz"
 VARIABLE = "MMZOO_PRESETS"  # of the environment: the folder of added ones
 LARGEST = 64 * 2**20  # bytes: what is larger is no preset
@@ -100,17 +103,27 @@ def read_preset(path: Path) -> Run:
 
 def read_about(path: Path) -> About:
     """Return what a preset says of itself; errors as `read_preset`."""
+    _check(path)
     try:
-        return About.model_validate_json(str(_load(path)["about"]))
+        with zipfile.ZipFile(path) as file:
+            return About.model_validate_json(file.read(ABOUT))
     except (KeyError, ValidationError) as error:
         raise PreflightError(f"{path} is no preset: it lacks {error}. {_REMEDY}") from None
+    except (OSError, zipfile.BadZipFile) as error:
+        raise PreflightError(f"{path} cannot be read as a preset ({error}).") from error
 
 
 def read_weights(path: Path) -> list[np.ndarray]:
     """Return the weights of a preset in Keras' order, float32; errors as `read_preset`."""
-    content = _load(path)
-    count = sum(name.startswith("weight_") for name in content)
-    return [content[f"weight_{k}"].astype(np.float32) for k in range(count)]
+    import numpy as np
+
+    _check(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            count = sum(name.startswith("weight_") for name in file.files)
+            return [file[f"weight_{k}"].astype(np.float32) for k in range(count)]
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise PreflightError(f"{path} cannot be read as a preset ({error}).") from error
 
 
 def set_weights(network, path: Path) -> None:
@@ -133,22 +146,14 @@ def set_weights(network, path: Path) -> None:
 _REMEDY = "Install mmzoo again, or add the preset again: mmzoo presets add."
 
 
-def _load(path: Path) -> dict[str, np.ndarray]:
+def _check(path: Path) -> None:
+    """Raise PreflightError where a file is not the one that its checksum is of."""
     sums = path.with_suffix(".sha256")
     expected = sums.read_text().split()[:1] if sums.is_file() else []
     if expected != [checksum(path)]:
         raise PreflightError(
             f"{path} is not the file that {sums.name} beside it is the checksum of. {_REMEDY}"
         )
-    return _arrays(path)
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise PreflightError(f"{path} cannot be read as a preset ({error}).") from error
 
 
 def checksum(path: Path) -> str:
@@ -181,6 +186,8 @@ def pack(
     Raises:
         ValueError: no such run, or an output that is there or of another ending.
     """
+    import numpy as np
+
     out = Path(out)
     check_file_name("name", out.stem)
     if out.suffix != ENDING:
@@ -204,8 +211,10 @@ def pack(
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise PreflightError(f"{found.checkpoint} has weights that are no numbers of float16.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, about=np.array(about.model_dump_json()), **arrays)
+    with whole_file(out) as partial, partial.open("w+b") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr(ABOUT, about.model_dump_json(indent=1))
     _write_checksum(out)
     return out
 
