@@ -15,23 +15,18 @@ from mmzoo.config_merge import merge_files
 from mmzoo.layers import warp as layers_warp
 from mmzoo.ops.warp import warp
 
+# A method's pieces are the same for the demo and for every size: the last are the flattest.
+TRAININGS = {training.method: training for training in laptop.trainings()}.values()
 SMALLEST = 16  # voxels an axis
-
-
-def small(size) -> tuple[int, ...]:
-    return tuple(min(n, SMALLEST) for n in size)
-
-
-# One of those that are the same when they are small.
-TRAININGS = {(str(t.files), small(t.size), t.batch): t for t in laptop.trainings()}.values()
 
 
 def logs(training, folder) -> dict[str, float]:
     """Every term's first value on small images, with weights that move voxels."""
+    size = tuple(min(n, SMALLEST) for n in training.size)
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(merge_files(training.files)))
     tf.keras.utils.set_random_seed(0)
-    model, pair = step.build([str(path)], small(training.size), training.batch)
+    model, pair = step.build([str(path)], size, training.batch)
     for k, weight in enumerate(model.trainable_weights):
         if weight.shape[-1] in (3, 6):  # of fields, which begin at zero
             weight.assign(tf.random.stateless_normal(weight.shape, (0, k), stddev=0.1))

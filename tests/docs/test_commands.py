@@ -161,7 +161,7 @@ def test_the_commands_print_nothing_of_tensorflow_and_name_the_next_ones(finishe
 def cases(folder: Path) -> pd.DataFrame:
     """Return the table of a run, without what several threads or the clock decide."""
     table = pd.read_csv(folder / "logs/heart_test/evaluation/cases.csv")
-    return table[table["stage"] != "affine"].drop(columns="seconds")
+    return table[table["stage"] != "affine"].drop(columns="seconds").reset_index(drop=True)
 
 
 def test_the_same_seed_gives_the_same_table_twice(finished, after, run, tmp_path):
