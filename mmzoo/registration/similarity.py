@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-# Of the bending energy beside each loss, mm^2, for a field that bends little; see
+# Of the bending energy beside each loss but MIND-SSC, mm^2, for a field that bends little; see
 # `mmzoo.registration.objective.field_cost` for one that bends much. SEGI's was chosen on pairs that
 # benchmarks/register.py does not show: phantoms of seed 100, brains of people 1 to 3. Before
 # diffusion was charged too, beside one weight of 160 and a field that was shrunk as a whole where
@@ -130,9 +130,9 @@ def _segi_mi(spacing) -> Similarity:
 
 
 LOSSES = {
+    "mind-ssc": Loss(1500.0, _mind_ssc),
     "segi-mi": Loss(WEIGHT, _segi_mi),
     "segi": Loss(WEIGHT, _segi),
-    "mind-ssc": Loss(1500.0, _mind_ssc),
     "mi": Loss(WEIGHT, _plain("mi")),
     "nmi": Loss(100.0, _plain("nmi", num_bins=32, sigma=0.5 / 31)),
     "ncc": Loss(WEIGHT, _plain("ncc")),
