@@ -123,15 +123,15 @@ def keeps(claim: dict, results: Results) -> Outcome:
     reason = results.lacking(claim["rows"], [*claim["at"], claim["clean"]])
     if reason:
         return Outcome(NOT_TESTABLE, test, reason)
-    parts = []
+    parts, untested = [], []
     for row, data, figure in itertools.product(claim["rows"], claim["at"], claim["figures"]):
         places = places_of(results, [data], figure), places_of(results, [claim["clean"]], figure)
         for place, clean in zip(*places, strict=True):
             units = results.as_units({at: results.values(row, at, figure) for at in (place, clean)})
             title, other = place_title(results.paper, place), place_title(results.paper, clean)
-            reason = unfit(units, f"{title} and {other}", figure)
-            if reason:
-                return Outcome(NOT_TESTABLE, test, reason)
+            if reason := unfit(units, f"{title} and {other}", figure):
+                untested.append(reason)
+                continue
             difference = units[place] - units[clean]
             p = signed_rank(FIGURES[figure].sign * difference + margins[figure])
             part = Part(
@@ -147,7 +147,7 @@ def keeps(claim: dict, results: Results) -> Outcome:
                 holds=p < LEVEL,
             )
             parts.append(part)
-    return decide(test, parts)
+    return decide(test, parts, untested=untested)
 
 
 def best_of_grid(claim: dict, results: Results) -> Outcome:

@@ -7,7 +7,7 @@ one-sided at 5 %; see `Results.in_units`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,16 +108,16 @@ def compare(
     reason = results.lacking(dict.fromkeys(itertools.chain(*pairs)), data_of(claim["at"]))
     if reason:
         return Outcome(NOT_TESTABLE, test, reason)
-    parts = []
+    parts, untested = [], []
     for (row, other), (place, figure) in itertools.product(pairs, _cells(claim, results)):
         units = results.in_units([row, other], place, figure)
         title = place_title(results.paper, place)
         names = f"{results.title(row)} and {results.title(other)} on {title}"
-        reason = unfit(units, names, figure)
-        if reason:
-            return Outcome(NOT_TESTABLE, test, reason)
-        parts.append(_part(results, units, title, figure, margins, both, times))
-    return decide(test, parts)
+        if reason := unfit(units, names, figure):
+            untested.append(reason)
+        else:
+            parts.append(_part(results, units, title, figure, margins, both, times))
+    return decide(test, parts, untested=untested)
 
 
 def _cells(claim: dict, results: Results) -> list[tuple[str, str]]:
@@ -174,10 +174,24 @@ def unfit(units: pd.DataFrame, what: str, figure: str) -> str:
     return ""
 
 
-def decide(test: str, parts: Iterable[Part], reason: str = "") -> Outcome:
-    """Return the outcome of a claim that holds if all its parts do."""
+def decide(
+    test: str, parts: Iterable[Part], reason: str = "", untested: Sequence[str] = ()
+) -> Outcome:
+    """Return the outcome of a claim that holds if all its parts do.
+
+    Args:
+        test: in words.
+        parts: what was tested.
+        reason: why the verdict is so, where the parts do not say it.
+        untested: why each further part cannot be tested. A part that was tested and does not hold
+            decides all the same; else the claim is not testable.
+    """
     parts = tuple(parts)
-    return Outcome(verdict(part.holds for part in parts), test, reason, parts)
+    if not untested:
+        return Outcome(verdict(part.holds for part in parts), test, reason, parts)
+    if all(part.holds for part in parts):
+        return Outcome(NOT_TESTABLE, test, untested[0], parts)
+    return Outcome(NOT_HELD, test, f"Not tested: {'; '.join(untested)}.", parts)
 
 
 def verdict(holds: Iterable[bool]) -> str:

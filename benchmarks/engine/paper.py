@@ -23,6 +23,8 @@ scales                 smoke, laptop, paper: {size, cases, folds} of the phantom
                        or three) and valid (0), test (people tested in every fold; 0: each in one),
                        fov (the phantom's), test_folds (all), each the same for all data or
                        {DATA: value}; data (all), stages (none), threads (all cores)
+paper_voxels           {file: [keys]}: lengths of a voxel in the paper's voxels, which rows with
+                       that file of configuration get: the paper scale's size over this one's
 rows                   NAME: {title} with `configs` where it is not NAME.yaml alone, `settings`
                        {KEY.WITH.DOTS: value} over them, and `data` where it does not run on all;
                        the reference does
@@ -185,18 +187,18 @@ class Paper:
         data = self.every_data[run.data].get("trained_on", run.data)
         return Run(data, self.rows[run.row].of or run.row, run.fold)
 
-    def setting(self, key: str, data: str, default: Any = None) -> Any:
-        """Return what the scale says of a data set; it may say the same for all."""
-        value = self.settings.get(key, default)
+    def setting(self, key: str, data: str, default: Any = None, scale: str = "") -> Any:
+        """Return what a scale, this one if none is named, says of a data set, or of all alike."""
+        value = self.content["scales"][scale or self.scale].get(key, default)
         return value.get(data, default) if isinstance(value, dict) else value
 
     def test_folds(self, data: str) -> list[int]:
         """Return the folds of a data set that are tested."""
         return list(self.setting("test_folds", data, range(self.setting("folds", data))))
 
-    def size(self, data: str) -> tuple[int, ...]:
-        """Return the voxels of a data set's phantoms along each axis."""
-        size = self.setting("size", data)
+    def size(self, data: str, scale: str = "") -> tuple[int, ...]:
+        """Return the voxels of a data set's phantoms along each axis, at this scale or another."""
+        size = self.setting("size", data, scale=scale)
         return tuple(size) if isinstance(size, list) else (size,) * 3
 
     def config_files(self, run: Run) -> list[Path]:
@@ -254,9 +256,18 @@ class Paper:
         merged: dict = {}
         kind = "row" if row.kind == "stage" else row.kind
         shorter = self.settings.get("overrides", {}).get(kind, {})
-        for key, value in {**shorter, **row.settings}.items():
+        for key, value in {**shorter, **self._voxels(run), **row.settings}.items():
             _put(merged, key, value)
         return merged
+
+    def _voxels(self, run: Run) -> dict[str, list[float]]:
+        """Return the settings of a run that say how long a voxel is, in the paper's voxels."""
+        keys = self.content.get("paper_voxels", {})
+        found = [key for name in self.rows[run.row].configs for key in keys.get(name, ())]
+        if not found:
+            return {}
+        sizes = zip(self.size(run.data, "paper"), self.size(run.data), strict=True)
+        return dict.fromkeys(found, [theirs / ours for theirs, ours in sizes])
 
 
 def load_paper(name: str, scale: str) -> Paper:

@@ -1,9 +1,8 @@
 """ANTs (Avants et al. 2008) through ANTsPy: affine, SyN and their kin, as one dense field.
 
-Both images count as having unit spacing, zero origin and no rotation, which is what the network
-and the affine yardstick (`mmzoo.evaluation.affine`) are given, so all start from the same place.
-ANTs' windows, smoothing and steps are in voxels in any case; on a grid that is not isotropic only
-the rigid stage and centres of mass would see the true spacing.
+Both images count as having the fixed image's voxel size, zero origin and no rotation: the same
+voxel index is the same place at the start, as for the networks, and ANTs chooses its shrink
+factors, and turns, by millimetres.
 
 The images are drawn on by random samples. With the seed fixed and one ITK thread the same pair
 gives the same field, bit by bit; with more threads sums are formed in another order each time and
@@ -49,10 +48,7 @@ def check_settings(settings: dict) -> None:
 
 
 def register(
-    moving: np.ndarray,
-    fixed: np.ndarray,
-    settings: dict,
-    spacing_mm: tuple[float, ...] | None = None,
+    moving: np.ndarray, fixed: np.ndarray, settings: dict, spacing_mm: tuple[float, ...]
 ) -> np.ndarray:
     """Return the field that aligns `moving` to `fixed`.
 
@@ -60,7 +56,7 @@ def register(
         moving: (m_dim1, m_dim2, m_dim3), not constant.
         fixed: (f_dim1, f_dim2, f_dim3), not constant.
         settings: arguments of `ants.registration`.
-        spacing_mm: not used, see the head of this file.
+        spacing_mm: voxel size along each axis.
 
     Returns:
         (f_dim1, f_dim2, f_dim3, 3), float32, voxels: warped(x) = moving(x + ddf(x)). All stages
@@ -76,7 +72,10 @@ def register(
     # ANTsPy overlooks lists where it means tuples.
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
     # from_numpy keeps the order of the axes: ITK's x, y, z are our first, second, third.
-    images = [ants.from_numpy(image.astype(np.float32)) for image in (fixed, moving)]
+    images = [
+        ants.from_numpy(image.astype(np.float32), spacing=tuple(spacing_mm))
+        for image in (fixed, moving)
+    ]
     with tempfile.TemporaryDirectory() as folder, _fixed_seed():
         prefix = os.path.join(folder, "")
         found = ants.registration(*images, outprefix=prefix, **arguments)
@@ -84,10 +83,9 @@ def register(
 
 
 def _dense_field(ants, images: list, transforms: list[str], prefix: str) -> np.ndarray:
-    """Return the composition of transforms, sampled at the fixed voxels."""
+    """Return the composition of transforms, sampled at the fixed voxels, in voxels."""
     path = ants.apply_transforms(*images, transforms, compose=prefix)
-    # Displacements are physical, which with unit spacing and no rotation is voxels.
-    return ants.image_read(path).numpy().astype(np.float32)
+    return ants.image_read(path).numpy().astype(np.float32) / np.float32(images[0].spacing)
 
 
 def _ants():

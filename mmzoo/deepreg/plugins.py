@@ -17,6 +17,7 @@ class Plugin(NamedTuple):
 DING = "Ding 2021"
 DE_VOS = "de Vos 2020"
 VAN_ULSEN = "van Ulsen 2022"
+HOFFMANN = "Hoffmann 2022 (SynthMorph)"
 ZHANG = "Zhang 2020 (Deform-GAN)"
 
 PLUGINS = (
@@ -84,10 +85,22 @@ PLUGINS = (
         f"{ZHANG} section 2.1",
     ),
     Plugin(
+        "backbone_class",
+        "synthmorph",
+        "mmzoo.networks.registration.synthmorph:SynthMorph",
+        f"{HOFFMANN}, smaller",
+    ),
+    Plugin(
         "da_class",
         "random-deformation",
         "mmzoo.layers.deformation:RandomDeformation",
         f"{ZHANG} section 3.1",
+    ),
+    Plugin(
+        "da_class",
+        "random-contrast",
+        "mmzoo.layers.contrast:RandomContrast",
+        f"{HOFFMANN}, Billot 2023 (SynthSeg)",
     ),
     Plugin(
         "da_class",
@@ -112,6 +125,12 @@ PLUGINS = (
         "direct-ddf",
         "mmzoo.deepreg.methods.direct_ddf:DirectDDFModel",
         f"{DE_VOS}, the U-Net's dense field",
+    ),
+    Plugin(
+        "model_class",
+        "labels-ddf",
+        "mmzoo.deepreg.methods.labels_ddf:LabelsDDFModel",
+        f"{HOFFMANN} Eq. 4",
     ),
     Plugin(
         "model_class",

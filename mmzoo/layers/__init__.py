@@ -3,6 +3,7 @@
 import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.layers.augmentation import RandomAffine
 from mmzoo.layers.bspline import BSplineField
+from mmzoo.layers.contrast import RandomContrast
 from mmzoo.layers.conv_block import ConvBlock
 from mmzoo.layers.deformation import RandomDeformation
 from mmzoo.layers.pair import Pair
@@ -16,6 +17,7 @@ __all__ = [
     "ConvBlock",
     "Pair",
     "RandomAffine",
+    "RandomContrast",
     "RandomDeformation",
     "Resize",
     "UNet",

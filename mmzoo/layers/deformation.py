@@ -131,7 +131,7 @@ def random_deformation(
         ValueError: a setting is out of its range.
     """
     check_settings(size, shift, rotation, scaling, elastic, spacing)
-    change = _draw_linear(batch_size, rotation, scaling) - tf.eye(3)  # A - I
+    change = random_linear(batch_size, rotation, scaling) - tf.eye(3)  # A - I
     translation = tf.random.uniform((batch_size, 3), -shift, shift)
     coefficients = _draw_coefficients(batch_size, shape, elastic, spacing)
     factor = _shrinking(change, translation, coefficients, shape, size)
@@ -159,7 +159,7 @@ def _half(shape) -> tf.Tensor:
     return (tf.constant(shape, tf.float32) - 1) / 2
 
 
-def _draw_linear(batch_size: int, rotation: float, scaling: float) -> tf.Tensor:
+def random_linear(batch_size: int, rotation: float, scaling: float) -> tf.Tensor:
     """Draw A = R_1 R_2 R_3 S, rotations about the axes after scalings along them, (batch, 3, 3)."""
     largest = math.radians(rotation)
     angles = tf.random.uniform((batch_size, 3), -largest, largest)

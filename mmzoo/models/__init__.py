@@ -5,7 +5,15 @@ Needs no DeepReg; `mmzoo.deepreg.methods` has what DeepReg trains.
 
 import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.models.registration import registration_model
-from mmzoo.models.zoo import additive_unet, deform_gan, dirnet, mmregnet, translator, voxelmorph
+from mmzoo.models.zoo import (
+    additive_unet,
+    deform_gan,
+    dirnet,
+    mmregnet,
+    synthmorph,
+    translator,
+    voxelmorph,
+)
 
 __all__ = [
     "additive_unet",
@@ -13,6 +21,7 @@ __all__ = [
     "dirnet",
     "mmregnet",
     "registration_model",
+    "synthmorph",
     "translator",
     "voxelmorph",
 ]

@@ -12,7 +12,14 @@ import tf_keras as keras
 
 from mmzoo.losses import LocalGradient
 from mmzoo.models.registration import registration_model
-from mmzoo.networks.registration import AdditiveUNet, DeformGANUNet, DIRNet, MMRegNet, VoxelMorph
+from mmzoo.networks.registration import (
+    AdditiveUNet,
+    DeformGANUNet,
+    DIRNet,
+    MMRegNet,
+    SynthMorph,
+    VoxelMorph,
+)
 from mmzoo.networks.translation import StridedDiscriminator, Translator, UNetGenerator
 
 Size = Sequence[int] | None
@@ -36,6 +43,16 @@ def voxelmorph(image_size: Size = None, **settings) -> keras.Model:
         **settings: of `mmzoo.networks.registration.VoxelMorph`.
     """
     return registration_model(VoxelMorph(image_size, **settings), image_size)
+
+
+def synthmorph(image_size: Size = None, **settings) -> keras.Model:
+    """Return SynthMorph (Hoffmann 2022), smaller: fields that do not fold.
+
+    Args:
+        image_size: (dim1, dim2, dim3); None for any size.
+        **settings: of `mmzoo.networks.registration.SynthMorph`.
+    """
+    return registration_model(SynthMorph(image_size, **settings), image_size)
 
 
 def dirnet(image_size: Size = None, **settings) -> keras.Model:

@@ -305,6 +305,15 @@ def test_a_structure_that_no_row_has_cannot_be_tested(results):
     assert "no finite value" in outcome.reason
 
 
+def test_a_part_that_cannot_be_tested_hides_none_that_fails(change, results):
+    results.cases["asd_mm"] = math.nan
+    outcome = judge(BETTER, results)
+    assert outcome.verdict == NOT_TESTABLE and [part.holds for part in outcome.parts] == [True] * 2
+    outcome = judge(BETTER, change("tool", "dice", 0.3))
+    assert outcome.verdict == NOT_HELD and "Not tested: " in outcome.reason
+    assert "no finite value" in outcome.reason
+
+
 def test_what_cannot_be_tested_says_why(results):
     outcome = judge({"test": "not_testable", "why": "by eye"}, results)
     assert (outcome.verdict, outcome.reason, outcome.parts) == (NOT_TESTABLE, "by eye", ())

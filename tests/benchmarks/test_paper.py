@@ -159,6 +159,20 @@ def test_a_row_may_have_settings_of_its_own(description):
     assert paper.overrides(Run("heart", "wide", 0)) == {"train": {"loss": {"b": 8}}}
 
 
+def test_a_voxel_s_length_in_the_paper_s_voxels_follows_from_the_sizes(description):
+    scales = {**DESCRIPTION["scales"], "laptop": {"size": [48, 32, 96], "cases": 4, "folds": 2}}
+    voxels = {"net.yaml": ["train.loss.a.spacing", "train.loss.b.spacing"]}
+    path = rewrite(description, scales=scales, paper_voxels=voxels).path
+    found = load_paper(str(path), "laptop")
+    lengths = {"spacing": [2.0, 3.0, 1.0]}
+    assert found.overrides(Run("heart", "net", 0)) == {
+        "train": {"loss": {"a": lengths, "b": lengths}}
+    }
+    assert found.overrides(Run("heart", "tool", 0)) == {}
+    same = load_paper(str(path), "paper").overrides(Run("heart", "net", 0))
+    assert same["train"]["loss"]["a"] == {"spacing": [1.0, 1.0, 1.0]}
+
+
 def test_an_overlay_follows_its_file_on_its_data(description):
     paper = load_paper(str(description), "paper")
     names = [path.name for path in paper.config_files(Run("liver", "net", 0))]

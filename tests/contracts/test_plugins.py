@@ -22,6 +22,7 @@ SMALL = {
     "deform-gan-unet": {"num_channel_initial": 2, "depth": 1},
     "dirnet": {"num_channels": 4, "grid_spacing": [4, 2, 8]},
     "mmregnet": {"num_channel_initial": 1},
+    "synthmorph": {"encoder": [2, 2], "decoder": [2] * 3},
     "voxelmorph": {"encoder": [2, 2], "decoder": [2] * 5},
 }
 

@@ -142,6 +142,15 @@ def test_the_field_of_view_round_all_organs_holds_them_all():
     assert volumes[0] > volumes[1]
 
 
+@pytest.mark.parametrize(("fov", "label"), [("cavity", 0), ("myocardium", 1)])
+def test_a_field_of_view_round_one_structure_of_the_heart_has_ten_millimetres_round_it(fov, label):
+    settings = replace(TINY, fov=fov, size=(48, 48, 48))
+    _, labels, affine = phantom.make_case(settings, "mr", 1)
+    inside, spacing = np.argwhere(labels[..., label]), np.diag(affine)[:3]
+    for gap in (inside.min(0) * spacing, (47 - inside.max(0)) * spacing):
+        assert np.all(gap > 3) and np.all(gap < 17)
+
+
 @pytest.mark.parametrize(("settings", "fov"), [(TINY, "chest"), (BELLY, "body")])
 def test_the_field_of_view_of_the_body_is_the_same_for_all(settings, fov):
     grids = [phantom.make_case(replace(settings, fov=fov), "ct", index)[2] for index in (0, 1)]

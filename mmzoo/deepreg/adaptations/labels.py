@@ -69,10 +69,18 @@ def hand_over_all_labels(interface) -> None:
 
 
 def _resize_channels(labels: tf.Tensor, size) -> tf.Tensor:
-    """Resize (dim1, dim2, dim3, num_labels) as DeepReg does each label."""
+    """Resize (dim1, dim2, dim3, num_labels) as DeepReg does each label.
+
+    Labels that have the size already are not touched: turning them there and back takes as long as
+    reading them.
+    """
     from deepreg.model.layer_util import resize3d
 
-    return tf.transpose(resize3d(tf.transpose(labels, [3, 0, 1, 2]), size), [1, 2, 3, 0])
+    def resized():
+        return tf.transpose(resize3d(tf.transpose(labels, [3, 0, 1, 2]), size), [1, 2, 3, 0])
+
+    has_size = tf.reduce_all(tf.equal(tf.shape(labels)[:3], size))
+    return tf.ensure_shape(tf.cond(has_size, lambda: labels, resized), [*size, None])
 
 
 def ask_for_all_labels(train_module) -> None:

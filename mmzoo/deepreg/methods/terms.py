@@ -64,5 +64,6 @@ def build_loss(section: str, settings: dict):
     """Return weight and loss of a section; `name` is the section's where it says none."""
     settings = {"name": section, **settings}
     weight = settings.pop("weight", 1.0)
-    settings.pop("directions", None)
+    for own in ("directions", "every"):  # of methods, not of losses
+        settings.pop(own, None)
     return weight, REGISTRY.build_loss(settings)

@@ -4,6 +4,7 @@ from mmzoo.networks.registration.additive_unet import AdditiveUNet
 from mmzoo.networks.registration.deform_gan_unet import DeformGANUNet
 from mmzoo.networks.registration.dirnet import DIRNet
 from mmzoo.networks.registration.mmregnet import MMRegNet
+from mmzoo.networks.registration.synthmorph import SynthMorph
 from mmzoo.networks.registration.voxelmorph import VoxelMorph
 
-__all__ = ["AdditiveUNet", "DIRNet", "DeformGANUNet", "MMRegNet", "VoxelMorph"]
+__all__ = ["AdditiveUNet", "DIRNet", "DeformGANUNet", "MMRegNet", "SynthMorph", "VoxelMorph"]

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tf_keras as keras
 
-from mmzoo.checks import check_halvings, check_rank
+from mmzoo.checks import check_halvings, check_positive, check_rank
 from mmzoo.layers import AdditiveUpsampling, ConvBlock, Resize
 from mmzoo.layers.flow import flow_layer
 from mmzoo.layers.precision import precision_of_weights
@@ -44,6 +44,7 @@ class MMRegNet(keras.Model):
         out_channels: int = 3,
         out_kernel_initializer: str = "zeros",
         out_activation: str | None = None,
+        field_scale: float = 1.0,
         name: str = "MMRegNet",
         **kwargs,
     ):
@@ -56,13 +57,16 @@ class MMRegNet(keras.Model):
             out_channels: channels of one field.
             out_kernel_initializer: of the output layers.
             out_activation: of the output layers.
+            field_scale: factor of the output. Below 1 it shortens the first steps of a training,
+                in which Adam moves all weights of the zero-started output layers alike.
             name: of the model.
             **kwargs: for `keras.Model`.
 
         Raises:
-            ValueError: an axis cannot be halved four times.
+            ValueError: an axis cannot be halved four times, or field_scale is not positive.
         """
         super().__init__(name=name, **kwargs)
+        check_positive("field_scale", field_scale)
         if image_size is not None:
             check_halvings("mmregnet", image_size, LEVELS)
         self.image_size = None if image_size is None else tuple(image_size)
@@ -71,6 +75,7 @@ class MMRegNet(keras.Model):
         self.out_channels = out_channels
         self.out_kernel_initializer = out_kernel_initializer
         self.out_activation = out_activation
+        self.field_scale = field_scale
 
         # === Layers ===
         channels = [num_channel_initial * 2**level for level in range(LEVELS + 1)]
@@ -101,13 +106,13 @@ class MMRegNet(keras.Model):
         for level in reversed(range(LEVELS)):
             features = self.up[level]([features, skips[level]], training=training)
             fields += self.resize([self.heads[level](features), inputs])
-        return fields
+        return self.field_scale * fields
 
     # === Config ===
     def get_config(self) -> dict:
         """Return the settings, for recreating this network."""
         names = ["image_size", "num_channel_initial", "num_fields", "out_channels"]
-        names += ["out_kernel_initializer", "out_activation", "name"]
+        names += ["out_kernel_initializer", "out_activation", "field_scale", "name"]
         return {name: getattr(self, name) for name in names}
 
 

@@ -99,12 +99,12 @@ class VoxelMorph(keras.Model):
 
         # === Layers ===
         upwards = self.strides[::-1]  # of the decoder's steps, from coarse to fine
-        self.down = [_conv(n, s) for n, s in zip(encoder, self.strides, strict=True)]
-        self.bottom = _conv(decoder[0])
-        self.up = [_Finer(n, s) for n, s in zip(decoder[1:levels], upwards, strict=False)]
-        self.last = _conv(decoder[levels])
-        self.top = _Finer(decoder[levels + 1], upwards[-1])
-        self.full = [_conv(n) for n in decoder[levels + 2 :]]
+        self.down = [strided_conv(n, s) for n, s in zip(encoder, self.strides, strict=True)]
+        self.bottom = strided_conv(decoder[0])
+        self.up = [Finer(n, s) for n, s in zip(decoder[1:levels], upwards, strict=False)]
+        self.last = strided_conv(decoder[levels])
+        self.top = Finer(decoder[levels + 1], upwards[-1])
+        self.full = [strided_conv(n) for n in decoder[levels + 2 :]]
         self.flow = flow_layer(out_channels, out_kernel_initializer, out_activation)
 
     # === Forward ===
@@ -148,7 +148,8 @@ def strides_of_levels(strides: int | Sequence, levels: int) -> tuple[tuple[int, 
     return triples
 
 
-def _conv(filters: int, strides=1) -> keras.layers.Conv3D:
+def strided_conv(filters: int, strides=1) -> keras.layers.Conv3D:
+    """Return a convolution of 3^3 voxels with a leaky ReLU."""
     return keras.layers.Conv3D(
         filters,
         3,
@@ -163,7 +164,7 @@ def _leaky_relu(features: tf.Tensor) -> tf.Tensor:
     return tf.nn.leaky_relu(features, SLOPE)
 
 
-class _Finer(keras.layers.Layer):
+class Finer(keras.layers.Layer):
     """Convolution over [coarse features repeated to the finer grid, finer features] side by side.
 
     Not computed that way: a convolution over repeated voxels is a transposed convolution whose
@@ -178,12 +179,14 @@ class _Finer(keras.layers.Layer):
         self.strides = strides
 
     def build(self, input_shape):
+        """Make the weights of a convolution over both inputs."""
         self.channels = [shape[-1] for shape in input_shape]
         shape = (3, 3, 3, sum(self.channels), self.filters)
         self.kernel = self.add_weight("kernel", shape, initializer="he_normal")
         self.bias = self.add_weight("bias", (self.filters,), initializer="zeros")
 
     def call(self, inputs):
+        """Return the features of `inputs` = [coarse, finer] on the finer grid."""
         coarse, finer = inputs
         coarse_kernel, finer_kernel = tf.split(self.kernel, self.channels, axis=3)
         for stride in reversed(self.strides):  # the last of three axes each time, which goes first

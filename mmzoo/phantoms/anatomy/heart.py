@@ -30,7 +30,7 @@ LABELS = (
     "pulmonary artery",
 )
 MOVING, FIXED = ("mr",), "ct"
-FIELDS = {"heart": LABELS, "chest": None}
+FIELDS = {"heart": LABELS, "chest": None, "cavity": LABELS[:1], "myocardium": LABELS[1:2]}
 
 # Axes of the heart's frame in the chest of an average person: u, v and w in rows.
 _W = np.array([-0.60, 0.60, -0.53]) / np.linalg.norm([-0.60, 0.60, -0.53])

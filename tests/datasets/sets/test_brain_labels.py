@@ -7,7 +7,9 @@ import pytest
 from helpers_sets import affine, boxes, load, run, save
 
 from mmzoo.datasets import sets
+from mmzoo.datasets.sets import brain_labels
 from mmzoo.datasets.sets.base import Recipe
+from mmzoo.datasets.sets.brain_labels_stripped import FIRST_OUTSIDE
 from mmzoo.phantoms.imaging.head_scan import TABLES, TISSUES
 
 VALUES = (2, 41, 3, 4, 507, 515)
@@ -110,3 +112,23 @@ def test_real_label_maps_go_through(tmp_path):
     assert report["found"] == {"t1": 16, "t2": 16}
     assert 8 < report["label_ml"]["t1_training_seg_01"]["thalamus"] < 25
     assert sets.data_set("brain-labels").expect([]) == {}
+
+
+def test_every_tissue_becomes_a_label_the_brain_s_first(tmp_path):
+    tissues = sets.data_set("brain-tissues")
+    values = [value for ids in tissues.structures.values() for value in ids]
+    assert len(values) == len(set(values)) and set(values) == set(brain_labels.SEGMENTED) - {0}
+    brain = [max(ids) < FIRST_OUTSIDE for ids in tissues.structures.values()]
+    assert brain == [True] * 16 + [False] * 5
+    first = [0] * 6 + [ids[0] for ids in tissues.structures.values()]
+    cells = np.array(first).reshape(3, 3, 3)
+    for number in range(3):
+        whole = np.roll(cells.repeat(9, 0).repeat(8, 1).repeat(10, 2), number, axis=1)
+        save(tmp_path / f"maps/training_seg_{number:02d}.nii.gz", whole.astype(np.int16))
+    recipe = Recipe(size=(24, 24, 24), crop="labels", margin_mm=3.0)
+    out = tmp_path / "out"
+    description = run("brain-tissues", tmp_path / "maps", out, recipe=recipe, folds=1)
+    assert description["labels"] == list(tissues.structures) and len(description["cases"]) == 3
+    labels = load(out, "labels", "t1_training_seg_00")
+    assert labels.shape == (24, 24, 24, 21) and labels.any(axis=(0, 1, 2)).all()
+    assert labels.sum(axis=-1).max() == 1

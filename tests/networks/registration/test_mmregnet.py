@@ -46,6 +46,16 @@ def test_both_fields_have_heads_of_their_own():
     assert np.abs(fields[..., :3] - fields[..., 3:]).max() > 1e-3
 
 
+def test_field_scale_is_a_factor_of_the_fields():
+    whole = MMRegNet((16, 16, 32), out_kernel_initializer="glorot_uniform")
+    tenth = MMRegNet((16, 16, 32), out_kernel_initializer="glorot_uniform", field_scale=0.1)
+    fields = whole(random_pair()), tenth(random_pair())
+    tenth.set_weights(whole.get_weights())
+    np.testing.assert_allclose(tenth(random_pair()), 0.1 * fields[0], rtol=1e-6, atol=1e-7)
+    with pytest.raises(ValueError, match="field_scale"):
+        MMRegNet((16, 16, 32), field_scale=0)
+
+
 def test_sees_which_image_is_moving():
     network = MMRegNet((16, 16, 32), out_kernel_initializer="glorot_uniform")
     pair = random_pair()
