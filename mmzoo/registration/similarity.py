@@ -60,10 +60,13 @@ class Loss(NamedTuple):
     Attributes:
         weight: of the bending energy, mm^2.
         build: from the voxel size along each axis to the `Similarity`.
+        clearly: share of a dissimilarity that is 0 for the same image by which a field must lower
+            it to be kept although mutual information falls a little; None: not known.
     """
 
     weight: float
     build: Callable[[Any], Similarity]
+    clearly: float | None = None
 
 
 def similarity(name: str, spacing) -> Similarity:
@@ -130,7 +133,7 @@ def _segi_mi(spacing) -> Similarity:
 
 
 LOSSES = {
-    "mind-ssc": Loss(1500.0, _mind_ssc),
+    "mind-ssc": Loss(1500.0, _mind_ssc, 0.15),
     "segi-mi": Loss(WEIGHT, _segi_mi),
     "segi": Loss(WEIGHT, _segi),
     "mi": Loss(WEIGHT, _plain("mi")),
