@@ -11,8 +11,10 @@ from benchmarks.speed import limits
 from benchmarks.speed.page import write_page
 from benchmarks.speed.pieces import PIECES
 from benchmarks.speed.plot import draw
+from benchmarks.speed.processors import keep, processor
 from benchmarks.speed.results import collect
 from benchmarks.speed.runs import laptop, measure, pieces, read, steps
+from benchmarks.speed.summary import README, summary, update
 from mmzoo.checks import check_choice
 
 OUT = Path(__file__).resolve().parents[1] / "results/speed"
@@ -43,7 +45,11 @@ def main() -> None:
     measure(runs, kept, turns, options.memory)
     results = collect(runs, kept, machine)
     draw(options.out, results)
-    print(write_page(options.out, results, _versions(options)))
+    processors = keep(options.out, results, options.name or processor())
+    print(write_page(options.out, results, _versions(options), processors))
+    paragraph = summary(results, processors[0].processor)
+    if options.out == OUT and paragraph:
+        update(README, paragraph)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "--monai-python", default="", help="a Python with torch, monai and convexAdam"
     )
     parser.add_argument("--old-python", default="", help="Python 3.8, TensorFlow 2.3.1, DeepReg")
+    parser.add_argument("--name", default="", help="of the processor, the system's own if left out")
     parser.add_argument("--out", type=Path, default=OUT, help="folder of page and figures")
     return parser
 

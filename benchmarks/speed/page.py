@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import platform
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.speed.laptop import Training, trainings
 from benchmarks.speed.limits import least_seconds
 from benchmarks.speed.pieces import PIECES
+from benchmarks.speed.processors import Processor
 from benchmarks.speed.results import Results, Size, voxels
 from benchmarks.speed.runs import PLAIN, name_size
 from benchmarks.speed.steps import FORMS, OLD, STEPS
+from benchmarks.speed.summary import summary
 from benchmarks.speed.targets import TARGETS, verdict
 
 OTHERS = ("DeepReg", PLAIN, "MONAI", "ConvexAdam")
@@ -28,17 +28,26 @@ LAPTOP = (
 )
 
 
-def write_page(out: Path, results: Results, versions: str) -> Path:
-    """Write README.md; returns its path."""
+def write_page(out: Path, results: Results, versions: str, processors: Sequence[Processor]) -> Path:
+    """Write README.md; returns its path.
+
+    Args:
+        out: folder of the page.
+        results: of this processor.
+        versions: what was measured with.
+        processors: the ratios of this one, then of others.
+    """
     parts = [
-        _head(results, versions),
-        "## Targets\n\n" + _targets(results),
+        _head(results, versions, processors[0]),
+        *filter(None, [summary(results, processors[0].processor)]),
+        "## Targets\n\n" + _elsewhere(processors) + _targets(results, processors),
         "## Pieces: how many times as long the other forms take\n\n"
         "Value and gradient, and how near ours is to what the machine allows.\n\n"
         "![Seconds over voxels](speed.png)\n\n" + _ratios(results),
         "## Pieces: seconds and memory\n\n" + _figures(results),
         "## One training step\n\nBatch 1, Adam; `python benchmarks/step.py` measures any "
-        "configuration. Memory is of the whole process.\n\n" + _steps(results),
+        "configuration. Memory is of the whole process. [What a step is made of](parts.md): its "
+        "convolutions, its losses and warps.\n\n" + _steps(results),
         LAPTOP + _by_paper(results) + "\n\n" + _by_method(results),
     ]
     path = out / "README.md"
@@ -46,9 +55,10 @@ def write_page(out: Path, results: Results, versions: str) -> Path:
     return path
 
 
-def _head(results: Results, versions: str) -> str:
-    bandwidth = results.machine["copied_bytes_s"] / 1e9
-    rate = results.machine["multiply_adds_s"] / 1e9
+def _head(results: Results, versions: str, here: Processor) -> str:
+    bandwidth, operations, products = (
+        results.machine[key] / 1e9 for key in ("copied_bytes_s", "operations_s", "multiply_adds_s")
+    )
     return (
         "# Speed and memory beside DeepReg, the plain forms, MONAI and ConvexAdam\n\n"
         "By `make benchmark-speed`, which goes on where it was stopped. float32, batch 1, random "
@@ -57,19 +67,27 @@ def _head(results: Results, versions: str) -> str:
         "and gradient, compilation included, takes at its highest above the inputs. DeepReg is "
         "0.1.2 as it is, on the same TensorFlow unless said; plain is the authors' formulation in "
         "whole tensors and convolutions (`benchmarks/speed/plain.py`).\n\n"
-        f"* {os.cpu_count()} cores, {processor()}, {versions}.\n"
-        f"* The machine copies {bandwidth:.1f} GB a second (read and written) and does "
-        f"{rate:.0f} thousand million multiply-adds a second in a product of matrices. A piece's "
-        "limit is the longer of the two: to read its tensors once for the value and once for the "
-        "gradient and write that, or its products."
+        f"* {os.cpu_count()} cores, {here.processor}, {versions}.\n"
+        f"* The machine copies {bandwidth:.1f} GB a second (read and written), does "
+        f"{operations:.0f} thousand million additions a second of numbers in its cache, and "
+        f"{products:.0f} thousand million multiply-adds a second in a product of matrices. A "
+        "piece's limit is the longest of three: to read its tensors once for the value and once "
+        "for the gradient and write that (memory); the additions, multiplications, roots and "
+        "exponentials of the best algorithm known, such as running sums, each taking as long as an "
+        "addition in the cache (operations); its products of matrices (products). For the local "
+        "similarities and SEGI it is the operations, ten times as long as reading the volumes."
     )
 
 
-def processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.machine()
+def _elsewhere(processors: Sequence[Processor]) -> str:
+    """Say of what processors there are columns."""
+    if len(processors) == 1:
+        return ""
+    said = " and ".join(f"{each.processor} ({each.date})" for each in processors[1:])
+    return (
+        "A target is met where every processor meets it. Of other processors the page has the "
+        f"ratios alone, of the code of that day: {said}.\n\n"
+    )
 
 
 def _table(head: list[str], rows: list[list[str]], words: int = 1) -> str:
@@ -81,20 +99,23 @@ def _times(ratio: float | None) -> str:
     return "-" if ratio is None else f"{ratio:.1f}x"
 
 
-def _targets(results: Results) -> str:
-    rows = [
-        [
-            PIECES[t.subject].title if t.subject in PIECES else f"training step, {t.subject}",
-            f"{UNITS[t.key]} against {t.other}"
-            + (f" with {PIECES[t.other_subject].bins} bins" if t.other_subject else ""),
-            name_size(t.size),
-            f"{t.times:g}x",
-            _times(t.measured(results)),
-            verdict(t, results),
-        ]
-        for t in TARGETS
-    ]
-    return _table(["piece", "of", "size", "target", "measured", ""], rows, words=2)
+def _targets(results: Results, processors: Sequence[Processor]) -> str:
+    rows = []
+    for t in TARGETS:
+        elsewhere = [each.ratios.get(t.name) for each in processors[1:]]
+        rows.append(
+            [
+                PIECES[t.subject].title if t.subject in PIECES else f"training step, {t.subject}",
+                f"{UNITS[t.key]} against {t.other}"
+                + (f" with {PIECES[t.other_subject].bins} bins" if t.other_subject else ""),
+                name_size(t.size),
+                f"{t.times:g}x",
+                *map(_times, (t.measured(results), *elsewhere)),
+                verdict(t, results, elsewhere),
+            ]
+        )
+    names = [each.processor for each in processors]
+    return _table(["piece", "of", "size", "target", *names, ""], rows, words=2)
 
 
 def _ratios(results: Results) -> str:
@@ -105,9 +126,11 @@ def _ratios(results: Results) -> str:
             if mine is None:
                 continue
             least = least_seconds(piece, voxels(size), results.machine)
+            limit = max(least, key=least.get)
             others = [_other(results, name, other, size) for other in OTHERS]
-            rows.append([name_size(size), piece.title, *others, f"{mine / least:.1f}x"])
-    return _table(["size", "piece", *OTHERS, "of the limit"], rows, words=2)
+            of_limit = f"{mine / least[limit]:.1f}x"
+            rows.append([name_size(size), piece.title, *others, of_limit, limit])
+    return _table(["size", "piece", *OTHERS, "of the limit", "which is"], rows, words=2)
 
 
 def _other(results: Results, name: str, form: str, size: Size) -> str:
@@ -156,12 +179,10 @@ def _named(form: str) -> str:
 def _by_paper(results: Results) -> str:
     """Return the hours of all steps together."""
     head = ["benchmark", "training steps", "plain, hours", "mmzoo, hours", "plain against mmzoo"]
-    rows = []
-    for of, group in itertools.groupby(_measured(results), lambda training: training.of):
-        each = [(t.steps, *_both(results, t, "gradient_s")) for t in group]
-        plain, ours = (sum(n[0] * n[k] for n in each) / 3600 for k in (1, 2))
-        steps = sum(n[0] for n in each)
-        rows.append([of, str(steps), f"{plain:.2f}", f"{ours:.2f}", _times(plain / ours)])
+    rows = [
+        [of, str(steps), f"{plain:.2f}", f"{ours:.2f}", _times(plain / ours)]
+        for of, (steps, plain, ours) in results.hours().items()
+    ]
     return _table(head, rows)
 
 
@@ -169,20 +190,10 @@ def _by_method(results: Results) -> str:
     head = ["benchmark", "method", "images", "batch", "plain, s a step", "mmzoo, s a step", "time"]
     head += ["plain, MB", "mmzoo, MB", "memory"]
     rows = []
-    for t in _measured(results):
+    for t in results.laptop():
         row = [t.of, t.method, name_size(t.size), str(t.batch)]
         for key, digits in (("gradient_s", 3), ("memory_mb", 0)):
-            plain, ours = _both(results, t, key)
+            plain, ours = results.both(t, key)
             row += [f"{plain:.{digits}f}", f"{ours:.{digits}f}", _times(plain / ours)]
         rows.append(row)
     return _table(head, rows, words=3)
-
-
-def _measured(results: Results) -> list[Training]:
-    return [t for t in trainings() if None not in _both(results, t, "gradient_s")]
-
-
-def _both(results: Results, training: Training, key: str) -> list:
-    """Return a figure of a step, plain and ours."""
-    forms = (PLAIN, "mmzoo")
-    return [results.get(training.subject, form, training.size, key) for form in forms]

@@ -14,7 +14,6 @@ import argparse
 import collections
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -223,7 +222,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(options.one, size)))
         return
-    from benchmarks.speed.page import processor
+    from benchmarks.speed.processors import processor, slug
 
     os.environ |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
@@ -237,7 +236,7 @@ def main() -> None:
             raise SystemExit(f"parts: {title} failed.\n{run.stderr[-2000:]}")
         kept["methods"][title] = json.loads(run.stdout.splitlines()[-1])
         print(title, kept["methods"][title], flush=True)
-    path = options.out / "parts" / (re.sub(r"\W+", "_", name).strip("_").lower() + ".json")
+    path = options.out / "parts" / f"{slug(name)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(kept, indent=1) + "\n")
     print(write_page(options.out))

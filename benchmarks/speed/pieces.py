@@ -8,8 +8,6 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from benchmarks.speed import plain
-
 Form = Callable[[], Callable]
 
 
@@ -24,6 +22,8 @@ class Piece:
         monai: whether `peers` has MONAI's form.
         convex_adam: whether `peers` has ConvexAdam's.
         passes: copies of a volume that value and gradient must at least read or write.
+        operations: a voxel, on numbers in the cache, of the best algorithm known; for value and
+            gradient. A root, a quotient and an exponential count as one each.
         multiply_adds: a voxel, in products of matrices; 0 where there are none.
         bins: of the histogram, else 0.
     """
@@ -34,6 +34,7 @@ class Piece:
     monai: bool = False
     convex_adam: bool = False
     passes: int = 0
+    operations: int = 0
     multiply_adds: int = 0
     bins: int = 0
 
@@ -133,8 +134,29 @@ def _loss(name: str, **settings) -> Form:
     return form
 
 
+def _plain(name: str, **settings) -> Form:
+    def form():
+        from benchmarks.speed import plain
+
+        return functools.partial(getattr(plain, name), **settings)
+
+    return form
+
+
+def _mask_first(form: Form) -> Form:
+    """Return a form of (mask, ddf), since the last tensor is what is differentiated."""
+    return lambda: lambda mask, ddf: form()(ddf, mask)
+
+
 PAIR = ("fixed", "warped")
 AUTHORS = "smooth-then-normalise"  # SEGI's order in their code
+# Operations a voxel; for the gradient those by the last tensor alone.
+BOX = 3 * 2  # a running sum: one voxel enters, one leaves, along each axis
+SMOOTHED = 3 * (7 + 9 + 19)  # the taps of the three Gaussians
+COSINE = 23 + 16  # of two vectors of three numbers, and its gradient
+DIFFERENCES = 3
+CORRELATION = 3 + 5 * BOX + 15 + (12 + 3 * BOX + 5)  # products, sums, quotient; gradient
+WINDOWS = 2 * 2 + 4  # a bin, by a recurrence; gradient
 PIECES = {
     "warp": Piece(
         "trilinear warp",
@@ -142,6 +164,7 @@ PIECES = {
         {"mmzoo": _warp, "DeepReg": _deepreg_warp},
         monai=True,
         passes=13,  # volume, ddf, result; volume, ddf, upstream, gradient
+        operations=40 + 56,  # places, 8 voxels weighted; both again, and the slopes
     ),
     "lncc": Piece(
         "local NCC, 9 voxels",
@@ -149,6 +172,7 @@ PIECES = {
         {"mmzoo": _lncc, "DeepReg": _deepreg_lncc},
         monai=True,
         passes=5,
+        operations=CORRELATION,
     ),
     "bending": Piece(
         "bending energy",
@@ -156,6 +180,7 @@ PIECES = {
         {"mmzoo": _bending, "DeepReg": _deepreg_bending},
         monai=True,
         passes=9,
+        operations=3 * (26 + 25),  # six derivatives of each component, and back
     ),
     "gradient": Piece(
         "gradient norm",
@@ -163,6 +188,7 @@ PIECES = {
         {"mmzoo": _gradient, "DeepReg": _deepreg_gradient},
         monai=True,
         passes=9,
+        operations=3 * 3 * (3 + 3),
     ),
     "gmi": Piece(
         "gmi, 23 bins",
@@ -170,6 +196,7 @@ PIECES = {
         {"mmzoo": _gmi, "DeepReg": _deepreg_gmi(23)},
         monai=True,
         passes=5,
+        operations=23 * WINDOWS,
         multiply_adds=2 * 23**2,
         bins=23,
     ),
@@ -179,6 +206,7 @@ PIECES = {
         {"mmzoo": _loss("mi", num_bins=24), "DeepReg": _deepreg_gmi(24)},
         monai=True,
         passes=5,
+        operations=24 * WINDOWS,
         multiply_adds=2 * 24**2,
         bins=24,
     ),
@@ -188,60 +216,69 @@ PIECES = {
         {"mmzoo": _loss("mi", num_bins=64), "DeepReg": _deepreg_gmi(64)},
         monai=True,
         passes=5,
+        operations=64 * WINDOWS,
         multiply_adds=2 * 64**2,
         bins=64,
     ),
     "nmi64": Piece(
         "nmi, 64 bins",
         PAIR,
-        {"mmzoo": _loss("nmi"), "plain": lambda: plain.nmi},
+        {"mmzoo": _loss("nmi"), "plain": _plain("nmi")},
         passes=5,
-        multiply_adds=2 * 64**2,
+        operations=2 * (2 * 3 * 5 + 3**2 * 2) + 9,  # pairs of the three bins that count
         bins=64,
     ),
-    "ncc": Piece("ncc", PAIR, {"mmzoo": _gncc, "DeepReg": _deepreg_gncc}, passes=5),
+    "ncc": Piece(
+        "ncc", PAIR, {"mmzoo": _gncc, "DeepReg": _deepreg_gncc}, passes=5, operations=8 + 4
+    ),
     "segi": Piece(
         "segi, 3 sigmas",
         PAIR,
         {
             "mmzoo": _loss("segi", order=AUTHORS),
-            "plain": lambda: functools.partial(plain.segi, order=AUTHORS),
+            "plain": _plain("segi", order=AUTHORS),
         },
         passes=5,
+        operations=3 * SMOOTHED + 3 * (3 * DIFFERENCES + COSINE),
     ),
     "mind-ssc": Piece(
         "mind-ssc, 3 voxels, 2 apart",
         PAIR,
-        {"mmzoo": _loss("mind_ssc"), "plain": lambda: plain.mind_ssc},
+        {"mmzoo": _loss("mind_ssc"), "plain": _plain("mind_ssc")},
         convex_adam=True,
         passes=5,
+        operations=12 * (2 * (2 + BOX + 5) + 3 + 13 + BOX),  # 12 distances of both
     ),
     "local-gradient": Piece(
         "local-gradient, 7 voxels",
         PAIR,
-        {"mmzoo": _loss("local_gradient"), "plain": lambda: plain.local_gradient},
+        {"mmzoo": _loss("local_gradient"), "plain": _plain("local_gradient")},
         passes=5,
+        operations=3 * DIFFERENCES + 9 * BOX + COSINE,
     ),
     "local-correlation": Piece(
         "local-correlation, 7 voxels",
         PAIR,
-        {"mmzoo": _loss("local_correlation"), "plain": lambda: plain.local_correlation},
+        {"mmzoo": _loss("local_correlation"), "plain": _plain("local_correlation")},
         passes=5,
+        operations=2 + CORRELATION,
     ),
     "diffusion": Piece(
         "diffusion",
         ("ddf",),
-        {"mmzoo": _loss("diffusion_energy"), "plain": lambda: plain.diffusion},
+        {"mmzoo": _loss("diffusion_energy"), "plain": _plain("diffusion")},
         monai=True,
         passes=9,
+        operations=3 * 3 * (3 + 3),
     ),
     "rigidity": Piece(
         "rigidity, bones in 2 % of the volume",
         ("bones", "ddf"),
         {
-            "mmzoo": lambda: plain.swapped(_loss("rigidity")()),
-            "plain": lambda: plain.swapped(plain.rigidity),
+            "mmzoo": _mask_first(_loss("rigidity")),
+            "plain": _mask_first(_plain("rigidity")),
         },
         passes=4,
+        operations=6,  # 300 in the bones
     ),
 }

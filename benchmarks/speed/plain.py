@@ -12,11 +12,6 @@ from mmzoo.losses.spacing import per_axis
 from mmzoo.ops.filters import gaussian_kernel
 
 
-def swapped(function):
-    """Return a function of (mask, ddf), since the last tensor is what is differentiated."""
-    return lambda mask, ddf: function(ddf, mask)
-
-
 def warp(moving, ddf):
     """DeepReg's sampling as it stands, told to let border values go on."""
     from deepreg.model import layer_util

@@ -48,7 +48,7 @@ def _panel(panel, name: str, results: Results) -> None:
         points = [(x, y) for x, y in points if y is not None]
         if points:
             panel.plot(*zip(*points, strict=True), "o-", color=colour, label=form, markersize=3)
-    least = [least_seconds(PIECES[name], voxels(s), results.machine) for s in sizes]
+    least = [max(least_seconds(PIECES[name], voxels(s), results.machine).values()) for s in sizes]
     panel.plot([voxels(s) for s in sizes], least, ":", color="#8c959f", label="machine's limit")
     panel.set(xscale="log", yscale="log", title=PIECES[name].title)
     panel.title.set_fontsize(9)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.speed.runs import Run, read
+from benchmarks.speed.laptop import Training, trainings
+from benchmarks.speed.runs import PLAIN, Run, read
 
 Size = tuple[int, ...]
 
@@ -35,6 +37,24 @@ class Results:
         """Return how many times as much another form takes as ours."""
         mine, theirs = (self.get(subject, form, size, key) for form in ("mmzoo", other))
         return theirs / mine if mine and theirs is not None else None
+
+    def both(self, training: Training, key: str) -> list[float | None]:
+        """Return a figure of a step of the laptop benchmarks, plain and ours."""
+        forms = (PLAIN, "mmzoo")
+        return [self.get(training.subject, form, training.size, key) for form in forms]
+
+    def laptop(self) -> list[Training]:
+        """Return the trainings of the laptop benchmarks that were measured."""
+        return [t for t in trainings() if None not in self.both(t, "gradient_s")]
+
+    def hours(self) -> dict[str, tuple[int, float, float]]:
+        """Return steps, hours plain and hours ours of all steps of each laptop benchmark."""
+        found = {}
+        for of, group in itertools.groupby(self.laptop(), lambda training: training.of):
+            each = [(t.steps, *self.both(t, "gradient_s")) for t in group]
+            plain, ours = (sum(n[0] * n[k] for n in each) / 3600 for k in (1, 2))
+            found[of] = sum(n[0] for n in each), plain, ours
+        return found
 
     def sizes(self, subjects) -> list[Size]:
         """Return the sizes at which any of these subjects was measured, smallest first."""

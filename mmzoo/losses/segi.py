@@ -28,7 +28,14 @@ from mmzoo.ops.compiled import compiled, recomputed
 from mmzoo.ops.filters import gaussian_kernel, gaussian_smooth, weighted_mean
 from mmzoo.ops.finite_difference import backward_gradient
 from mmzoo.ops.slabs import slab_mean
-from mmzoo.ops.smooth_gradient import smooth_gradient, smoothed_line, whole_line
+from mmzoo.ops.smooth_gradient import (
+    Line,
+    gradient_cosine,
+    smooth,
+    smooth_gradient,
+    smoothed_line,
+    whole_line,
+)
 
 SIGMAS = (1.0, 1.5, 3.0)  # Sigma, section 3 of the paper, in voxels
 ORDERS = ("normalise-then-smooth", "smooth-then-normalise")
@@ -54,7 +61,7 @@ def segi(
     where |v| is sqrt(|v|^2 + eps). Differences are one-sided without the first planes; smoothing
     counts zeros outside the volume. Symmetric in its two volumes, unchanged when one of them is
     multiplied by -1 (if `absolute`) or shifted by a constant, and by scaling as long as gradients
-    stay well above sqrt(eps). A sigma costs three products of matrices a volume. If smoothing comes
+    stay well above sqrt(eps). A sigma costs three passes over a volume. If smoothing comes
     first, it is done a slab at a time, the gradient's volume alone is kept from value to gradient,
     and differences are taken of the smoothed volume: their rounding grows with the intensities.
     The printed order costs nine, keeps nothing, and takes about three copies of the gradient of
@@ -100,29 +107,27 @@ def _mean_cosine(
 ) -> Callable[..., tf.Tensor]:
     """Return the sum over sigmas of the mean cosine, as a function of two volumes and a mask.
 
-    Only the loops over voxels are compiled: TensorFlow's own products of matrices, which smooth,
-    use all cores where XLA's do not.
+    Loops over voxels are compiled, one a piece; sums are left to TensorFlow, which keeps all cores
+    busy with them where XLA does not.
     """
-    # A voxel depends on a Gaussian's tail, on a difference, and on whether that is the first one.
-    margin = max(len(gaussian_kernel(sigma / spacing[0])) // 2 for sigma in sigmas) + 2
-    compare = compiled(lambda a, b: _cosine(_normalise(a, eps), _normalise(b, eps), absolute))
-
-    def cosine(sigma, fixed, warped, inside, rows):
-        a, b = (_smoothed(v, sigma, order, eps, spacing, inside, rows) for v in (fixed, warped))
-        return compare(a, b)
-
     if order == "normalise-then-smooth":  # in slabs, normalising their margins too takes longer
+        compare = compiled(lambda a, b: _cosine(_normalise(a, eps), _normalise(b, eps), absolute))
 
         def of_whole(sigma, fixed, warped, mask):
             whole = tf.ones(fixed.shape[1:2], fixed.dtype), slice(1, fixed.shape[1])
-            return weighted_mean(cosine(sigma, fixed, warped, *whole), mask[:, 1:])
+            a, b = (_smoothed(v, sigma, order, eps, spacing, *whole) for v in (fixed, warped))
+            return weighted_mean(compare(a, b), mask[:, 1:])
 
         means = [recomputed(functools.partial(of_whole, sigma)) for sigma in sigmas]
         return lambda *tensors: tf.add_n([mean(*tensors) for mean in means])
 
+    # A voxel depends on a Gaussian's tail, on a difference, and on whether that is the first one.
+    margin = max(len(gaussian_kernel(sigma / spacing[0])) // 2 for sigma in sigmas) + 2
+
     def of_slab(sigma, fixed, warped, inside):
-        rows = slice(margin, inside.shape[0] - margin)
-        return cosine(sigma, fixed, warped, inside, rows)
+        lines = _lines(fixed, sigma, spacing, inside, slice(margin, inside.shape[0] - margin))
+        compare = gradient_cosine(absolute, eps, _per_length(spacing))
+        return compare(smooth(fixed, lines), smooth(warped, lines), lines)
 
     return slab_mean(*(functools.partial(of_slab, sigma) for sigma in sigmas), margin=margin)
 
@@ -202,21 +207,29 @@ def _smoothed(
         inside: (dim1,), 1 for rows that are of the volume, else 0.
         rows: that are wanted, the first row of the volume aside.
     """
-    along = [sigma / length for length in spacing]
     if order == "normalise-then-smooth":
         edges = _compiled_edges(eps, spacing)(volume, inside)  # begin at the second row
+        along = [sigma / length for length in spacing]
         return gaussian_smooth(edges, along, slice(rows.start - 1, rows.stop - 1))
+    differences = smooth_gradient(volume, _lines(volume, sigma, spacing, inside, rows))
+    return _scaled(differences, spacing)
+
+
+def _lines(
+    volume: tf.Tensor, sigma: float, spacing: tuple[float, ...], inside: tf.Tensor, rows: slice
+) -> list[Line]:
+    """Return how the axes of some rows of a volume are smoothed."""
+    along = [sigma / length for length in spacing]
     others = zip(along[1:], volume.shape[2:], strict=True)
-    lines = [smoothed_line(along[0], inside, rows)]
-    lines += [whole_line(sigma, length, volume.dtype) for sigma, length in others]
-    return _per_length(smooth_gradient(volume, lines), spacing)
+    whole = [whole_line(sigma, length, volume.dtype) for sigma, length in others]
+    return [smoothed_line(along[0], inside, rows), *whole]
 
 
 @functools.lru_cache
 def _compiled_edges(eps: float, spacing: tuple[float, ...]) -> Callable[..., tf.Tensor]:
     def edges(volume, inside):  # Eq. 4; nothing where a difference leaves the volume
         both = (inside[1:] * inside[:-1])[:, None, None]
-        return _normalise(both * _per_length(backward_gradient(volume), spacing), eps)
+        return _normalise(both * _scaled(backward_gradient(volume), spacing), eps)
 
     return compiled(edges)
 
@@ -232,12 +245,18 @@ def _cosine(a: tf.Tensor, b: tf.Tensor, absolute: bool) -> tf.Tensor:
     return tf.abs(cosine) if absolute else cosine
 
 
-def _per_length(differences: tf.Tensor, spacing: tuple[float, ...]) -> tf.Tensor:
-    """Return differences per length; the unit of length is a voxel's geometric mean edge."""
+def _scaled(differences: tf.Tensor, spacing: tuple[float, ...]) -> tf.Tensor:
+    """Return differences (batch, 3, ...) per length."""
     if len(set(spacing)) == 1:
         return differences
-    lengths = np.array(spacing) / np.prod(spacing) ** (1 / 3)
-    return differences / tf.constant(lengths.reshape(3, 1, 1, 1), differences.dtype)
+    scales = tf.constant(_per_length(spacing), differences.dtype)
+    return differences * tf.reshape(scales, [3, 1, 1, 1])
+
+
+def _per_length(spacing: tuple[float, ...]) -> tuple[float, ...]:
+    """Return by what differences are multiplied; the unit is a voxel's geometric mean edge."""
+    edge = np.prod(spacing) ** (1 / 3)
+    return tuple(float(edge / length) for length in spacing)
 
 
 def _mean_length(vectors: tf.Tensor) -> tf.Tensor:

@@ -7,11 +7,13 @@ need no products at all.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from mmzoo.ops.compiled import compiled
 from mmzoo.ops.grid import are_known, dims_of
 
 
@@ -80,13 +82,24 @@ def apply_along_axes(volume: tf.Tensor, matrices: Sequence[np.ndarray | tf.Tenso
     shapes = [_shape_of(matrix) for matrix in matrices]
     dims = [dim for _, dim in shapes]
     for axis in _order(shapes):  # each step is one product of matrices, nothing is transposed
-        matrix, dims[axis] = matrices[axis], shapes[axis][0]
-        if axis == 2:
-            volume = tf.matmul(tf.reshape(volume, [-1, shapes[2][1]]), matrix, transpose_b=True)
-        else:
-            line = dims[2] if axis == 1 else dims[1] * dims[2]
-            volume = tf.matmul(matrix, tf.reshape(volume, [-1, shapes[axis][1], line]))
+        volume, dims[axis] = _product(volume, matrices[axis], axis, dims), shapes[axis][0]
     return tf.reshape(volume, tf.concat([leading, dims], axis=0))
+
+
+def apply_along_axis(volume: tf.Tensor, matrix: tf.Tensor, axis: int) -> tf.Tensor:
+    """Multiply one of the three axes of a volume, 0, 1 or 2, by a matrix (new_dim, dim)."""
+    dims = list(volume.shape[-3:])
+    product = _product(volume, matrix, axis, dims)
+    dims[axis] = matrix.shape[0]
+    return tf.reshape(product, tf.concat([tf.shape(volume)[:-3], dims], axis=0))
+
+
+def _product(volume: tf.Tensor, matrix: tf.Tensor, axis: int, dims: Sequence) -> tf.Tensor:
+    """Return the product of an axis of a volume of these dims with a matrix, in another shape."""
+    if axis == 2:
+        return tf.matmul(tf.reshape(volume, [-1, dims[2]]), matrix, transpose_b=True)
+    line = dims[2] if axis == 1 else dims[1] * dims[2]
+    return tf.matmul(matrix, tf.reshape(volume, [-1, dims[axis], line]))
 
 
 def _order(shapes: Sequence[Sequence]) -> list[int]:
@@ -113,11 +126,47 @@ def gaussian_smooth(
         sigmas: three standard deviations in voxels, one an axis; 0 leaves all as it is.
         rows: of dim1, which to return.
     """
-    if not any(sigmas):
-        return volume[..., rows, :, :]
-    axes = zip(sigmas, volume.shape[-3:], strict=True)
-    matrices = [convolution_matrix(gaussian_kernel(sigma), dim) for sigma, dim in axes]
-    return apply_along_axes(volume, [matrices[0][rows], *matrices[1:]])
+    for axis, sigma in zip((-1, -2, -3), reversed(sigmas), strict=True):
+        kernel = tuple(gaussian_kernel(sigma))
+        if len(kernel) > 1:
+            volume = _compiled_taps(kernel, axis)(volume)
+    return volume[..., rows, :, :]
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled_taps(kernel: tuple[float, ...], axis: int) -> Callable[..., tf.Tensor]:
+    """Return the filter along one axis; its gradient is the same filter."""
+    ends = (len(kernel) // 2,) * 2
+
+    @tf.custom_gradient
+    def filtered(volume):
+        return taps(volume, kernel, axis, ends), lambda upstream: taps(upstream, kernel, axis, ends)
+
+    return compiled(filtered)
+
+
+def taps(volume: tf.Tensor, kernel: Sequence[float], axis: int, ends: tuple[int, int]) -> tf.Tensor:
+    """Filter a volume along one axis with a kernel that is the same from both ends.
+
+    Made for `compiled` code, where it is one loop: a few taps cost less than a product of matrices.
+
+    Args:
+        volume: (..., dim1, dim2, dim3).
+        kernel: an odd number of weights.
+        axis: of the volume.
+        ends: zeros before and after it; the result has len(kernel) - 1 rows less.
+    """
+    half, padded = len(kernel) // 2, _padded(volume, axis, ends)
+    rows = padded.shape[axis] - 2 * half
+    axis -= len(volume.shape) if axis >= 0 else 0
+
+    def at(start):
+        return _cut(padded, axis, start, start + rows)
+
+    total = kernel[half] * at(half)
+    for k in range(half):
+        total += kernel[k] * (at(k) + at(2 * half - k))
+    return total
 
 
 def box_sum(volume: tf.Tensor, window: int, padded: Sequence[int] = (-3, -2, -1)) -> tf.Tensor:
@@ -145,14 +194,19 @@ def _line_sum(window: int, axis: int, ends: tuple[int, int]) -> Callable:
 
     @tf.custom_gradient
     def total(volume):
-        padding = [[0, 0] for _ in volume.shape]
-        padding[axis] = list(ends)
         # Each voxel is in `window` windows in a row: the same sum again, where the automatic
         # gradient adds up padded slices.
         back = _line_sum(window, axis, (window - 1 - ends[0], window - 1 - ends[1]))
-        return _row_sum(tf.pad(volume, padding), window, axis), back
+        return _row_sum(_padded(volume, axis, ends), window, axis), back
 
     return total
+
+
+def _padded(volume: tf.Tensor, axis: int, ends: tuple[int, int]) -> tf.Tensor:
+    """Return a volume with so many zeros before and after it."""
+    padding = [[0, 0] for _ in volume.shape]
+    padding[axis] = list(ends)
+    return tf.pad(volume, padding)
 
 
 def _row_sum(volume: tf.Tensor, count: int, axis: int) -> tf.Tensor:

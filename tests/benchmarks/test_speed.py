@@ -6,12 +6,15 @@ import pytest
 import tensorflow as tf
 from scipy.ndimage import gaussian_filter
 
-from benchmarks.speed import laptop, limits, measure, page, plot, runs, targets
+from benchmarks.speed import laptop, limits, measure, page, plot, runs, summary, targets
+from benchmarks.speed.__main__ import OUT
 from benchmarks.speed.pieces import PIECES
+from benchmarks.speed.processors import Processor, keep
 from benchmarks.speed.results import Results, collect
 from benchmarks.speed.steps import ALONE, OLD
 
-MACHINE = {"copied_bytes_s": 10e9, "multiply_adds_s": 100e9}
+MACHINE = {"copied_bytes_s": 10e9, "operations_s": 20e9, "multiply_adds_s": 100e9}
+HERE = Processor("Here, AVX2", "2026-01-01", {})
 BIG = (96, 96, 96)
 NMI = next(t for t in laptop.trainings() if t.subject == "devos_mi, U-Net NMI")
 
@@ -69,7 +72,7 @@ def test_a_target_is_met_missed_or_not_measured(results):
     assert by[targets.UNET, OLD, "gradient_s"] == "met"
     alone = "**not met**; its network alone allows 2.2x"
     assert by[targets.UNET, "DeepReg", "gradient_s"] == alone
-    least = limits.least_seconds(PIECES["gmi"], 96**3, MACHINE)
+    least = max(limits.least_seconds(PIECES["gmi"], 96**3, MACHINE).values())
     expected = f"**not met**; the machine's limit allows {0.2 / least:.0f}x"
     assert by["gmi", "DeepReg", "gradient_s"] == expected
     assert by[NMI.subject, "plain", "gradient_s"] == "not measured"  # at the heart's size
@@ -77,22 +80,43 @@ def test_a_target_is_met_missed_or_not_measured(results):
     assert at_size[NMI.subject, NMI.size] == "met"
 
 
-def test_the_limit_is_the_longer_of_moving_and_multiplying():
+def test_a_target_is_to_be_met_on_every_processor(results):
+    warp, lncc = targets.TARGETS[:2]
+    assert targets.verdict(warp, results, [6.0, None]) == "met"
+    assert targets.verdict(warp, results, [6.0, 4.9]) == "**not met** everywhere"
+    assert targets.verdict(lncc, results, [5.0]) == "met"  # not measured here
+    assert targets.verdict(lncc, results, [None]) == "not measured"
+
+
+def test_the_limit_is_the_longest_of_moving_operating_and_multiplying():
     voxels = 1000
-    assert limits.least_seconds(PIECES["bending"], voxels, MACHINE) == 4 * voxels * 9 / 10e9
-    assert limits.least_seconds(PIECES["mi64"], voxels, MACHINE) == voxels * 2 * 64**2 / 100e9
+    found = limits.least_seconds(PIECES["mi64"], voxels, MACHINE)
+    assert found == {
+        "memory": pytest.approx(4 * voxels * 5 / 10e9),
+        "operations": pytest.approx(voxels * 64 * 8 / 20e9),
+        "products": pytest.approx(voxels * 2 * 64**2 / 100e9),
+    }
+    longest = {name: limits.least_seconds(PIECES[name], voxels, MACHINE) for name in PIECES}
+    longest = {name: max(least, key=least.get) for name, least in longest.items()}
+    assert (longest["ncc"], longest["lncc"], longest["mi64"]) == (
+        "memory",
+        "operations",
+        "products",
+    )
 
 
 def test_a_machine_copies_and_multiplies_at_some_rate(monkeypatch):
     monkeypatch.setattr(limits, "COPIED", 2**20)
+    monkeypatch.setattr(limits, "ADDED", 2**20)
     monkeypatch.setattr(limits, "ORDER", 256)
     assert 1e8 < limits.copy_bandwidth() < 1e13
+    assert 1e7 < limits.operation_rate() < 1e14
     assert 1e8 < limits.product_rate() < 1e15
 
 
 def test_the_page_has_ratios_failures_and_what_it_was_run_on(results, tmp_path):
-    text = page.write_page(tmp_path, results, "Python 9.9").read_text()
-    assert "Python 9.9" in text
+    text = page.write_page(tmp_path, results, "Python 9.9", [HERE]).read_text()
+    assert "Here, AVX2, Python 9.9" in text
     assert "copies 10.0 GB a second" in text
     assert "| 96x96x96 | trilinear warp | 10.0x | - | - |" in text
     assert "| 96x96x96 | mi, 64 bins | more than 12 GB | - | - |" in text
@@ -101,11 +125,49 @@ def test_the_page_has_ratios_failures_and_what_it_was_run_on(results, tmp_path):
 
 
 def test_the_page_has_laptop_benchmarks_step_by_step_and_whole(results, tmp_path):
-    text = page.write_page(tmp_path, results, "Python 9.9").read_text()
+    text = page.write_page(tmp_path, results, "Python 9.9", [HERE]).read_text()
     step = "| 48x48x48 | 2 | 0.720 | 0.360 | 2.0x | 1500 | 1000 | 1.5x |"
     assert f"| devos_mi | U-Net NMI {step}" in text
     assert f"| devos_mi | {NMI.steps} | 0.20 | 0.10 | 2.0x |" in text
     assert "demo" not in text[text.index("## Laptop benchmarks") :].split("|", 1)[1]
+
+
+def test_ratios_are_kept_by_processor_and_stand_beside_each_other(results, tmp_path):
+    keep(tmp_path, results, "Another one, AVX512")
+    slow = {("warp", "DeepReg", BIG): figures(0.08), ("warp", "mmzoo", BIG): figures(0.02)}
+    slow = Results(slow, MACHINE)
+    processors = keep(tmp_path, slow, "This, AVX2")
+    assert [each.processor for each in processors] == ["This, AVX2", "Another one, AVX512"]
+    text = page.write_page(tmp_path, slow, "Python 9.9", processors).read_text()
+    assert "| 5x | 4.0x | 10.0x | **not met**" in text
+    assert "| 2.5x | - | 2.0x | **not met** everywhere |" in text
+    again = keep(tmp_path, results, "This, AVX2")[0]
+    assert again.ratios["gradient_s, warp, DeepReg, 96x96x96"] == 10
+
+
+def test_the_summary_leaves_out_what_was_not_measured(results, tmp_path):
+    assert summary.summary(results, "Here") == ""
+    pieces = {(name, "mmzoo", BIG): figures(0.1, 5) for name in summary.PIECES}
+    pieces |= {(name, "DeepReg", BIG): figures(0.22) for name in summary.PIECES}
+    pieces |= {(name, "MONAI", BIG): figures(1.16) for name in summary.PIECES}
+    found = summary.summary(Results(pieces, MACHINE), "Here")
+    assert "(Here)" in found and "trilinear warp 2.2 and 12, local correlation" in found
+    assert "memory" not in found and "U-Net" not in found and "plainly" not in found
+    large = {("mi24", "mmzoo", targets.LARGE): figures(1, 10)}
+    large |= {("mi24", "DeepReg", targets.LARGE): figures(1, 300)}
+    assert "in 1/30 of DeepReg's memory" in summary.summary(Results(pieces | large, MACHINE), "")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# A\n\n{summary.OPENING} of before.\n\nB\n")
+    summary.update(readme, found)
+    assert readme.read_text() == f"# A\n\n{found}\n\nB\n"
+
+
+def test_the_readme_repeats_the_pages_summary():
+    repeated = [
+        line for line in summary.README.read_text().splitlines() if line.startswith(summary.OPENING)
+    ]
+    assert len(repeated) == 1
+    assert repeated[0] in (OUT / "README.md").read_text().splitlines()
 
 
 def test_laptop_steps_run_in_both_forms_with_the_papers_batch_and_threads():

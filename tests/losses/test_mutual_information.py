@@ -7,7 +7,8 @@ import tensorflow as tf
 from mmzoo.losses import MI, NMI, mi, nmi
 
 WIDE = {"num_bins": 6, "sigma": 0.1}  # a sigma at which every voxel counts well
-LOSSES = [(nmi, WIDE), (mi, {"num_bins": 6, "sigma_ratio": 0.5})]
+NARROW = [(nmi, {"num_bins": 9, "sigma": 0.03}), (mi, {"num_bins": 8, "sigma_ratio": 0.2})]
+LOSSES = [(nmi, WIDE), (mi, {"num_bins": 6, "sigma_ratio": 0.5}), *NARROW]
 
 
 def histogram_loop(a, b, mask, num_bins, sigma, share):

@@ -9,7 +9,10 @@ from mmzoo.ops.finite_difference import backward_gradient
 from mmzoo.ops.smooth_gradient import smooth_gradient, smoothed_line, whole_line
 
 
-def lines_of(volume, sigmas):
+def lines_of(volume, sigmas, whole=False):
+    if whole:
+        axes = zip(sigmas, volume.shape[1:], strict=True)
+        return [whole_line(sigma, length, volume.dtype) for sigma, length in axes]
     ones = [tf.ones([length], volume.dtype) for length in volume.shape[1:]]
     return [smoothed_line(*axis) for axis in zip(sigmas, ones, strict=True)]
 
@@ -20,19 +23,21 @@ def draw(shape):
 
 @pytest.mark.parametrize("shape", [(2, 9, 14, 6), (1, 2, 2, 2), (1, 30, 5, 25)])
 @pytest.mark.parametrize("sigmas", [(1.0, 1.0, 1.0), (1.5, 0.2, 3.0), (0, 0, 0)])
-def test_is_the_gradient_smoothed_up_to_the_borders(shape, sigmas):
+@pytest.mark.parametrize("whole", [False, True])
+def test_is_the_gradient_smoothed_up_to_the_borders(shape, sigmas, whole):
     volume = draw(shape)
     expected = gaussian_smooth(backward_gradient(volume), sigmas)
-    found = smooth_gradient(volume, lines_of(volume, sigmas))
+    found = smooth_gradient(volume, lines_of(volume, sigmas, whole))
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-def test_its_gradient_is_that_of_smoothing_the_gradient():
+@pytest.mark.parametrize("whole", [False, True])
+def test_its_gradient_is_that_of_smoothing_the_gradient(whole):
     volume, sigmas = draw((2, 8, 11, 5)), (1.5, 1.0, 0.7)
     upstream = draw((2, 3, 7, 10, 4))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(volume)
-        found = smooth_gradient(volume, lines_of(volume, sigmas))
+        found = smooth_gradient(volume, lines_of(volume, sigmas, whole))
         expected = gaussian_smooth(backward_gradient(volume), sigmas)
     ours, theirs = (tape.gradient(each, volume, upstream) for each in (found, expected))
     np.testing.assert_allclose(ours, theirs, atol=1e-12)
@@ -59,8 +64,10 @@ def test_a_whole_line_is_made_once_and_serves_any_graph():
     sigma, length = 1.5, 14
     line = whole_line(sigma, length, tf.float64)
     assert whole_line(sigma, length, tf.float64) is line
-    for ours, wanted in zip(line, smoothed_line(sigma, tf.ones([length], tf.float64)), strict=True):
-        np.testing.assert_array_equal(ours, wanted)
+    wanted = smoothed_line(sigma, tf.ones([length], tf.float64))
+    assert (line.kernel, line.rows, line.whole) == (wanted.kernel, wanted.rows, True)
+    np.testing.assert_array_equal(line.counts, wanted.counts)
+    np.testing.assert_array_equal(line.ends, wanted.ends)
     for _ in range(2):  # graphs of their own
-        found = tf.function(lambda: whole_line(2.5, 9, tf.float64).matrix)()
-        np.testing.assert_array_equal(found, whole_line(2.5, 9, tf.float64).matrix)
+        found = tf.function(lambda: whole_line(2.5, 9, tf.float64).ends)()
+        np.testing.assert_array_equal(found, whole_line(2.5, 9, tf.float64).ends)

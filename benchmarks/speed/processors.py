@@ -1,0 +1,60 @@
+"""The ratios of the targets on each processor: a file a processor, kept beside the page.
+
+Seconds of two machines are not compared; how many times as long another form takes is.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.speed.results import Results
+from benchmarks.speed.targets import TARGETS
+from mmzoo.planning.processor import vector_instructions
+
+WIDEST = ("AVX512", "AVX2", "SVE", "NEON")  # instructions that name a processor
+
+
+@dataclass(frozen=True)
+class Processor:
+    """What was measured on one processor.
+
+    Attributes:
+        processor: its name.
+        date: of the measurement.
+        ratios: by the targets' names.
+    """
+
+    processor: str
+    date: str
+    ratios: dict[str, float]
+
+
+def processor() -> str:
+    """Return the name of this machine's processor and its widest vector instructions."""
+    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    name = found[1].strip() if found else platform.machine()
+    widest = [w for w in WIDEST if w in (vector_instructions() or [])]
+    return ", ".join([name, *widest[:1]])
+
+
+def keep(out: Path, results: Results, name: str) -> list[Processor]:
+    """Write the file of this processor; returns all of them, this one first."""
+    measured = {target.name: target.measured(results) for target in TARGETS}
+    ratios = {key: round(ratio, 2) for key, ratio in measured.items() if ratio is not None}
+    own = Processor(name, datetime.date.today().isoformat(), ratios)
+    folder = out / "processors"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{slug(name)}.json"
+    path.write_text(json.dumps(asdict(own), indent=1) + "\n")
+    others = [Processor(**json.loads(p.read_text())) for p in sorted(folder.glob("*.json"))]
+    return [own, *(each for each in others if each.processor != name)]
+
+
+def slug(name: str) -> str:
+    """Return a processor's name as a file may have it."""
+    return re.sub(r"\W+", "_", name).strip("_").lower()
