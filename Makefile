@@ -41,7 +41,7 @@ demo: install ## make heart phantoms, train, predict, evaluate: ten minutes on t
 
 # What is traced and compiled stays in memory as long as its process, so the tests run in three
 # sessions, each in new ones.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TENSORS := $(addprefix tests/,contracts inference layers losses models networks ops)
 OTHERS := tests $(addprefix --ignore=,tests/deepreg $(TENSORS))
 FAST := $(addprefix tests/,test_api.py test_checks.py test_config_merge.py test_errors.py \

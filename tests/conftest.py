@@ -27,3 +27,8 @@ def same_locale():
     locale.setlocale(locale.LC_ALL, LOCALE)
     yield
     locale.setlocale(locale.LC_ALL, LOCALE)
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files that take longest first: two workers then end together."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -1,5 +1,7 @@
 """Two small images of one body on different, oblique grids, with a known motion between them."""
 
+import functools
+
 import numpy as np
 import SimpleITK as sitk
 
@@ -67,11 +69,16 @@ def moved_by(turn):
     return lambda points: (points - np.array(turn.GetTranslation())) @ matrix
 
 
-def pair():
-    """Fixed (oblique, thick slices) and moving (other size and spacing), and the true map."""
+@functools.cache
+def _pair():
     fixed = draw(empty((44, 50, 24), (2.2, 2.0, 4.0), (10, -6, 14)), 0)
     moving = draw(empty((60, 56, 58), (1.8, 1.9, 1.7)), 1, moved_by(motion()), seed=1)
-    return fixed, moving, motion()
+    return fixed, moving
+
+
+def pair():
+    """Fixed (oblique, thick slices) and moving (other size and spacing), and the true map."""
+    return *map(sitk.Image, _pair()), motion()
 
 
 def error_mm(transform, truth, radius=30):

@@ -162,10 +162,20 @@ def run_predict(tmp_path):
     return run
 
 
-@pytest.fixture(scope="session")
-def runs(tmp_path_factory) -> dict[str, Path]:
-    """The log folder of a run of each method of the zoo; to be changed by nobody."""
-    from helpers_runs import METHODS, write_run
+class Runs(dict):
+    """The log folder of a run of each method of the zoo, written when it is first asked for."""
 
-    root = tmp_path_factory.mktemp("runs") / "logs"
-    return {method: write_run(root / method, method) for method in METHODS}
+    def __init__(self, root: Path):
+        self.root = root
+
+    def __missing__(self, method: str) -> Path:
+        from helpers_runs import write_run
+
+        self[method] = write_run(self.root / method, method)
+        return self[method]
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory) -> Runs:
+    """The log folder of a run of each method of the zoo; to be changed by nobody."""
+    return Runs(tmp_path_factory.mktemp("runs") / "logs")

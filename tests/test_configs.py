@@ -10,6 +10,7 @@ from mmzoo.config_merge import merge_files, read_file
 from mmzoo.deepreg.preflight.configuration import check_names, check_sections
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+pytestmark = pytest.mark.slow
 SCALES = (None, "laptop", "smoke")
 DATA = {
     "dataset": {

@@ -20,6 +20,8 @@ FOLDER = Path(os.environ.get("MMZOO_DEEPREG_TESTS", REPOSITORY.parent / "shared"
 KNOWN = yaml.safe_load((HERE / "deepreg_own_failures.yaml").read_text())
 NETWORK = "test/unit/test_download.py"
 
+pytestmark = pytest.mark.slow
+
 
 def copied(folder: Path, to: Path) -> Path:
     """Copy a folder that may be read-only; the tests write beside themselves."""
@@ -29,7 +31,6 @@ def copied(folder: Path, to: Path) -> Path:
     return to
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not FOLDER.is_dir(), reason=f"DeepReg's own tests are not at {FOLDER}")
 def test_what_deepreg_accepts_it_accepts_with_the_zoo(tmp_path):
     ended = subprocess.run(

@@ -34,6 +34,7 @@ OWN = {  # a configuration of DeepReg's own
     },
 }
 CONFIGS = {"ddf": OWN, **METHODS}
+pytestmark = pytest.mark.slow
 STEPS, RATE, BETA = 3, 1e-3, 0.9  # the latter two are Adam's
 
 

@@ -1,8 +1,8 @@
-"""Every command and every program in the documentation runs, at smoke scale.
+"""Every command and every program in the documentation runs, at smoke scale; the README's results.
 
-The `bash` blocks of a page run in order, in one empty folder; what would take long is made small
-by the table below. Pages that begin alike go on from what the first of them has made. Blocks of
-another kind (`sh`, `text`) are for reading.
+The `bash` blocks of a page run in order, in one folder far from the checkout; what would take long
+is made small by the table below. A command runs once after the same ones before it, whatever page
+or test it is in. Blocks of another kind (`sh`, `text`) are for reading.
 """
 
 import os
@@ -11,23 +11,29 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
+from helpers_prediction import write_prediction
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
 SMALLER = {
     "--size 48 48 48": "--size 16 16 16",
+    "--size 64 64 8": "--size 16 16 8",
+    "--size 32 48 48": "--size 16 16 16",
     "--cases 40 --folds 10": "--cases 4 --folds 2 --valid 1",
     "scale/laptop.yaml": "scale/smoke.yaml",
     "ckpt-5 ": "ckpt-1 ",
     "--max_epochs 25": "--max_epochs 2",
     "ckpt-25 ": "ckpt-2 ",
 }
+pytestmark = pytest.mark.slow
+OWN = ("TF_CPP_MIN_LOG_LEVEL", "MMZOO_COMPILATION_CACHE")  # of the tests, not of a user
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -41,12 +47,8 @@ def commands(page: Path) -> list[str]:
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
-def beginnings(page: Path) -> list[tuple[str, ...]]:
-    """Return what has been run of a page after each of its commands."""
-    return [tuple(commands(page)[: n + 1]) for n in range(len(commands(page)))]
-
-
-def make_own_images(folder: Path) -> None:
+def make_inputs(folder: Path) -> None:
+    """Write the reader's own images, and a prediction."""
     rng = np.random.default_rng(0)
     for name in ("mr1", "mr2", "ct1", "ct2"):
         image = nib.Nifti1Image(rng.uniform(size=(20, 24, 18)).astype(np.float32), np.eye(4))
@@ -54,46 +56,160 @@ def make_own_images(folder: Path) -> None:
     (folder / "pairs.csv").write_text(
         "moving,fixed\nmr1.nii.gz,ct1.nii.gz\nmr2.nii.gz,ct2.nii.gz\n"
     )
+    write_prediction(folder).rename(folder / "logs" / "predict")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> dict[tuple[str, ...], Path]:
-    """Folders as they are after commands with which several pages begin."""
-    begun = Counter(beginning for page in PAGES for beginning in beginnings(page))
-    keep = tmp_path_factory.mktemp("made")
-    return {each: keep / str(n) for n, (each, times) in enumerate(begun.items()) if times > 1}
+def environment(tmp_path_factory) -> dict[str, str]:
+    """A user's environment, with a compilation cache of this file's own."""
+    own = {name: value for name, value in os.environ.items() if name not in OWN}
+    own["MMZOO_COMPILATION_CACHE"] = str(tmp_path_factory.mktemp("compiled"))
+    return {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def run(environment):
+    """Run a command in a folder; what it prints is added to log.txt there."""
+
+    def run(folder: Path, command: str) -> None:
+        with open(folder / "log.txt", "a+") as log:
+            settings = {"cwd": folder, "env": environment, "stdout": log, "stderr": log}
+            ended = subprocess.run(shlex.split(command), **settings)
+            log.seek(0)
+            assert ended.returncode == 0, f"{command}\n{log.read()[-4000:]}"
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def after(tmp_path_factory, run):
+    """Return a folder as it is after commands; to be changed by nobody."""
+    made: dict[tuple[str, ...], Path] = {}
+
+    def after(*commands: str) -> Path:
+        if commands not in made:
+            folder = tmp_path_factory.mktemp("after")
+            if commands:
+                shutil.copytree(after(*commands[:-1]), folder, dirs_exist_ok=True)
+                run(folder, commands[-1])
+            else:
+                make_inputs(folder)
+            made[commands] = folder
+        return made[commands]
+
+    return after
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.name)
-def test_commands_of_a_page_run_in_order(page, tmp_path, made):
-    make_own_images(tmp_path)
-    if page.name == "evaluate.md":
-        make_prediction(tmp_path)
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for step in beginnings(page):
-        if step in made and made[step].exists():
-            shutil.copytree(made[step], tmp_path, dirs_exist_ok=True)
-            continue
-        run = subprocess.run(
-            shlex.split(step[-1]), cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
-        assert run.returncode == 0, f"{step[-1]}\n{run.stdout[-2000:]}\n{run.stderr[-2000:]}"
-        if step in made:
-            shutil.copytree(tmp_path, made[step])
+def test_commands_of_a_page_run_in_order(page, after):
+    after(*commands(page))
 
 
-def make_prediction(folder: Path) -> None:
-    from helpers_prediction import write_prediction
-
-    write_prediction(folder).rename(folder / "logs" / "predict")
+# Each program in a process of its own, forked from one that has imported TensorFlow alone.
+EACH = """
+import os, runpy, sys
+import tensorflow
+for path in sys.argv[1:]:
+    if os.fork() == 0:
+        runpy.run_path(path, run_name="__main__")
+        sys.exit()
+    if os.wait()[1] != 0:
+        sys.exit(f"{path} failed")
+"""
 
 
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if blocks(p, "python")], ids=lambda page: page.name
 )
-def test_programs_of_a_page_run(page, tmp_path):
-    for program in blocks(page, "python"):
-        run = subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
-        )
-        assert run.returncode == 0, f"{program}\n{run.stderr[-3000:]}"
+def test_programs_of_a_page_run(page, tmp_path, environment):
+    names = []
+    for number, program in enumerate(blocks(page, "python")):
+        names.append(f"program{number}.py")
+        (tmp_path / names[-1]).write_text(program)
+    command = [sys.executable, *(["-c", EACH] if len(names) > 1 else []), *names]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-4000:]
+
+
+# === MMRegNet from phantom to table by the README's first commands ===
+
+PHANTOM, TRAIN, PREDICT, EVALUATE = commands(README)[:4]
+
+
+@pytest.fixture(scope="module")
+def finished(after):
+    """The folder of a run that was trained, predicted and evaluated."""
+    return after(PHANTOM, TRAIN, PREDICT, EVALUATE)
+
+
+def test_the_commands_print_nothing_of_tensorflow_and_name_the_next_ones(finished):
+    lines = (finished / "log.txt").read_text().splitlines()
+    noise = re.compile(
+        r"[IWEF]\d{4} |\d{4}-\d\d-|WARNING: All log|To enable|.*(cuda|oneDNN|absl|tf\.)"
+    )
+    assert not [line for line in lines if noise.match(line)]
+    lines = [line for line in lines if not line.startswith("predicting: ")]
+    at = lines.index("checkpoint: logs/heart/save/ckpt-1")
+    assert lines[at + 1 : at + 5] == [
+        f"next: {PREDICT}",
+        f"      {EVALUATE}",
+        "prediction: logs/heart_test",
+        f"next: {EVALUATE}",
+    ]
+
+
+def cases(folder: Path) -> pd.DataFrame:
+    """Return the table of a run, without what several threads or the clock decide."""
+    table = pd.read_csv(folder / "logs/heart_test/evaluation/cases.csv")
+    return table[table["stage"] != "affine"].drop(columns="seconds").reset_index(drop=True)
+
+
+def test_the_same_seed_gives_the_same_table_twice(finished, after, run, tmp_path):
+    shutil.copytree(after(PHANTOM), tmp_path, dirs_exist_ok=True)
+    for command in (TRAIN, PREDICT, f"{EVALUATE} --no-affine"):
+        run(tmp_path, command)
+    assert len(cases(finished)) > 0
+    pd.testing.assert_frame_equal(cases(finished), cases(tmp_path), check_exact=True)
+
+
+def test_prediction_holds_both_fields_and_both_warped_images_where_they_belong(finished):
+    pair = finished / "logs/heart_test/test/pair_0"
+    fixed = nib.load(pair / "fixed_image.nii.gz").affine
+    moving = nib.load(pair / "moving_image.nii.gz").affine
+    assert np.abs(fixed - moving).max() > 0.1
+    for name in ("ddf", "pred_fixed_image"):
+        np.testing.assert_array_equal(nib.load(pair / f"{name}.nii.gz").affine, fixed)
+    for name in ("backward_ddf", "pred_moving_image"):
+        np.testing.assert_array_equal(nib.load(pair / f"{name}.nii.gz").affine, moving)
+    assert np.abs(nib.load(pair / "ddf.nii.gz").get_fdata()).max() > 1e-3
+    labels = sorted(path.name for path in (pair / "label_0").iterdir())
+    assert [name.split(".")[0] for name in labels] == [
+        "fixed_label", "moving_label", "pred_fixed_label", "pred_moving_label",
+    ]  # fmt: skip
+
+
+def test_evaluation_leaves_tables_and_a_picture(finished):
+    folder = finished / "logs/heart_test/evaluation"
+    names = {path.name for path in folder.iterdir()}
+    assert {"cases.csv", "summary.csv", "summary.md", "settings.json"} <= names
+    assert any(name.endswith(".png") for name in names)
+    summary = (folder / "summary.md").read_text()
+    assert "left ventricle cavity" in summary and "bidirectional-ddf" in summary
+
+
+def test_a_users_script_trains_the_zoos_losses_in_deepregs_own_methods(after, run, tmp_path):
+    shutil.copytree(after(PHANTOM), tmp_path, dirs_exist_ok=True)
+    (tmp_path / "plain.yaml").write_text(
+        "train: {method: ddf, backbone: {name: unet, depth: 2, num_channel_initial: 2}, "
+        "loss: {image: {name: segi, weight: 1.0}, regularization: {name: bending, weight: 1.0}}, "
+        "preprocess: {batch_size: 1, shuffle_buffer_num_batch: 1, "
+        "data_augmentation: {name: affine}}, optimizer: {name: Adam, learning_rate: 1.0e-3}, "
+        "steps_per_epoch: 2, epochs: 1, save_period: 1}\n"
+    )
+    (tmp_path / "script.py").write_text(
+        "import deepreg.train\n"
+        "deepreg.train.train(gpu='', config_path=['data/heart/fold0.yaml', 'plain.yaml'],\n"
+        "    gpu_allow_growth=True, ckpt_path='', log_dir='script')\n"
+    )
+    run(tmp_path, "python script.py")
+    assert (tmp_path / "logs" / "script" / "save" / "ckpt-1.index").exists()

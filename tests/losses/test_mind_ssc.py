@@ -57,25 +57,30 @@ def test_value_agrees_with_the_loop(settings, steps, reach):
     np.testing.assert_allclose(ours, expected, rtol=1e-6)
 
 
+SHAPE = (2, 4, 5, 6)  # of gradients; with its border also that of a slab below: compiled once
+
+
 def test_gradient_agrees_with_finite_differences_of_the_loop():
-    a, b = (v[0] for v in volumes((1, 4, 5, 6)))
-    b[:2] *= 0.02  # where the variance is clipped
-    tensors = [tf.constant(v[None]) for v in (a, b)]
+    pair = volumes(SHAPE)
+    pair[1][:, :2] *= 0.02  # where the variance is clipped
+    tensors = [tf.constant(v) for v in pair]
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         value = mind_ssc(*tensors, dilation=1)
+    gradients = tape.gradient(value, tensors)
     rng = np.random.default_rng(1)
     settings = {"steps": (1, 1, 1)}
-    means = [descriptors(v, **settings)[1] for v in (a, b)]  # the gradient takes them as given
-    for which, gradient in enumerate(tape.gradient(value, tensors)):
-        for _ in range(6):
-            index = tuple(rng.integers(n) for n in a.shape)
+    for which, item in np.ndindex(2, 2):
+        given = [v[item] for v in pair]
+        means = [descriptors(v, **settings)[1] for v in given]  # the gradient takes them as given
+        for _ in range(3):
+            index = tuple(rng.integers(n) for n in SHAPE[1:])
             difference = 0.0
             for sign in (1, -1):
-                pair = [a.copy(), b.copy()]
-                pair[which][index] += sign * 1e-6
-                difference += sign * loop(*pair, means, **settings)
-            assert gradient[0][index].numpy() == pytest.approx(
+                moved = [v.copy() for v in given]
+                moved[which][index] += sign * 1e-6
+                difference += sign * loop(*moved, means, **settings)
+            assert gradients[which][item][index].numpy() == pytest.approx(
                 difference / 2e-6, rel=1e-3, abs=1e-5
             )
 
@@ -115,8 +120,8 @@ def test_value_is_that_of_convex_adam(radius, dilation):
 def test_slab_by_slab_it_is_the_same(monkeypatch):
     import mmzoo.ops.slabs as slabs
 
-    a, b = (tf.constant(v) for v in volumes((2, 23, 5, 6)))
-    mask = tf.constant(np.random.default_rng(2).uniform(size=(1, 23, 5, 6)))
+    a, b = (tf.constant(v) for v in volumes((2, 27, *SHAPE[2:])))
+    mask = tf.constant(np.random.default_rng(2).uniform(size=(1, 27, *SHAPE[2:])))
 
     def with_gradients():
         with tf.GradientTape() as tape:
@@ -126,14 +131,13 @@ def test_slab_by_slab_it_is_the_same(monkeypatch):
 
     whole = with_gradients()
     monkeypatch.setattr(slabs, "VOXELS_AT_ONCE", 1)
-    monkeypatch.setattr(slabs, "FEWEST", 2)
     for ours, expected in zip(with_gradients(), whole, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_features_of_one_volume_give_the_loss():
-    a, b = (tf.constant(v) for v in volumes())
-    mask = tf.constant(np.random.default_rng(2).uniform(size=(2, 7, 6, 8)))
+    a, b = (tf.constant(v) for v in volumes(SHAPE))
+    mask = tf.constant(np.random.default_rng(2).uniform(size=SHAPE))
     steps, reach = in_voxels(1, 1, 1)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(b)
@@ -169,17 +173,12 @@ def test_moving_the_answer_away_makes_it_worse():
     assert losses[0] < 0.2 * losses[1] < 0.2 * losses[2]
 
 
-@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
-def test_constant_volumes_have_a_finite_value_and_gradient(dtype):
-    a = tf.constant(volumes((1, 5, 6, 9))[0], dtype)
-    constant = tf.fill(a.shape, tf.constant(-0.3, dtype))
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch([a, constant])
-        value = mind_ssc(a, constant)
-    assert np.isfinite(value).all() and 0 < value[0] < 12
-    for volume in (a, constant):
-        assert np.isfinite(tape.gradient(value, volume)).all()
-    np.testing.assert_array_equal(mind_ssc(constant, constant), [0])
+def test_a_constant_volume_has_a_value_between_the_bounds_and_none_beside_itself():
+    a = tf.constant(volumes()[0])
+    constant = tf.fill(a.shape, tf.constant(-0.3, a.dtype))
+    value = mind_ssc(a, constant).numpy()
+    assert (value > 0).all() and (value < 12).all()
+    np.testing.assert_array_equal(mind_ssc(constant, constant), [0, 0])
 
 
 def test_single_precision_suffices():
