@@ -47,15 +47,27 @@ METHODS = {
         },
     },
 }
+# Of labels alone: nothing to refine a pair with.
+LABELS = {
+    "labels-ddf": {
+        "backbone": {"name": "synthmorph", "encoder": [2, 2], "decoder": [2] * 3, **GLOROT},
+        "loss": {
+            "label": {"name": "dice", "weight": 1.0},
+            "regularization": {"name": "diffusion", "weight": 1.0},
+        },
+    },
+}
 
 
 def configuration(method: str) -> dict:
     """Return the configuration of a run, as its log folder holds it."""
-    settings = dict(METHODS[method])
+    settings = dict((METHODS | LABELS)[method])
     percentiles = settings.pop("percentiles", None)
     preprocess = {"batch_size": 2, "shuffle_buffer_num_batch": 1}
     if percentiles:
         preprocess["percentiles"] = percentiles
+    if method in LABELS:
+        preprocess["data_augmentation"] = {"name": "random-contrast"}
     train = {"method": method, **settings, "preprocess": preprocess, "epochs": 3, "save_period": 1}
     train["optimizer"] = {"name": "Adam", "learning_rate": 1.0e-3}
     shapes = {f"{side}_image_shape": list(SIZE) for side in ("moving", "fixed")}

@@ -6,7 +6,7 @@ import typer
 
 from mmzoo.checks import check_choice
 
-KINDS = ("losses", "backbones", "methods", "augmentations", "configs", "keys")
+KINDS = ("losses", "backbones", "methods", "augmentations", "configs", "presets", "keys")
 COLUMNS = ("name", "from", "source")
 
 
@@ -20,9 +20,14 @@ def list(
         check_choice("kind", kind, KINDS)
     for name in (kind,) if kind else KINDS:
         if name == "keys":
-            from mmzoo.deepreg.schema import rows
+            from mmzoo.deepreg.schema import rows as keys
 
-            _print(name, rows(), ("key", "value"))
+            _print(name, keys(), ("key", "value"))
+            continue
+        if name == "presets":
+            from mmzoo.inference.presets import rows as presets
+
+            _print(name, presets())
             continue
         _print(name, config_rows() if name == "configs" else plugin_rows(name))
         if name == "configs":

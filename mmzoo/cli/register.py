@@ -49,7 +49,10 @@ def register(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="A run of deepreg_train, or a checkpoint, whose network says the field."),
+        typer.Option(
+            help="A preset (mmzoo list presets), a run of deepreg_train, or a checkpoint, whose "
+            "network says the field."
+        ),
     ] = None,
     refine: Annotated[
         int, typer.Option(help="With --model: steps of instance optimisation on this pair.")

@@ -41,8 +41,8 @@ class Predictor:
         """Find the run; its networks are built when they are first used.
 
         Args:
-            run: a log folder of deepreg_train (its last checkpoint), its name in logs/, or a
-                checkpoint LOG_FOLDER/save/ckpt-EPOCHS.
+            run: a log folder of deepreg_train (its last checkpoint), its name in logs/, a
+                checkpoint LOG_FOLDER/save/ckpt-EPOCHS, or a preset of `mmzoo list presets`.
             image_size: (dim1, dim2, dim3) of the grid, by default that of the training.
 
         Raises:
@@ -50,6 +50,7 @@ class Predictor:
         """
         self.run: Run = open_run(run)
         self.image_size = tuple(image_size or self.run.image_size)
+        self.spacing_mm = self.run.spacing_mm
 
     @functools.cached_property
     def model(self):
@@ -120,6 +121,11 @@ class Predictor:
                 )
         if not isinstance(refine, int) or refine < 0:
             raise PreflightError(f"`refine` must be a number of steps, 0 for none, got {refine!r}.")
+        if refine and not self.run.compares_images:
+            raise PreflightError(
+                f"{self.run.checkpoint} learnt from labels alone: its loss says nothing of a pair "
+                "without them. Leave `refine` out, or use mmzoo.register, where a loss goes on."
+            )
         if not scaled:
             pair = {name: self.scale(np.asarray(image)) for name, image in pair.items()}
         batch = {name: np.asarray(image, np.float32)[None] for name, image in pair.items()}

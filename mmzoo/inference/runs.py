@@ -12,14 +12,22 @@ from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError
 from mmzoo.inference.exported import is_exported, load_exported
 
+PAINTED = (1.0, 99.0)  # percentiles of `mmzoo.layers.contrast`, which imports TensorFlow
 SHAPES = ("fixed_image_shape", "image_shape")  # of a dataset section
 
 
 class Run(NamedTuple):
-    """A checkpoint of a training, and the configuration it was trained with."""
+    """A checkpoint of a training, and the configuration it was trained with.
+
+    Attributes:
+        checkpoint: path without a file ending; of a preset its file.
+        config: `dataset` and `train`.
+        spacing_mm: voxel size of its images, where a preset says it.
+    """
 
     checkpoint: str
     config: dict
+    spacing_mm: tuple[float, float, float] | None = None
 
     @property
     def method(self) -> str:
@@ -36,20 +44,35 @@ class Run(NamedTuple):
     @property
     def percentiles(self) -> tuple[float, float] | None:
         """What became 0 and 1 in each image; None for its minimum and maximum."""
-        return self.config["train"]["preprocess"].get("percentiles")
+        preprocess = self.config["train"]["preprocess"]
+        steps = preprocess.get("data_augmentation") or []
+        steps = [steps] if isinstance(steps, dict) else steps
+        if any(step.get("name") == "random-contrast" for step in steps):
+            return PAINTED
+        return preprocess.get("percentiles")
+
+    @property
+    def compares_images(self) -> bool:
+        """Whether the loss compares images, so that it can be minimised for a pair."""
+        return self.config["train"]["loss"].get("image", {"weight": 0}).get("weight", 1) != 0
 
 
 def open_run(path: str | Path, *, log_root: str | Path = "logs") -> Run:
     """Find a training's configuration and checkpoint.
 
     Args:
-        path: of a run's folder, whose last checkpoint is taken, its name under `log_root`, or a
-            checkpoint FOLDER/save/ckpt-EPOCHS.
+        path: of a run's folder, whose last checkpoint is taken, its name under `log_root`, a
+            checkpoint FOLDER/save/ckpt-EPOCHS, or the name of a preset, if there is no such folder.
         log_root: DeepReg's folder of logs.
 
     Raises:
         PreflightError: there is none, or a part of it is missing.
     """
+    from mmzoo.inference import presets
+
+    preset = presets.paths().get(str(path))
+    if preset and not any(there.is_dir() for there in (Path(path), Path(log_root) / path)):
+        return presets.read_preset(preset)
     save, checkpoint = _find_checkpoint(Path(path).expanduser(), Path(log_root))
     written = save.parent / "config.yaml"
     if not written.is_file():
@@ -119,15 +142,27 @@ def build_method(
     import tensorflow as tf
 
     from mmzoo.deepreg.adaptations import checkpoint
+    from mmzoo.inference import presets
 
     size = tuple(image_size or run.image_size)
     train = copy.deepcopy(run.config["train"])
     settings = {"moving_image_size": size, "fixed_image_size": size, "config": train}
     one_pair = {"index_size": 2, "labeled": False, "batch_size": 1}
     model = _class_of(run, with_loss)(**settings, **one_pair)
+    if run.checkpoint.endswith(presets.ENDING):
+        presets.set_weights(network_of(model), Path(run.checkpoint))
+        return model
     checkpoint.check_matches(model, run.checkpoint)
     tf.train.Checkpoint(model=model).restore(run.checkpoint).expect_partial()
     return model
+
+
+def network_of(method):
+    """Return the network of DeepReg's model."""
+    import tf_keras as keras
+
+    (network,) = (layer for layer in method._model.layers if isinstance(layer, keras.Model))
+    return network
 
 
 def _class_of(run: Run, with_loss: bool) -> type:
@@ -163,11 +198,11 @@ def load_model(
     and maximum, or by the run's percentiles, before it is resampled: `mmzoo.Predictor` does so.
 
     Args:
-        run: a log folder of deepreg_train (its last checkpoint), its name in logs/, or a
-            checkpoint LOG_FOLDER/save/ckpt-EPOCHS. Or a file `.keras` of `mmzoo export`, of which
-            only the weights are taken: one that names other classes than Keras's and the zoo's, or
-            holds a Lambda, is refused, and so are SavedModels and HDF5 files, which may run
-            anything.
+        run: a log folder of deepreg_train (its last checkpoint), its name in logs/, a checkpoint
+            LOG_FOLDER/save/ckpt-EPOCHS, or a preset of `mmzoo list presets`. Or a file `.keras`
+            of `mmzoo export`, of which only the weights are taken: one that names other classes
+            than Keras's and the zoo's, or holds a Lambda, is refused, and so are SavedModels and
+            HDF5 files, which may run anything.
         image_size: (dim1, dim2, dim3) of the images; None for any size that the network takes, a
             network of DeepReg's own: for that of the training.
         translated: have the image of the generator of a `deform-gan` too.
@@ -199,7 +234,7 @@ def plain_model(method, image_size: Sequence[int] | None = None, *, translated: 
     from mmzoo.deepreg.methods.deform_gan import DeformGANModel
     from mmzoo.models import registration_model
 
-    (network,) = (layer for layer in method._model.layers if isinstance(layer, keras.Model))
+    network = network_of(method)
     if keras.saving.get_registered_name(type(network)).startswith("mmzoo>"):
         settings = {**network.get_config(), "image_size": image_size}
         weights, network = network.get_weights(), type(network).from_config(settings)

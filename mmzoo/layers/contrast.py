@@ -58,6 +58,7 @@ class RandomContrast(keras.layers.Layer):
         turn: float = 15.0,
         move: float = 6.0,
         mirror: bool = True,
+        alike: float = 0.2,
         shift: float = 2.0,
         rotation: float = 5.0,
         scaling: float = 0.08,
@@ -78,6 +79,7 @@ class RandomContrast(keras.layers.Layer):
             move: voxels along each axis that both are shifted by together.
             mirror: mirror both along the first axis in half of the pairs: left and right must be
                 one label.
+            alike: share of pairs whose images have one contrast, from 0 to 1.
             shift: voxels that each image is shifted by, on its own, as are those that follow.
             rotation: degrees.
             scaling: share of the size.
@@ -101,11 +103,13 @@ class RandomContrast(keras.layers.Layer):
         if structures is not None:
             check_positive("structures", structures)
         self.structures = structures
-        self.turn, self.move, self.mirror = turn, move, mirror
+        self.turn, self.move, self.mirror, self.alike = turn, move, mirror, alike
         own = (shift, rotation, scaling, elastic, spacing)
         self.settings = dict(zip(FIELDS, own, strict=True))
         check_settings(1.0, **self.settings)
         check_settings(1.0, move, turn, 0.0, 0.0, 1.0)
+        if not 0 <= alike <= 1:
+            raise ValueError(f"`alike` must be from 0 to 1, got {alike!r}.")
 
     def call(self, inputs: dict) -> dict:
         """Return the batch with other labels and images.
@@ -116,6 +120,7 @@ class RandomContrast(keras.layers.Layer):
         shape = self.fixed_image_size
         outputs = dict(inputs)
         common = self._common()
+        contrasts: list = []
         for side in SIDES:
             label = inputs.get(f"{side}_label")
             if label is None or len(label.shape) != 5:
@@ -129,7 +134,12 @@ class RandomContrast(keras.layers.Layer):
             count = label.shape[-1] or tf.shape(label)[-1]
             inside = count if self.structures is None else self.structures
             outputs[f"{side}_label"] = tf.one_hot(which, count + 1)[..., 1 : inside + 1]
-            images = [random_image(which[k], count, inside) for k in range(self.batch_size)]
+            contrasts.append([random_means(count, inside) for _ in range(self.batch_size)])
+            chosen = [
+                tf.where(_happens(self.alike), first, own)
+                for first, own in zip(contrasts[0], contrasts[-1], strict=True)
+            ]
+            images = [random_image(*each) for each in zip(tf.unstack(which), chosen, strict=True)]
             outputs[f"{side}_image"] = tf.stack(images)
         return outputs
 
@@ -145,7 +155,7 @@ class RandomContrast(keras.layers.Layer):
     def get_config(self) -> dict:
         """Return the settings, for recreating this layer."""
         sizes = ("moving_image_size", "fixed_image_size", "batch_size", "structures")
-        own = {name: getattr(self, name) for name in (*sizes, "turn", "move", "mirror")}
+        own = {name: getattr(self, name) for name in (*sizes, "turn", "move", "mirror", "alike")}
         return {**super().get_config(), **own, **self.settings}
 
 
@@ -191,19 +201,18 @@ def _affine(points: tf.Tensor, linear: tf.Tensor, shift: tf.Tensor, shape) -> tf
 # === Images ===
 
 
-def random_image(labels: tf.Tensor, count: int, inside: int) -> tf.Tensor:
-    """Paint one image of a label map, in [0, 1]; its contrast is drawn from TensorFlow's seed.
+def random_image(labels: tf.Tensor, means: tf.Tensor) -> tf.Tensor:
+    """Paint one image of a label map, in [0, 1]; all but its means is drawn from the seed.
 
     Args:
-        labels: (dim1, dim2, dim3) int32, from 0 for none to `count`.
-        count: of the labels.
-        inside: how many, the first, are structures; the others are left out at times.
+        labels: (dim1, dim2, dim3) int32.
+        means: (count + 1,), intensity of no label and of each label.
 
     Returns:
         (dim1, dim2, dim3) float32: as a scanner may show it, its 1st and 99th percentile 0 and 1.
     """
-    shape, means = tuple(labels.shape), random_means(count, inside)
-    spread = tf.random.uniform((count + 1,), 0, VARIATION) * tf.cast(means > 0, tf.float32)
+    shape = tuple(labels.shape)
+    spread = tf.random.uniform(tf.shape(means), 0, VARIATION) * tf.cast(means > 0, tf.float32)
     image = paint(labels, means, spread, smooth_noise(shape, 4.0))
     image = image * tf.exp(_below(GAIN) * smooth_noise(shape, max(shape) / 3))
     image = apply_along_axes(image, [_resolution(n, length) for n, length in _voxels(shape)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,15 @@ def register(
     Args:
         fixed: NIfTI, MHA, NRRD, a folder with one DICOM series, or a SimpleITK image.
         moving: likewise.
-        model: a run of deepreg_train or a checkpoint, see `mmzoo.Predictor`: its network says the
-            field after the linear stage. None: a loss of the zoo is minimised for this pair.
-        refine: with a model, steps of instance optimisation on this pair.
+        model: a preset, a run of deepreg_train or a checkpoint, see `mmzoo.Predictor`: its network
+            says the field after the linear stage. None: a loss of the zoo is minimised for this
+            pair.
+        refine: with a model, steps of instance optimisation on this pair: of the network's own
+            loss, or, where that needs labels, of `loss` from the network's field, as without a
+            model (so many steps at the coarse level, half as many at the fine one).
         options: of `mmzoo.registration.register`: masks, label, progress, and the settings; with a
-            model those of the linear stage alone (`initial`, `seed`) matter.
+            model those of the linear stage alone (`initial`, `seed`) matter, unless a loss refines
+            its field.
 
     Returns:
         The transform, the warped image and a report.
@@ -45,4 +50,13 @@ def register(
     from mmzoo.registration.network import network
 
     predictor = Predictor(model)
-    return register_directly(fixed, moving, method=network(predictor, refine), **options)
+    if not refine or predictor.run.compares_images:
+        return register_directly(fixed, moving, method=network(predictor, refine), **options)
+    # A network that learnt from labels has no loss for a pair without: one of the zoo's goes on.
+    from mmzoo.registration.direct import refined
+    from mmzoo.registration.settings import Settings
+
+    names = {field.name for field in fields(Settings)}
+    chosen = {name: value for name, value in options.items() if name in names}
+    method = refined(network(predictor), Settings(**chosen, steps=(refine, refine // 2)))
+    return register_directly(fixed, moving, method=method, **options)

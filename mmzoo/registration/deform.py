@@ -58,7 +58,8 @@ def fit_lattice(
     with ThreadPoolExecutor(len(shapes)) as ahead:
         objectives, compiled = [], []
         for shape, number, far in zip(shapes, counts, coarser, strict=True):
-            objectives.append(traced_objective(shape, edges_mm, number, settings, far == 0))
+            box = tuple(shape), tuple(edges_mm.tolist())
+            objectives.append(traced_objective(*box, tuple(number), settings, far == 0))
             compiled.append(ahead.submit(objectives[-1], blank_level(shape, edges_mm)))
         lattice = Lattice(np.zeros((*counts[0], 3), np.float32), edges_mm)
         for index, (shape, number) in enumerate(zip(shapes, counts, strict=True)):

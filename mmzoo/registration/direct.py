@@ -14,7 +14,8 @@ from mmzoo.registration.lattice import Lattice
 from mmzoo.registration.level import make_level
 from mmzoo.registration.objective import Objective
 from mmzoo.registration.settings import Settings
-from mmzoo.registration.transform import lattice_displacement
+from mmzoo.registration.transform import composite, lattice_displacement
+from mmzoo.spatial.geometry import total_displacement
 from mmzoo.terminal import Report
 
 
@@ -60,6 +61,28 @@ def direct(settings: Settings) -> Method:
         displacement = lattice_displacement(lattice, pair.fixed, box, box.spacing_mm)
         found = _report(box, lattice, objective) | guard
         return Deformation(displacement, found, _notes(guard))
+
+    return method
+
+
+def refined(first: Method, settings: Settings) -> Method:
+    """Return the method that goes on, by a loss, from the field of another.
+
+    The field of the first stays as it is, as the linear stage does; what is found on top of it is
+    charged for alone.
+    """
+
+    def method(pair: Pair, linear: Callable[[], sitk.Transform], report: Report) -> Deformation:
+        start = first(pair, linear, report)
+        whole = composite(linear(), start.displacement)
+        rest = direct(settings)(pair, lambda: whole, report)
+        said, notes = {"network": start.report, **rest.report}, (*start.notes, *rest.notes)
+        if start.displacement is None or rest.displacement is None:
+            return Deformation(rest.displacement or start.displacement, said, notes)
+        by_network = sitk.DisplacementFieldTransform(sitk.Image(start.displacement))
+        both = composite(by_network, rest.displacement)
+        total = total_displacement(both, rest.displacement)
+        return Deformation(sitk.Cast(total, sitk.sitkVectorFloat64), said, notes)
 
     return method
 

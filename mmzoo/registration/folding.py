@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -11,7 +12,7 @@ import numpy as np
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.registration.deform import descend
 from mmzoo.registration.lattice import Lattice, among_controls, centres
-from mmzoo.registration.objective import Objective
+from mmzoo.registration.objective import KEPT, Objective
 
 SMALLEST = 0.05  # determinant, at any voxel of the finest level
 WANTED = 0.2  # below it a determinant is charged for, so that few come to lie near SMALLEST
@@ -48,7 +49,7 @@ def unfolded(lattice: Lattice, objective: Objective) -> tuple[Lattice, dict]:
     largest = STEP * float(objective.level.spacing_mm.min())
     done: list[str] = []
     if now < SMALLEST:
-        lack = _lack(objective, lattice.coefficients.shape[:3])
+        lack = _lack(shape, tuple(objective.edges_mm.tolist()), lattice.coefficients.shape[:3])
         for rounds, charge in enumerate(CHARGES, start=1):
             slope = partial(_charged, objective, lack, charge)
             found = descend(slope, lattice.coefficients, largest, STEPS)
@@ -74,14 +75,15 @@ def _charged(objective: Objective, lack: Callable, charge: float, coefficients):
     return loss + charge * float(lacking), gradient + charge * along
 
 
-def _lack(objective: Objective, counts: Sequence[int]) -> Callable:
+@functools.lru_cache(maxsize=KEPT)
+def _lack(shape: tuple[int, ...], edges: tuple[float, ...], counts: tuple[int, ...]) -> Callable:
     """Return mean(max(0, WANTED - determinant)^2) and its gradient, as a function."""
     import tensorflow as tf
 
     from mmzoo.ops.compiled import traced
     from mmzoo.ops.lattice import lattice_determinant
 
-    positions, spacing = among_controls(objective.level.fixed.shape, objective.edges_mm, counts)
+    positions, spacing = among_controls(shape, np.array(edges), counts)
 
     @traced
     def lack(coefficients):

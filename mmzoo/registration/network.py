@@ -11,7 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.registration.direct import Deformation, Method
-from mmzoo.registration.frame import Box, Pair
+from mmzoo.registration.frame import Box, Pair, choose_box
 from mmzoo.registration.transform import displacement_image, field_grid
 from mmzoo.spatial import geometry
 
@@ -22,6 +22,7 @@ class Predicts(Protocol):
     """What is asked of a network: `mmzoo.Predictor` has it."""
 
     image_size: tuple[int, ...]
+    spacing_mm: tuple[float, float, float] | None
 
     def __call__(
         self,
@@ -43,7 +44,8 @@ def network(predicts: Predicts, refine: int = 0) -> Method:
     The network sees what it was trained on by `mmzoo prepare pairs --size`: the part of the fixed
     image that the moving one shows too, or the box round the fixed mask, resampled to the size of
     its training, the moving image carried there by the linear stage, both clipped to their 1st and
-    99th percentile. Outside that box the displacement of its border goes on. A mask of the moving
+    99th percentile. A network of images of one voxel size sees a box of that size instead, see
+    `box_at_spacing`. Outside the box the displacement of its border goes on. A mask of the moving
     image matters to the linear stage alone.
 
     Args:
@@ -53,7 +55,10 @@ def network(predicts: Predicts, refine: int = 0) -> Method:
 
     def method(pair: Pair, linear_stage: Callable[[], sitk.Transform], report) -> Deformation:
         linear = linear_stage()
-        box = box_of(pair, linear, predicts.image_size)
+        if predicts.spacing_mm is None:
+            box = box_of(pair, linear, predicts.image_size)
+        else:
+            box = box_at_spacing(pair, linear, predicts.image_size, predicts.spacing_mm)
         grid = box.grid(pair.fixed, box.shape)
         still = sitk.Transform(3, sitk.sitkIdentity)
         moving, fixed = _carry(pair.moving, grid, linear), _carry(pair.fixed, grid, still)
@@ -94,6 +99,28 @@ def box_of(pair: Pair, linear: sitk.Transform, shape: tuple[int, ...]) -> Box:
         lower, upper = geometry.common_box(pair.fixed, _carried_frame(pair.moving, linear))
     edges = (upper - lower) * np.array(pair.fixed.GetSpacing())
     return Box(lower, upper, edges, tuple(shape))
+
+
+def box_at_spacing(
+    pair: Pair, linear: sitk.Transform, shape: tuple[int, ...], spacing_mm: tuple[float, ...]
+) -> Box:
+    """Return a box of voxels of one size, in the middle of what both images show of the body.
+
+    Where the body is longer than the box, as a head with its neck, the box ends where the body ends
+    above: heads are what such networks are for.
+
+    Raises:
+        ValueError: after the linear stage the two images do not overlap.
+    """
+    known = box_of(pair, linear, shape)
+    body = choose_box(pair, None, 10**9)
+    lower, upper = np.maximum(known.lower, body.lower), np.minimum(known.upper, body.upper)
+    if np.any(upper <= lower):
+        lower, upper = known.lower, known.upper
+    half = np.multiply(shape, spacing_mm) / np.array(pair.fixed.GetSpacing()) / 2
+    middle = (lower + upper) / 2
+    middle[2] = max(middle[2], upper[2] - half[2])
+    return Box(middle - half, middle + half, np.multiply(shape, spacing_mm), tuple(shape))
 
 
 def spread(ddf: np.ndarray, fixed: sitk.Image, box: Box) -> sitk.Image:

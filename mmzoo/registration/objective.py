@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ LEAST, MUCH = 0.15, 1.5e-4
 # 0.704, 0.701), hearts 0.897, 0.903 (0.900), abdomens 0.765, 0.774 (0.776). With nearly twice of it
 # an abdomen falls from 0.883 to 0.830. At the coarse level alone it does nothing for spines (0.84).
 LONG_MM = 26.0
+KEPT = 8  # traced objectives
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,22 @@ class Objective:
         return float(similarity) + float(cost), gradient
 
 
+@functools.lru_cache(maxsize=KEPT)
 def traced_objective(
-    shape: Sequence[int],
-    edges_mm: np.ndarray,
-    counts: Sequence[int],
+    shape: tuple[int, ...],
+    edges: tuple[float, ...],
+    counts: tuple[int, ...],
     settings: Settings,
     lenient: bool = True,
 ) -> Callable[[Level], Objective]:
     """Trace the objective of a level whose images are not known yet; its first call compiles it.
 
-    That takes seconds, in which the linear stage can find out what the moving image looks like.
+    That takes seconds, in which the linear stage can find out what the moving image looks like. The
+    last ones are kept: another moving image on the same box traces and compiles nothing.
 
     Args:
         shape: of the level's fixed image.
-        edges_mm: (3,), of the box.
+        edges: (3,), of the box, mm.
         counts: control points along each axis.
         settings: of the loss.
         lenient: as in `field_cost`.
@@ -82,6 +86,7 @@ def traced_objective(
     from mmzoo.ops.lattice import lattice_bending, lattice_diffusion, lattice_field
     from mmzoo.ops.slope import warp_for_field
 
+    edges_mm = np.array(edges)
     blank = blank_level(shape, edges_mm)
     positions, spacing = among_controls(shape, edges_mm, counts)
     matrices = [bspline_matrix(*line) for line in zip(positions, counts, strict=True)]

@@ -53,10 +53,11 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
 
     report = {**(extra or {}), **found.report}
     images = {WARPED: found.warped, FIELD: found.ddf_mm, LABEL: found.label}
-    transforms = {TRANSFORM: found.transform, INVERSE: found.inverse}
     with folder_of_files(out, tuple(reversed(FILES))) as partial:  # the report last
-        with ThreadPoolExecutor(1) as beside:  # compressing takes about as long as drawing
-            written = [
+        # The way back, compressing and drawing take about as long as each other.
+        with ThreadPoolExecutor(2) as beside:
+            written = [beside.submit(_write_transforms, found, partial)]
+            written += [
                 beside.submit(write_image, image, partial / name)
                 for name, image in images.items()
                 if image is not None
@@ -64,6 +65,10 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
             draw_registration(partial / PICTURE, found)
         for each in written:
             each.result()
-        for name, transform in transforms.items():
-            write_transform(transform, partial / name)
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _write_transforms(found: Registration, folder: Path) -> None:
+    """Write both ways, one after the other: HDF5 is for one thread."""
+    write_transform(found.transform, folder / TRANSFORM)
+    write_transform(found.inverse, folder / INVERSE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
@@ -19,6 +21,13 @@ from mmzoo.registration.frame import Pair, shown
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.linear import overlaps, register_linear
 from mmzoo.registration.settings import Settings
+from mmzoo.registration.size import (
+    enlarged_deformation,
+    enlarged_linear,
+    enlarged_pair,
+    enlarged_settings,
+    enlargement,
+)
 from mmzoo.registration.transform import (
     backward_composite,
     composite,
@@ -32,6 +41,7 @@ LEFT_OUT = (
     "the field was left out: with it the images tell no more of each other than after the linear "
     "stage"
 )
+SMALL = "images smaller than people's: registered as if they were {:.0f} times as large"
 
 
 @dataclass(frozen=True)
@@ -49,9 +59,7 @@ class Registration:
         linear: the rigid or affine stage alone.
         displacement: of the field alone, before the linear stage; None without a field.
         fixed: the fixed image, axes turned to right-anterior-superior; `moving` too.
-        inverse: takes points of the moving image to the fixed one: the inverse of `transform`, to a
-            twentieth of the field's voxels where nothing folds; of a two-way network the field that
-            it says for this way, which is about the inverse.
+        way_back: computes `inverse`, which is done when it is asked for.
     """
 
     transform: sitk.Transform
@@ -63,7 +71,16 @@ class Registration:
     displacement: sitk.Image | None
     fixed: sitk.Image
     moving: sitk.Image
-    inverse: sitk.Transform
+    way_back: Callable[[], sitk.Transform]
+
+    @functools.cached_property
+    def inverse(self) -> sitk.Transform:
+        """Takes points of the moving image to the fixed one.
+
+        The inverse of `transform`, to a twentieth of the field's voxels where nothing folds; of a
+        two-way network the field that it says for this way, which is about the inverse.
+        """
+        return self.way_back()
 
 
 def register(
@@ -116,7 +133,10 @@ def register(
     on_grid = [None if mask is None else mask.image for mask in masks]
     pair = Pair(fixed_image, moving_image, *on_grid)
     watch.lap("reading")
-    find = method or direct(settings)
+    times = enlargement(pair)
+    if times > 1:
+        pair = enlarged_pair(pair, times)
+    find = method or direct(enlarged_settings(settings, times))
     progress("rigid and affine", 0, None)
 
     def linear_is_done(_) -> None:
@@ -138,11 +158,16 @@ def register(
         found = Deformation(None, found.report, (*found.notes, LEFT_OUT))
         transform = composite(linear, None)
         nmi["after"], known["after"] = nmi["linear"], known["linear"]
+    overlap = _overlap(pair, linear, known["linear"])
+    if times > 1:
+        linear = enlarged_linear(linear, 1 / times)
+        found = enlarged_deformation(found, 1 / times)
+        transform = composite(linear, found.displacement)
+        notes = [*notes, SMALL.format(times)]
     warped = warp(moving_image, fixed_image, transform, sitk.sitkLinear)
     carried = None if labels is None else warp(labels.image, fixed_image, transform, None)
     watch.lap("warping")
     headers = dict.fromkeys(note for each in loaded for note in each.notes)
-    overlap = _overlap(pair, linear, known["linear"])
     notes = [*headers, *notes, *found.notes, *doubts(overlap, nmi, known)]
     report = {
         "mmzoo": mmzoo.__version__,
@@ -170,7 +195,7 @@ def register(
         found.displacement,
         fixed_image,
         moving_image,
-        _way_back(linear, transform, found),
+        functools.partial(_way_back, linear, transform, found),
     )
 
 

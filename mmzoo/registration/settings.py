@@ -44,6 +44,7 @@ class Settings:
 
     def __post_init__(self):
         """Check every value; ValueError says which, and what is allowed."""
+        object.__setattr__(self, "steps", tuple(self.steps))  # a list could not be a key
         check_choice("loss", self.loss, LOSSES)
         check_choice("initial", self.initial, INITIALS)
         check_choice("field", self.field, FIELDS)

@@ -216,6 +216,23 @@ def test_a_cropped_field_of_view_is_0_in_planes_at_one_end_of_one_axis(monkeypat
     assert len(ends) == 6
 
 
+def test_so_many_pairs_have_one_contrast(monkeypatch):
+    still = {"NOISE": 0.0, "GAIN": 0.0, "GAMMA": 0.0, "CROPPED": 0.0, "SLICES": 0.0}
+    still |= {"BLUR": (1e-3, 1e-3), "VARIATION": 0.0, "PERCENTILES": (0.0, 100.0)}
+    for name, value in still.items():
+        monkeypatch.setattr(contrast, name, value)
+    tf.random.set_seed(10)
+    inputs = batch()
+    inputs["fixed_label"] = inputs["moving_label"]
+    for alike, expected in ((0.0, 0), (1.0, 8)):
+        found = 0
+        for _ in range(4):
+            out = layer(**STILL, **ALIKE, alike=alike)(inputs)
+            gaps = np.abs(out["moving_image"] - out["fixed_image"]).max(axis=(1, 2, 3))
+            found += int((gaps < 1e-4).sum())
+        assert found == expected
+
+
 # === Draws ===
 
 
@@ -252,6 +269,7 @@ def test_comes_back_from_its_config():
         ({"scaling": 0.5}, "scaling"),
         ({"move": -1.0}, "shift"),
         ({"structures": 0}, "structures"),
+        ({"alike": 1.5}, "alike"),
     ],
 )
 def test_settings_out_of_their_range_are_refused(settings, message):

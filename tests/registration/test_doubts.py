@@ -1,6 +1,7 @@
 """A result that may be wrong is said to be so; a linear stage that makes things worse is left."""
 
 import numpy as np
+import pytest
 import SimpleITK as sitk
 from helpers_registration import draw, empty, motion, moved_by, pair
 
@@ -8,9 +9,15 @@ import mmzoo
 from mmzoo.registration import linear
 from mmzoo.registration.doubts import doubts
 from mmzoo.registration.frame import Pair
+from mmzoo.registration.information import Information, Linear
 
 NMI = {"before": 0.2, "after": 0.3}
 KNOWN = {"before": 0.9, "after": 0.8}
+
+
+def of_itk(turn):
+    """A transform of SimpleITK's that turns about the origin."""
+    return Linear(np.array(turn.GetMatrix()).reshape(3, 3), np.array(turn.GetTranslation()))
 
 
 def test_a_better_result_with_overlap_is_not_doubted():
@@ -46,32 +53,30 @@ def test_images_that_barely_meet_are_doubted():
     assert any("of the smaller image lies in the other" in note for note in found.report["notes"])
 
 
-def test_share_known_is_of_the_fixed_image_or_its_mask():
+def test_the_share_that_is_shown_is_of_the_fixed_image_or_its_mask():
     fixed, moving = draw(empty((20, 20, 20), (3, 3, 3)), 0), draw(empty((20, 20, 20), (3, 3, 3)), 1)
-    away = sitk.TranslationTransform(3, (30.0, 0.0, 0.0))
-    assert linear.share_known(Pair(fixed, moving), away) == 0.5
+    away = Linear(np.eye(3), np.array([30.0, 0.0, 0.0]))
+    assert Information(Pair(fixed, moving), 4000).value(away)[1] == pytest.approx(0.5, abs=0.01)
     mask = sitk.Image(fixed.GetSize(), sitk.sitkUInt8)
     mask.CopyInformation(fixed)
     mask[:5, :, :] = 1
-    assert linear.share_known(Pair(fixed, moving, mask), away) == 1.0
-    assert linear.share_known(Pair(fixed, moving, mask, mask), away) == 0.0
+    assert Information(Pair(fixed, moving, mask), 4000).value(away)[1] == 1.0
+    assert Information(Pair(fixed, moving, mask, mask), 4000).value(away)[1] == 0.0
 
 
 def test_more_is_told_where_images_are_aligned_and_nothing_where_they_do_not_meet():
     fixed, moving, truth = pair()
-    images = Pair(fixed, moving)
-    still = sitk.AffineTransform(3)
-    far = sitk.TranslationTransform(3, (900.0, 0.0, 0.0))
-    assert linear.told(images, truth) > 1.2 * linear.told(images, still) > 0
-    assert linear.told(images, far) == 0
+    images = Information(Pair(fixed, moving), 8000)
+    aligned, far = of_itk(truth), Linear(np.eye(3), np.array([900.0, 0.0, 0.0]))
+    assert images.told(aligned) > 1.2 * images.told(Linear.still()) > 0
+    assert images.told(far) == 0
 
 
 def test_a_linear_stage_that_tells_less_is_left_for_the_headers(monkeypatch):
     fixed = draw(empty((44, 50, 24), (2.2, 2.0, 4.0)), 0)
     moving = draw(empty((44, 50, 24), (2.2, 2.0, 4.0)), 1)  # aligned by its header
-    wrong = sitk.AffineTransform(3)
-    wrong.SetTranslation((25.0, 0.0, 0.0))
-    monkeypatch.setattr(linear, "_optimised", lambda *_: wrong)
+    wrong = Linear(np.eye(3), np.array([25.0, 0.0, 0.0]))
+    monkeypatch.setattr(linear, "climbed", lambda *_: wrong)
     found, notes = linear.register_linear(Pair(fixed, moving), "affine")
     assert found.TransformPoint((1.0, 2.0, 3.0)) == (1.0, 2.0, 3.0)
     assert "kept what they say" in notes[0]
@@ -80,8 +85,7 @@ def test_a_linear_stage_that_tells_less_is_left_for_the_headers(monkeypatch):
 def test_showing_less_of_the_other_image_does_not_win():
     fixed, _, truth = pair()
     moving = draw(empty((60, 56, 58), (1.8, 1.9, 1.7)), 1, moved_by(motion()), seed=1)
-    aside = sitk.Euler3DTransform(truth)
-    aside.SetTranslation((np.array(truth.GetTranslation()) + [70, 0, 0]).tolist())
-    images = Pair(fixed, moving)
-    assert linear.share_known(images, aside) < 0.5 * linear.share_known(images, truth)
-    assert linear.told(images, aside) < linear.told(images, truth)
+    aside = Linear(of_itk(truth).matrix, of_itk(truth).shift + [70.0, 0.0, 0.0])
+    images = Information(Pair(fixed, moving), 8000)
+    assert images.value(aside)[1] < 0.5 * images.value(of_itk(truth))[1]
+    assert images.told(aside) < images.told(of_itk(truth))

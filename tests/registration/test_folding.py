@@ -14,7 +14,7 @@ from mmzoo.registration.settings import Settings
 
 @pytest.fixture(scope="module")
 def objective() -> Objective:
-    return traced_objective(SHAPE, EDGES, COUNTS, Settings(loss="ncc", weight=1.0))(level())
+    return traced_objective(SHAPE, tuple(EDGES), COUNTS, Settings(loss="ncc", weight=1.0))(level())
 
 
 def test_a_field_that_does_not_fold_is_left_alone(objective):

