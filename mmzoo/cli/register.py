@@ -22,7 +22,7 @@ def register(
         typer.Option(
             help="mind-ssc, segi-mi, segi, mi, nmi, ncc, local-correlation or local-gradient."
         ),
-    ] = "segi-mi",
+    ] = "mind-ssc",
     initial: Annotated[
         str, typer.Option(help="Stage before the field: none, rigid or affine.")
     ] = "affine",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
@@ -21,6 +21,7 @@ from mmzoo.registration.frame import Pair, shown
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.linear import overlaps, register_linear
 from mmzoo.registration.settings import Settings
+from mmzoo.registration.similarity import LOSSES
 from mmzoo.registration.size import (
     enlarged_deformation,
     enlarged_linear,
@@ -41,6 +42,7 @@ LEFT_OUT = (
     "the field was left out: with it the images tell no more of each other than after the linear "
     "stage"
 )
+LITTLE = 0.05  # share by which mutual information may fall beside a clear fall of the loss
 SMALL = "images smaller than people's: registered as if they were {:.0f} times as large"
 
 
@@ -154,10 +156,11 @@ def register(
     watch.lap("field")
     transform = composite(linear, found.displacement)
     nmi, known = _similarities(pair, linear, transform)
-    if method is None and found.displacement is not None and not _tells_more(nmi, known):
-        found = Deformation(None, found.report, (*found.notes, LEFT_OUT))
-        transform = composite(linear, None)
-        nmi["after"], known["after"] = nmi["linear"], known["linear"]
+    if method is None and found.displacement is not None:
+        if not _is_kept(nmi, known, found.report, LOSSES[settings.loss].clearly):
+            found = Deformation(None, found.report, (*found.notes, LEFT_OUT))
+            transform = composite(linear, None)
+            nmi["after"], known["after"] = nmi["linear"], known["linear"]
     overlap = _overlap(pair, linear, known["linear"])
     if times > 1:
         linear = enlarged_linear(linear, 1 / times)
@@ -199,10 +202,22 @@ def register(
     )
 
 
-def _tells_more(nmi: dict, known: dict) -> bool:
-    """Whether the images tell more of each other with the field than after the linear stage."""
+def _is_kept(nmi: Mapping, known: Mapping, report: Mapping, clearly: float | None) -> bool:
+    """Whether a field is kept: whether the images tell more of each other than without it.
+
+    Args:
+        nmi: normalised mutual information by stage.
+        known: share of the fixed image that the moving one shows, likewise.
+        report: "loss_before" and "loss_after".
+        clearly: share by which the loss must fall where mutual information falls a little; None
+            where it must not.
+    """
     without, by_field = ((nmi[stage] or 0.0) * known[stage] for stage in ("linear", "after"))
-    return by_field > without
+    if by_field > without:
+        return True
+    if clearly is None or by_field < (1 - LITTLE) * without:
+        return False
+    return report["loss_after"] < (1 - clearly) * report["loss_before"]
 
 
 def _way_back(linear: sitk.Transform, transform: sitk.Transform, found: Deformation):

@@ -16,8 +16,8 @@ class Settings:
     """How two images are registered; the defaults suit any pair.
 
     Attributes:
-        loss: one of `mmzoo.registration.similarity.LOSSES`; "segi-mi" is SEGI and three tenths of
-            mutual information.
+        loss: one of `mmzoo.registration.similarity.LOSSES`: "mind-ssc" compares which patches round
+            a voxel resemble each other, "segi-mi" is SEGI and three tenths of mutual information.
         initial: "rigid", "affine" (rigid, then affine) or "none", which keeps what the headers say.
         field: "bspline", "dense" (control points at every voxel) or "none".
         weight: of the bending energy, mm^2: it multiplies squared second derivatives, 1/mm^2, less
@@ -32,14 +32,14 @@ class Settings:
         seed: of the points that the rigid and affine stages draw.
     """
 
-    loss: str = "segi-mi"
+    loss: str = "mind-ssc"
     initial: str = "affine"
     field: str = "bspline"
     weight: float | None = None
     control_mm: float = 8.0
     resolution_mm: float | None = None
-    max_voxels: int = 450_000
-    steps: tuple[int, int] = (60, 30)
+    max_voxels: int = 1_000_000
+    steps: tuple[int, int] = (30, 25)
     seed: int = 1
 
     def __post_init__(self):

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-# Of the bending energy beside each loss, mm^2, for a field that bends little; see
+# Of the bending energy beside each loss but MIND-SSC, mm^2, for a field that bends little; see
 # `mmzoo.registration.objective.field_cost` for one that bends much. SEGI's was chosen on pairs that
 # benchmarks/register.py does not show: phantoms of seed 100, brains of people 1 to 3. Before
 # diffusion was charged too, beside one weight of 160 and a field that was shrunk as a whole where
@@ -60,10 +60,13 @@ class Loss(NamedTuple):
     Attributes:
         weight: of the bending energy, mm^2.
         build: from the voxel size along each axis to the `Similarity`.
+        clearly: share of a dissimilarity that is 0 for the same image by which a field must lower
+            it to be kept although mutual information falls a little; None: not known.
     """
 
     weight: float
     build: Callable[[Any], Similarity]
+    clearly: float | None = None
 
 
 def similarity(name: str, spacing) -> Similarity:
@@ -130,9 +133,9 @@ def _segi_mi(spacing) -> Similarity:
 
 
 LOSSES = {
+    "mind-ssc": Loss(1500.0, _mind_ssc, 0.15),
     "segi-mi": Loss(WEIGHT, _segi_mi),
     "segi": Loss(WEIGHT, _segi),
-    "mind-ssc": Loss(1500.0, _mind_ssc),
     "mi": Loss(WEIGHT, _plain("mi")),
     "nmi": Loss(100.0, _plain("nmi", num_bins=32, sigma=0.5 / 31)),
     "ncc": Loss(WEIGHT, _plain("ncc")),

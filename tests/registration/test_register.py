@@ -73,7 +73,7 @@ def test_the_label_map_is_carried_along(images, registered):
 def test_the_report_says_what_was_done(registered):
     out, printed = registered
     report = json.loads((out / "registration.json").read_text())
-    assert report["settings"]["loss"] == "segi-mi" and report["mmzoo"] == mmzoo.__version__
+    assert report["settings"]["loss"] == "mind-ssc" and report["mmzoo"] == mmzoo.__version__
     assert report["files"]["moving"].endswith("moving.nrrd")
     assert report["nmi"]["after"] > report["nmi"]["before"]
     assert report["loss_after"] <= report["loss_before"]
