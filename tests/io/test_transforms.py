@@ -247,7 +247,8 @@ def elastix_pair(folder):
     _, found = itk.elastix_registration_method(
         *made, parameter_object=parameters, output_directory=str(folder), log_to_console=False
     )
-    return itk.array_from_image(itk.transformix_deformation_field(made[0], found))
+    where = {"output_directory": str(folder)}  # it writes the field into the working folder else
+    return itk.array_from_image(itk.transformix_deformation_field(made[0], found, **where))
 
 
 def test_elastix_parameters_do_what_transformix_does(tmp_path):
