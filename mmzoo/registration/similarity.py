@@ -133,7 +133,7 @@ def _segi_mi(spacing) -> Similarity:
 
 
 LOSSES = {
-    "mind-ssc": Loss(1500.0, _mind_ssc, 0.15),
+    "mind-ssc": Loss(1500.0, _mind_ssc, 0.2),
     "segi-mi": Loss(WEIGHT, _segi_mi),
     "segi": Loss(WEIGHT, _segi),
     "mi": Loss(WEIGHT, _plain("mi")),
