@@ -29,9 +29,9 @@ def fit_lattice(
 ) -> tuple[Lattice, Objective]:
     """Return the control points whose field makes two images most alike.
 
-    Coarse levels charge bending in full, the finest one leniently (`field_cost`). Each level starts
-    from the field of the one before, or from rest where that is better: so similarity and what the
-    field costs are together never worse than without a field.
+    Coarse levels charge all bending alike, the finest one leniently (`field_cost`). Each level
+    starts from the field of the one before, or from rest where that is better: so similarity and
+    what the field costs are together never worse than without a field.
 
     Args:
         shapes: of the levels, coarse to fine.

@@ -94,7 +94,9 @@ def traced_objective(
     prepare = traced(prepare)
     offset = tf.constant(margin(blank.spacing_mm, shape), tf.float32)
     voxel = tf.constant(blank.spacing_mm, tf.float32)
-    weight = LOSSES[settings.loss].weight if settings.weight is None else settings.weight
+    row = LOSSES[settings.loss]
+    weight = row.weight if settings.weight is None else settings.weight
+    weight *= 1.0 if lenient else row.coarse
 
     @traced
     def at(coefficients, moving, mask, prepared):

@@ -62,11 +62,13 @@ class Loss(NamedTuple):
         build: from the voxel size along each axis to the `Similarity`.
         clearly: share of a dissimilarity that is 0 for the same image by which a field must lower
             it to be kept although mutual information falls a little; None: not known.
+        coarse: share of the weight at coarse levels.
     """
 
     weight: float
     build: Callable[[Any], Similarity]
     clearly: float | None = None
+    coarse: float = 1.0
 
 
 def similarity(name: str, spacing) -> Similarity:
@@ -133,7 +135,7 @@ def _segi_mi(spacing) -> Similarity:
 
 
 LOSSES = {
-    "mind-ssc": Loss(1500.0, _mind_ssc, 0.2),
+    "mind-ssc": Loss(1500.0, _mind_ssc, clearly=0.2, coarse=0.4),
     "segi-mi": Loss(WEIGHT, _segi_mi),
     "segi": Loss(WEIGHT, _segi),
     "mi": Loss(WEIGHT, _plain("mi")),
