@@ -16,7 +16,7 @@ import tf_keras as keras
 from deepreg.loss import deform, image
 from deepreg.model import layer_util
 from helpers_methods import build_method, random_pair
-from helpers_runs import GLOROT, METHODS
+from helpers_runs import GLOROT, LABELS, METHODS
 
 from mmzoo.config_merge import merge_files, read_file
 from mmzoo.deepreg.adaptations.acceleration import PIECES as PIECE_NAMES
@@ -31,7 +31,8 @@ PIECES = [
     (image.LocalNormalizedCrossCorrelation, "call"),
     (image.GlobalMutualInformation, "call"),
 ]
-SMALL = {settings["backbone"]["name"]: settings["backbone"] for settings in METHODS.values()}
+BACKBONES = [settings["backbone"] for settings in (METHODS | LABELS).values()]
+SMALL = {backbone["name"]: backbone for backbone in BACKBONES}
 UNET = {"name": "unet", "num_channel_initial": 2, "depth": 1}
 LEVELS = {"num_channel_initial": 2, "extract_levels": [0, 1]}
 DICE, GMI = {"name": "dice", "weight": 1.0}, {"name": "gmi", "weight": 1.0}
