@@ -12,6 +12,7 @@ several turns, in which the three take turns: other work on the machine adds nex
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import subprocess
@@ -139,6 +140,7 @@ def product_rate() -> float:
     return ORDER**3 / best
 
 
+@contextlib.contextmanager
 def given_networks(fields: int = 1):
     """Return a context in which `GIVEN` is a backbone, and Deform-GAN's networks are none too."""
     from unittest import mock
@@ -169,20 +171,15 @@ def given_networks(fields: int = 1):
     def of_fields(out_channels=3, **settings):
         return Given(out_channels=fields * out_channels, **settings)
 
-    REGISTRY.register_backbone(name=GIVEN, cls=of_fields, force=True)
     networks = {"unet": lambda **_: Given(out_channels=1)}
     logits = {"strided": lambda **_: Given(image_size=(1, 1, 1), out_channels=1)}
-    stack = mock.patch.dict(table.GENERATORS, networks)
-    return _both(stack, mock.patch.dict(table.DISCRIMINATORS, logits))
-
-
-def _both(*contexts):
-    import contextlib
-
-    stack = contextlib.ExitStack()
-    for context in contexts:
-        stack.enter_context(context)
-    return stack
+    with (
+        mock.patch.dict(REGISTRY._dict),  # which is as it was afterwards
+        mock.patch.dict(table.GENERATORS, networks),
+        mock.patch.dict(table.DISCRIMINATORS, logits),
+    ):
+        REGISTRY.register_backbone(name=GIVEN, cls=of_fields, force=True)
+        yield
 
 
 def write_page(out: Path) -> Path:

@@ -234,7 +234,7 @@ def test_every_file_of_the_folder_is_a_command(tmp_path):
     for name in sets.names():
         assert name in result.output
         assert sets.data_set(name).title and sets.summary(name)
-    assert len(sets.names()) == 13 and "own" in result.output
+    assert len(sets.names()) == 14 and "own" in result.output
 
 
 def test_the_command_says_what_was_found_mended_and_written(download, tmp_path):
