@@ -38,9 +38,9 @@ class Deformation:
     backward: sitk.Image | None = None
 
 
-# A method takes the pair, a function that waits for the linear stage's transform, and one to report
-# progress to. One that asks a network has the same shape.
-Method = Callable[[Pair, Callable[[], sitk.Transform], Report], Deformation]
+# A method takes the pair, the linear stage's transform and a function to report progress to. One
+# that asks a network has the same shape.
+Method = Callable[[Pair, sitk.Transform, Report], Deformation]
 
 
 def direct(settings: Settings) -> Method:
@@ -48,12 +48,12 @@ def direct(settings: Settings) -> Method:
     if settings.field == "none":
         return lambda pair, linear, report: Deformation(None)
 
-    def method(pair: Pair, linear: Callable[[], sitk.Transform], report: Report) -> Deformation:
+    def method(pair: Pair, linear: sitk.Transform, report: Report) -> Deformation:
         box = choose_box(pair, settings.resolution_mm, settings.max_voxels)
         fitted, objective = fit_lattice(
             level_shapes(box),
             box.edges_mm,
-            lambda shape: make_level(pair, linear(), box, shape),
+            lambda shape: make_level(pair, linear, box, shape),
             settings,
             report,
         )
@@ -72,10 +72,10 @@ def refined(first: Method, settings: Settings) -> Method:
     charged for alone.
     """
 
-    def method(pair: Pair, linear: Callable[[], sitk.Transform], report: Report) -> Deformation:
+    def method(pair: Pair, linear: sitk.Transform, report: Report) -> Deformation:
         start = first(pair, linear, report)
-        whole = composite(linear(), start.displacement)
-        rest = direct(settings)(pair, lambda: whole, report)
+        whole = composite(linear, start.displacement)
+        rest = direct(settings)(pair, whole, report)
         said, notes = {"network": start.report, **rest.report}, (*start.notes, *rest.notes)
         if start.displacement is None or rest.displacement is None:
             return Deformation(rest.displacement or start.displacement, said, notes)

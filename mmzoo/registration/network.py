@@ -53,8 +53,7 @@ def network(predicts: Predicts, refine: int = 0) -> Method:
         refine: steps of instance optimisation, 0 for none.
     """
 
-    def method(pair: Pair, linear_stage: Callable[[], sitk.Transform], report) -> Deformation:
-        linear = linear_stage()
+    def method(pair: Pair, linear: sitk.Transform, report) -> Deformation:
         if predicts.spacing_mm is None:
             box = box_of(pair, linear, predicts.image_size)
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -141,18 +140,10 @@ def register(
     find = method or direct(enlarged_settings(settings, times))
     progress("rigid and affine", 0, None)
 
-    def linear_is_done(_) -> None:
-        watch.lap("linear")
-        progress("rigid and affine", 1, 1)
-
-    # TensorFlow takes seconds to import and to compile: meanwhile the linear stage goes on.
-    with ThreadPoolExecutor(1) as beside:
-        stage = beside.submit(register_linear, pair, settings.initial, settings.seed)
-        stage.add_done_callback(linear_is_done)
-        if settings.initial == "none":
-            stage.result()  # takes no time, and headers that lie apart are said before the rest
-        found = find(pair, lambda: stage.result()[0], progress)
-    linear, notes = stage.result()
+    linear, notes = register_linear(pair, settings.initial, settings.seed)
+    watch.lap("linear")
+    progress("rigid and affine", 1, 1)
+    found = find(pair, linear, progress)
     watch.lap("field")
     transform = composite(linear, found.displacement)
     nmi, known = _similarities(pair, linear, transform)
