@@ -98,7 +98,8 @@ def _find_checkpoint(path: Path, log_root: Path) -> tuple[Path, Path | None]:
     hint = f"did you mean {folder / closest[0]}? " if closest else ""
     raise PreflightError(
         f"There is no training {path}: {hint}Expected the log folder of deepreg_train (or its name "
-        f"in {log_root}), or a checkpoint LOG_FOLDER/save/ckpt-EPOCHS."
+        f"in {log_root}), a checkpoint LOG_FOLDER/save/ckpt-EPOCHS, or a preset (`mmzoo list "
+        "presets`)."
     )
 
 

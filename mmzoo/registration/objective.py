@@ -66,8 +66,8 @@ def traced_objective(
 ) -> Callable[[Level], Objective]:
     """Trace the objective of a level whose images are not known yet; its first call compiles it.
 
-    That takes seconds, in which the linear stage can find out what the moving image looks like. The
-    last ones are kept: another moving image on the same box traces and compiles nothing.
+    That takes seconds, in which a coarser level can be minimised. The last ones are kept: another
+    moving image on the same box traces and compiles nothing.
 
     Args:
         shape: of the level's fixed image.

@@ -142,15 +142,16 @@ def test_a_network_convolves_in_bfloat16_and_returns_float32(build):
 
 @pytest.mark.parametrize("method", ["ddf", "direct-ddf", "deform-gan"])
 def test_mixed_precision_gives_the_same_training_within_bounds(method, plain):
-    """Losses within 5 % of their size, weights within the steps that Adam can take.
+    """Losses within 2 % of their size, weights within the steps that Adam can take.
 
-    A bfloat16 has steps of 0.4 %. `ncc` is what a correlation lacks of 1, here 0.009, and changes
-    by more than other losses: 2.8 % without oneDNN, below 2 % with it.
+    A bfloat16 has steps of 0.4 %. `ncc`, of direct-ddf, is what a correlation lacks of 1, here
+    0.009, and changes by more than other losses: 2.8 % without oneDNN, below 2 % with it.
     """
+    share = 0.05 if method == "direct-ddf" else 0.02
     expected, losses, _ = plain(method)
     model, mixed_losses, _ = trained(method, mixed_precision=True)
     for name, values in losses.items():
-        np.testing.assert_allclose(mixed_losses[name], values, atol=0.05 * np.abs(values).max())
+        np.testing.assert_allclose(mixed_losses[name], values, atol=share * np.abs(values).max())
     assert 0 < differences(model, expected).max() < 2 * STEPS * RATE
     assert {tensor.dtype for tensor in model._model.outputs} == {tf.float32}
     assert {loss.dtype for loss in model.losses} <= {tf.float32}
