@@ -67,6 +67,18 @@ def test_the_objective_s_gradient_agrees_with_differences_and_coarse_levels_char
         assert (ahead - behind) / 2 == pytest.approx(wanted, rel=0.03)
 
 
+@pytest.mark.parametrize(("loss", "share"), [("mind-ssc", 0.4), ("segi-mi", 1.0)])
+def test_a_loss_charges_its_share_of_the_weight_at_coarse_levels(loss, share):
+    given = tf.constant(lattice(folds=False).coefficients[None])
+    where = among_controls(SHAPE, EDGES, COUNTS)
+    energies = [energy(given, *where)[0] for energy in (lattice_diffusion, lattice_bending)]
+    settings = Settings(loss=loss, weight=50.0)
+    for lenient, weight in ((False, share * 50.0), (True, 50.0)):
+        objective = traced_objective(SHAPE, tuple(EDGES), COUNTS, settings, lenient)(level())
+        cost = float(field_cost(*energies, weight, lenient))
+        assert float(objective.at(given)[1]) == pytest.approx(cost, rel=1e-5)
+
+
 def test_tiny_voxels_make_no_margin_of_thousands():
     shape = np.array((64, 60, 50))
     assert margin(np.full(3, 0.001), shape).tolist() == [64, 64, 64]
