@@ -6,10 +6,10 @@ import zipfile
 
 import numpy as np
 import pytest
-import tf_keras as keras
 
 import mmzoo
 from mmzoo.errors import PreflightError
+from mmzoo.framework import keras
 
 IMAGES = [np.random.default_rng(0).uniform(size=(1, 8, 8, 8)).astype("float32")] * 2
 
