@@ -15,8 +15,13 @@ def digest(path: Path) -> str:
 
     Args:
         path: as a command takes it: a selection behind it (FILE#sform) counts too.
+
+    Raises:
+        ValueError: it is not there.
     """
-    file, choice = selected(path)
+    file, choice = selected(path.expanduser())
+    if not file.exists():
+        raise ValueError(f"{file} is not there; check the name and the folder.")
     files = [file]
     if file.is_dir():
         files = sorted(each for each in file.rglob("*") if each.is_file())
