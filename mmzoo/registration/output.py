@@ -9,7 +9,7 @@ from pathlib import Path
 from mmzoo.io.atomic import UNFINISHED, folder_of_files
 from mmzoo.io.images import write_image
 from mmzoo.io.transform_file import write_transform
-from mmzoo.registration.register import Registration
+from mmzoo.registration.result import Registration
 
 REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"
 INVERSE = "inverse.h5"

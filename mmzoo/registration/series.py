@@ -17,7 +17,8 @@ from mmzoo.registration.climb import climbed
 from mmzoo.registration.frame import Pair
 from mmzoo.registration.frame import shown as where_shown
 from mmzoo.registration.information import Information, Linear
-from mmzoo.registration.register import Registration, warp
+from mmzoo.registration.register import warp
+from mmzoo.registration.result import Registration
 from mmzoo.spatial.frames import matrix_of
 from mmzoo.terminal import Report
 
