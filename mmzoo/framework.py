@@ -8,6 +8,7 @@ by different names has one name here, so that no other file asks which one it is
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +24,20 @@ except ModuleNotFoundError as error:
         name="tensorflow",
     ) from None
 
+
+def _check_backend(name: str) -> None:
+    if name != "tensorflow":
+        raise ImportError(
+            "The zoo's models, layers and losses compute with TensorFlow, and Keras 3 runs on "
+            f"{name} here: set KERAS_BACKEND=tensorflow before the program starts."
+        )
+
+
 LEGACY = "TF_USE_LEGACY_KERAS"
 NAMES = {"keras": "Keras 3", "tf_keras": "Keras 2 (tf-keras)"}
 
+if os.environ.get(LEGACY, "0") in ("", "0"):  # before Keras looks for what it runs on
+    _check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
 NAME = tf.keras.Model.__module__.partition(".")[0]  # of the package
 VERSION = 3 if NAME == "keras" else 2
 OTHER = {  # how a program runs the other one
@@ -38,11 +50,8 @@ if TYPE_CHECKING:
 else:
     keras = importlib.import_module(NAME)
 
-if NAME == "keras" and keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        "The zoo's models, layers and losses compute with TensorFlow, and Keras 3 runs on "
-        f"{keras.backend.backend()} here: set KERAS_BACKEND=tensorflow before the program starts."
-    )
+if NAME == "keras":
+    _check_backend(keras.backend.backend())
 
 KerasTensor = keras.KerasTensor if NAME == "keras" else keras.__internal__.KerasTensor
 

@@ -18,6 +18,7 @@ from mmzoo.errors import PreflightError
 ENDINGS = (".keras", ".h5", ".hdf5")
 OURS = ("keras", "tf_keras", "mmzoo")
 ARITHMETIC = ("math.", "__operators__.")  # of what TFOpLambda may compute
+DATA = tuple(f"__{kind}__" for kind in ("keras_tensor", "tensor", "numpy", "tuple", "ellipsis"))
 CODE = (
     *("Lambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"),
     *("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
@@ -109,6 +110,8 @@ def check_harmless(path: Path) -> None:
         harmless = module.split(".")[0] in OURS and name not in CODE
         if name == "TFOpLambda":
             harmless = function.startswith(ARITHMETIC)
+        if name in DATA:
+            harmless = not module
         if not harmless:
             raise PreflightError(
                 f"{path} holds {name} of {module or 'no module'}"

@@ -129,6 +129,8 @@ class Predictor:
                 f"{self.run.checkpoint} learnt from labels alone: its loss says nothing of a pair "
                 "without them. Leave `refine` out, or use mmzoo.register, where a loss goes on."
             )
+        if refine:
+            self._refiner  # noqa: B018  (first: it decides which Keras a program has, if none did)
         if not scaled:
             pair = {name: self.scale(np.asarray(image)) for name, image in pair.items()}
         batch = {name: np.asarray(image, np.float32)[None] for name, image in pair.items()}

@@ -123,13 +123,12 @@ def check_plugins() -> Finding:
 
 def check_keras() -> Finding:
     """Say which Keras TensorFlow uses now that DeepReg is imported."""
-    import tensorflow as tf
+    from mmzoo import framework
 
-    module = tf.keras.Model.__module__.split(".")[0]
-    if module == "tf_keras":
+    if framework.VERSION == 2:
         return Finding("ok", "Keras", "tf-keras (Keras 2)")
     remedy = "set TF_USE_LEGACY_KERAS=1 in the environment, or turn autoload on"
-    return Finding("problem", "Keras", f"TensorFlow uses {module}", remedy)
+    return Finding("problem", "Keras", "TensorFlow uses Keras 3", remedy)
 
 
 def check_acceleration() -> Finding:
