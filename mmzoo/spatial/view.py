@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from nibabel.affines import voxel_sizes
-from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+from nibabel.orientations import (
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
 
 # (name, axis cut through, then the axes drawn to the right and upwards) in RAS order
 PLANES = (("axial", 2, 0, 1), ("coronal", 1, 0, 2), ("sagittal", 0, 1, 2))
@@ -41,6 +47,10 @@ class Turn:
     def volume(self, volume: np.ndarray) -> np.ndarray:
         """Turn a volume (dim1, dim2, dim3)."""
         return apply_orientation(volume, self.orientation)
+
+    def affine(self, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Return voxel to RAS mm, (4, 4), of a turned volume; `shape` is that before."""
+        return affine @ inv_ornt_aff(self.orientation, shape)
 
     def field(self, ddf: np.ndarray) -> np.ndarray:
         """Turn a field (dim1, dim2, dim3, 3): its grid, and the axes its components mean."""

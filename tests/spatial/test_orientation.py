@@ -7,15 +7,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 from helpers_cli import call
+from helpers_report import content_of, unpacked
 from matplotlib.figure import Figure
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from mmzoo.cli.inspect import inspect
 from mmzoo.datasets.overview import draw_overview
+from mmzoo.evaluation.page import draw_page
 from mmzoo.evaluation.picture import BOTTOM_PX, TOP_PX, draw_pair
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.registration.drawing import draw_registration
 from mmzoo.registration.frame import Box
+from mmzoo.registration.page import write_report
 from mmzoo.registration.register import register
 from mmzoo.spatial.view import frame_slice, planes_through
 
@@ -65,6 +68,20 @@ def check_pair(path):
         assert side(column[begin + 6 : end - 6]) == RIGHT[plane], plane
 
 
+def check_page(path):
+    """Check that the volumes of a page have the block at the patient's left, front and top.
+
+    How the page shows such volumes is tested in a browser.
+    """
+    page = content_of(path)
+    assert page["size"] == list(SHAPE)
+    for held in (page["fixed"], page["stages"][-1]["image"]):
+        bright = np.argwhere(unpacked(held, SHAPE)[..., 0] > 230)
+        np.testing.assert_allclose(bright.mean(axis=0), (5, 23.5, 15), atol=0.5)
+    place = np.array(page["affine"]) @ (0, 0, 0, 1)
+    np.testing.assert_allclose(place[:3], -np.array(SHAPE) * SPACING / 2, atol=1e-3)
+
+
 @pytest.fixture(autouse=True)
 def middle_slices_cut_the_block(monkeypatch):
     """The block is at no middle: have the slices go through it."""
@@ -105,10 +122,16 @@ def test_evaluate_and_register(axes, tmp_path):
     data = PairData(values, values, still, None, (), (), image.affine, spacing)
     draw_pair(tmp_path / "pair.png", data, structures=(), title="pair")
     check_pair(tmp_path / "pair.png")
+    nothing = {"structures": (), "title": "pair", "tables": [], "notes": []}
+    draw_page(tmp_path / "pair.html", data, **nothing)
+    check_page(tmp_path / "pair.html")
     nib.save(image, tmp_path / "image.nii.gz")
     files = tmp_path / "image.nii.gz", tmp_path / "image.nii.gz"
-    draw_registration(tmp_path / "r.png", register(*files, initial="none", field="none"))
+    found = register(*files, initial="none", field="none")
+    draw_registration(tmp_path / "r.png", found)
     check_pair(tmp_path / "r.png")
+    write_report(tmp_path / "r.html", found, found.report)
+    check_page(tmp_path / "r.html")
 
 
 def test_the_ends_of_a_slice_are_marked():
