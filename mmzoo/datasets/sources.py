@@ -8,10 +8,11 @@ from typing import Any
 
 from mmzoo.datasets.sets.base import DataSet, Scan
 from mmzoo.io.atomic import whole_file
-from mmzoo.io.checksum import sha256
 from mmzoo.io.paths import selected
 
 MOST_NAMED = 3
+BLOCK = 1 << 20
+
 
 FILE = "sources.json"
 
@@ -69,7 +70,12 @@ def _fingerprint(path: Path, known: Any) -> list:
     state = [sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)]
     if isinstance(known, list) and known[:2] == state:
         return known
-    return [*state, sha256(path)]
+    digest = hashlib.sha256()
+    for name in files:
+        with name.open("rb") as file:
+            while block := file.read(BLOCK):
+                digest.update(block)
+    return [*state, digest.hexdigest()]
 
 
 def key(sources: dict) -> str:

@@ -12,7 +12,7 @@ import mmzoo
 from mmzoo.evaluation.prediction import Pair, Prediction
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.evaluation.warp import identity_ddf, warp
-from mmzoo.io.checksum import sha256
+from mmzoo.io.digests import digest
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.report.scene import MAX_MAP_VOXELS, MAX_VOXELS, Scene, Stage, write_page
 from mmzoo.report.volumes import factors_to, shrunk
@@ -119,7 +119,7 @@ def tables_of(prediction: Prediction, pair: Pair, rows: pd.DataFrame, settings: 
     ]
     names = ("fixed_image", "moving_image", "ddf")
     files = [pair.folder / f"{name}.nii.gz" for name in names]
-    sums = [[file.stem.split(".")[0], str(file.resolve()), sha256(file)] for file in files]
+    sums = [[file.stem.split(".")[0], str(file.resolve()), digest(file)] for file in files]
     said = {
         "method": prediction.method,
         "checkpoint": prediction.checkpoint,

@@ -7,9 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmzoo.io.atomic import UNFINISHED, folder_of_files
-from mmzoo.io.checksum import sha256
 from mmzoo.io.images import write_image
-from mmzoo.io.paths import selected
 from mmzoo.io.transform_file import write_transform
 from mmzoo.registration.register import Registration
 
@@ -44,24 +42,18 @@ def check_out(out: Path, overwrite: bool) -> None:
         )
 
 
-def write_registration(
-    found: Registration, out: Path, extra: dict | None = None, *, page: bool = True
-) -> None:
-    """Write image, transform, field, picture and report; what an earlier one left is replaced.
+def write_registration(found: Registration, out: Path, extra: dict | None = None) -> None:
+    """Write image, transform, field, picture, page, report; what an earlier one left is replaced.
 
     Args:
         found: the registration.
         out: folder; made if it is not there.
-        extra: added to the report, such as the files that were registered ("files", by name),
-            of which it gets the checksums.
-        page: whether `report.html` is written too.
+        extra: added to the report, such as the files that were registered.
     """
     from mmzoo.registration.drawing import draw_registration
     from mmzoo.registration.page import write_report
 
     report = {**(extra or {}), **found.report}
-    if files := report.get("files"):
-        report["sha256"] = {name: sha256(selected(Path(file))[0]) for name, file in files.items()}
     images = {WARPED: found.warped, FIELD: found.ddf_mm, LABEL: found.label}
     with folder_of_files(out, tuple(reversed(FILES))) as partial:  # the report last
         # The way back, compressing and drawing take about as long as each other.
@@ -73,8 +65,7 @@ def write_registration(
                 if image is not None
             ]
             draw_registration(partial / PICTURE, found)
-            if page:
-                write_report(partial / PAGE, found, report)
+            write_report(partial / PAGE, found, report)
         for each in written:
             each.result()
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")

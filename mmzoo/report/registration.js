@@ -16,7 +16,7 @@ const MAPS = {
   grid: "Grid: lines of the moving image, straight there, where the field brings them.",
   arrows: "Arrows: from a point of the fixed image to where the field takes it, in true length.",
   jacobian: "Jacobian: logarithm of the field's determinant: red where the moving image is larger, blue where it is smaller, green where it folds.",
-  agreement: "Agreement: squared correlation, in a Gaussian window of 8 mm, of the fixed image with what the moving image's greys let one expect: 1 is the best, nothing is drawn where a window is flat. Low values inside the body are where to look twice.",
+  agreement: `Agreement: squared correlation, in a Gaussian window of ${page.maps.agreement.window} mm, of the fixed image with what the moving image's greys let one expect: 1 is the best, nothing is drawn where a window is flat. Low values inside the body are where to look twice.`,
 };
 const COLOURS = ["#ff4d4d", "#4dd2ff", "#ffd24d", "#7dff6b", "#ff8cf0", "#ff9a3d", "#b79bff", "#3dffc8"];
 const state = { stage: page.stages.length - 1, mode: "overlay", map: "none", strength: 0.55,

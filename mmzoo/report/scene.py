@@ -15,7 +15,8 @@ from mmzoo.spatial.view import PLANES, planes_through
 MAX_VOXELS = 2_000_000  # of each image; a page is 3 to 8 MB then
 MAX_MAP_VOXELS = 150_000  # of field, determinant and agreement
 LOG_RANGE = float(np.log(4.0))  # of the determinant: a quarter to four times the volume
-AGREEMENT_MM = 8.0  # standard deviation of the window in which images are compared
+AGREEMENT_MM = 8.0  # standard deviation of the window in which images are compared, at most
+AGREEMENT_SHARE = 0.05  # of the image's edge, at most: images of mice
 FLAT = 0.05  # of the grey range: a window with less contrast tells nothing
 
 
@@ -138,6 +139,7 @@ def _maps(scene: Scene) -> dict:
             **packed(alike[0], exact=True),
             "size": alike[0].shape,
             "spacing": alike[1],
+            "window": round(_agreement_mm(scene), 2),
         },
     }
 
@@ -180,7 +182,7 @@ def agreement(scene: Scene) -> tuple[np.ndarray, tuple[float, ...]]:
     first = shrunk(scene.fixed, factors)
     second = shrunk(expected_grey(scene.fixed, moving)[bytes_of(moving, 0, 1)], factors)
     own = tuple(float(step) for step in spacing * factors)
-    sigma = AGREEMENT_MM / np.array(own)
+    sigma = _agreement_mm(scene) / np.array(own)
 
     def near(values):
         return gaussian_filter(values.astype(np.float32), sigma, mode="nearest", truncate=2.5)
@@ -192,3 +194,8 @@ def agreement(scene: Scene) -> tuple[np.ndarray, tuple[float, ...]]:
     seen = (spread_first > FLAT**2) & (spread_second > 1e-6)
     share = np.where(seen, both**2 / np.where(seen, spread_first * spread_second, 1), 0)
     return np.where(seen, np.maximum(bytes_of(share, 0, 1), 1), 0).astype(np.uint8), own
+
+
+def _agreement_mm(scene: Scene) -> float:
+    edge = np.cbrt(np.prod(np.array(scene.fixed.shape) * scene.spacing_mm))
+    return float(min(AGREEMENT_MM, AGREEMENT_SHARE * edge))

@@ -8,6 +8,7 @@ of the axes are marked: R and L, A and P, S and I.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from nibabel.affines import voxel_sizes
@@ -90,8 +91,8 @@ class Plane:
     @property
     def marks(self) -> dict[str, str]:
         """Letters at the left, right, bottom and top edge of the slice."""
-        (right, left), (bottom, top) = ENDS[self.right], ENDS[self.up]
-        return {"left": left, "right": right, "bottom": bottom, "top": top}
+        across, along = ENDS[self.right], ENDS[self.up]
+        return {"left": across[1], "right": across[0], "bottom": along[0], "top": along[1]}
 
     def centres(self, volume_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return the voxel centres in mm along both drawn axes."""
@@ -120,7 +121,7 @@ ALIGNED = {"left": ("left", "center"), "right": ("right", "center")}
 ALIGNED |= {"bottom": ("center", "bottom"), "top": ("center", "top")}
 
 
-def frame_slice(axis, plane: Plane, size: float = 7.0) -> None:
+def frame_slice(axis: Any, plane: Plane, size: float = 7.0) -> None:
     """Give axes of matplotlib the slice's extent, no ticks, and the marks of its four ends.
 
     Args:
@@ -138,7 +139,7 @@ def frame_slice(axis, plane: Plane, size: float = 7.0) -> None:
         text.set_gid(f"mark-{side}")
 
 
-def show_slice(axis, plane: Plane, image: np.ndarray, **options) -> None:
+def show_slice(axis: Any, plane: Plane, image: np.ndarray, **options: Any) -> None:
     """Show a slice as `Plane.slice` gives it, in greys of [0, 1] unless `options` say otherwise.
 
     Args:
@@ -147,7 +148,7 @@ def show_slice(axis, plane: Plane, image: np.ndarray, **options) -> None:
         image: (rows upwards, columns to the right), maybe with colours behind.
         options: of `Axes.imshow`.
     """
-    greys = {"cmap": "gray", "interpolation": "bilinear"}
+    greys: dict[str, Any] = {"cmap": "gray", "interpolation": "bilinear"}
     if "norm" not in options:
         greys |= {"vmin": 0, "vmax": 1}
     axis.imshow(image, **{"origin": "lower", "extent": plane.extent, **greys, **options})
