@@ -1,4 +1,4 @@
-"""``mmzoo register``: two files in, one result out; or many pairs."""
+"""``mmzoo register``: two files in, one result out; or many pairs, or a series."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,7 +18,13 @@ def register(
         Path | None,
         typer.Option(help="Image that stays: NIfTI, MHA, NRRD, a DICOM folder."),
     ] = None,
-    moving: Annotated[Path | None, typer.Option(help="Image that is aligned to it.")] = None,
+    moving: Annotated[
+        Path | None,
+        typer.Option(
+            help="Image that is aligned to it; a 4-D series frame by frame, without --fixed to its "
+            "own mean."
+        ),
+    ] = None,
     loss: Annotated[
         str,
         typer.Option(
@@ -128,7 +134,9 @@ def register(
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
     from mmzoo.cli._register_many import many_pairs
+    from mmzoo.cli._register_series import one_series
     from mmzoo.io.paths import select
+    from mmzoo.io.sources import is_series
     from mmzoo.registration.pair_files import PairFiles
 
     options = {
@@ -151,13 +159,17 @@ def register(
             one |= {"fixed_series": fixed_series, "moving_series": moving_series}
             many_pairs(out, tables, one, options, geometry, frame, pair, jobs, overwrite)
             return
-        if fixed is None or moving is None or pair:
+        series = moving is not None and is_series(moving)
+        if moving is None or (fixed is None and not series) or pair:
             raise ValueError(
-                "give `--fixed` and `--moving`, two images, or many pairs: `--pairs`, a CSV file, "
-                "`--fixed-dir` and `--moving-dir`, or `--bids`."
+                "give `--fixed` and `--moving`, two images; or `--moving` alone, a 4-D series; or "
+                "many pairs: `--pairs`, a CSV file, `--fixed-dir` and `--moving-dir`, or `--bids`."
             )
-        images = (select(fixed, "", fixed_series) or fixed, select(moving, "", moving_series))
-        both = PairFiles(images[0], images[1] or moving, **files).select(geometry)
+        images = select(fixed, "", fixed_series), select(moving, "", moving_series) or moving
+        if series or images[0] is None:
+            one_series(*images, out, files, options, geometry, overwrite)
+            return
+        both = PairFiles(images[0], images[1], **files).select(geometry)
         report = _one_pair(both, out, options, frame, overwrite)
     for note in report["notes"]:
         typer.secho(f"Note: {note}", fg="yellow", err=True)

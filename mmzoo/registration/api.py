@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from mmzoo.checks import check_positive
 from mmzoo.io.images import Source
 from mmzoo.io.paths import select
-from mmzoo.registration.register import Registration
 from mmzoo.registration.register import register as register_directly
+from mmzoo.registration.result import Registration
 from mmzoo.registration.settings import Settings
 from mmzoo.terminal import Report
 

@@ -12,7 +12,8 @@ from mmzoo.io.images import read_labels
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.registration.drawing import voxels
 from mmzoo.registration.frame import reduced, whole_box
-from mmzoo.registration.register import Registration, warp
+from mmzoo.registration.register import warp
+from mmzoo.registration.result import Registration
 from mmzoo.report.scene import MAX_MAP_VOXELS, MAX_VOXELS, Scene, Stage, write_page
 from mmzoo.spatial.frames import ras_affine
 from mmzoo.spatial.view import window

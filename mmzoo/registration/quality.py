@@ -10,7 +10,8 @@ from mmzoo.io.images import Loaded
 from mmzoo.io.points import read_points
 from mmzoo.metrics import dice
 from mmzoo.registration.pair_files import PairFiles, check_partners
-from mmzoo.registration.register import Registration, warp
+from mmzoo.registration.register import warp
+from mmzoo.registration.result import Registration
 from mmzoo.spatial.points import transform_points
 
 
