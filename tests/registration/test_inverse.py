@@ -86,7 +86,6 @@ def test_apply_carries_from_the_fixed_image_to_the_moving_one(tmp_path, labels):
     assert wanted.max() > 0.5 and np.mean(np.abs(got - wanted) > 1e-3) < 2e-3
 
 
-
 @pytest.mark.parametrize("amplitude, steepest", [(1.0, 0.35), (2.6, 0.9)])
 def test_the_inverse_field_leads_back_to_a_hundredth_of_a_voxel(amplitude, steepest):
     """In each voxel whose way back stays inside, where trilinear sampling is SciPy's."""
