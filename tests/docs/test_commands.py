@@ -33,7 +33,8 @@ SMALLER = {
     "ckpt-25 ": "ckpt-2 ",
 }
 pytestmark = pytest.mark.slow
-OWN = ("TF_CPP_MIN_LOG_LEVEL", "MMZOO_COMPILATION_CACHE", "TF_USE_LEGACY_KERAS")  # of the tests, not of a user
+# Of the tests, not of a user.
+OWN = ("TF_CPP_MIN_LOG_LEVEL", "MMZOO_COMPILATION_CACHE", "TF_USE_LEGACY_KERAS")
 
 
 def blocks(page: Path, language: str) -> list[str]:
