@@ -19,7 +19,7 @@ install: $(INSTALLED) ## make .venv with mmzoo (editable), DeepReg and the pinne
 # DeepReg comes last and without its dependencies: its metadata pins TensorFlow 2.3.1.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt packaging/mmzoo_backend.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,benchmark]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[deepreg,dev,benchmark]"
 	$(BIN)/python -m pip install --quiet --no-deps deepreg==0.1.2
 	touch $@
 

@@ -13,16 +13,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import mmzoo.onednn  # noqa: F401  (before TensorFlow)
+from mmzoo.errors import NO_TENSORFLOW
 
 try:
     import tensorflow as tf
 except ModuleNotFoundError as error:
     if error.name != "tensorflow":
         raise
-    raise ModuleNotFoundError(
-        "This needs TensorFlow, which is not installed: pip install 'mmzoo[tensorflow]'.",
-        name="tensorflow",
-    ) from None
+    raise ModuleNotFoundError(NO_TENSORFLOW, name="tensorflow") from None
 
 
 def _check_backend(name: str) -> None:

@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "checks": (),
     "errors": (),
     "onednn": (),
-    "framework": (),
+    "framework": ("errors",),
     "config_merge": ("checks",),
     "terminal": ("errors",),
     "compilation_cache": (),

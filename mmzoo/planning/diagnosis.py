@@ -59,6 +59,7 @@ def check_pair(tensorflow: str | None, tf_keras: str | None) -> Finding:
     subject, detail = "TensorFlow", f"tensorflow {tensorflow}, tf-keras {tf_keras}"
     if tensorflow is None or tf_keras is None:
         remedy = 'python -m pip install "tensorflow>=2.21,<2.22" "tf-keras>=2.21,<2.22"'
+        remedy += ', as the extra "mmzoo[deepreg]" has them; files are read and measured without'
         return Finding("problem", subject, detail, remedy)
     minors = [version.split(".")[:2] for version in (tensorflow, tf_keras)]
     if minors[0] != minors[1]:
