@@ -102,7 +102,7 @@ class Registration:
         if labels:
             on = images.Loaded(source, "RAS", title=f"the {name} image that was registered")
             return warped_labels(images.read_labels(image, name, on=on).image, target, way, labels)
-        found = images.read_image(image, name, series=True)
+        found = images.read_image(image, name, series=True, flat=True)
         frames = found.frames or (found.image,)
         warped = [warped_image(frame, target, way, interpolation) for frame in frames]
         return warped[0] if len(warped) == 1 else sitk.JoinSeries(warped, 0.0, found.seconds)
