@@ -65,7 +65,8 @@ def evaluate(
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     for table in terminal(found.summary, method=found.prediction.method):
         Console().print(table)
-    for path in (*found.pictures, found.out / "summary.md", found.out / "cases.csv"):
+    pages = [path.with_suffix(".html") for path in found.pictures]
+    for path in (*found.pictures, *pages, found.out / "summary.md", found.out / "cases.csv"):
         typer.echo(path)
 
 

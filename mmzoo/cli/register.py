@@ -203,6 +203,6 @@ def summary(report: dict, out: Path) -> str:
         said = f"{folds:.3f} % of the voxels fold" if folds else "No voxel folds"
         lines.append(f"{said}; the smallest Jacobian determinant is {smallest:.2f}.")
     lines.append(f"{sum(report['seconds'].values()):.0f} s; {out}: warped.nii.gz, transform.h5,")
-    lines[-1] += " displacement_mm.nii.gz, picture.png, registration.json"
+    lines[-1] += " displacement_mm.nii.gz, picture.png, report.html, registration.json"
     lines.append(f"Other images: mmzoo apply --transform {out}/transform.h5 ...")
     return "\n".join(lines)

@@ -28,7 +28,7 @@ def draw_registration(path: Path, found: Registration) -> None:
     "moving" is the image after the rigid or affine stage, on the fixed image's grid; displacement
     and determinant are those of the field alone.
     """
-    if min(found.fixed.GetSize()) == 1:
+    if found.is_flat:
         draw_slices(path, found, _heading(found.report))
         return
     box = choose_box(Pair(found.fixed, found.moving), None, MAX_VOXELS)
@@ -36,7 +36,7 @@ def draw_registration(path: Path, found: Registration) -> None:
     data = PairData(
         moving=_array(warp(found.moving, grid, found.linear, sitk.sitkLinear)),
         fixed=_array(warp(found.fixed, grid, sitk.Transform(), sitk.sitkLinear)),
-        ddf=_voxels(found.displacement, grid),
+        ddf=voxels(found.displacement, grid),
         backward_ddf=None,
         moving_labels=(),
         fixed_labels=(),
@@ -46,7 +46,7 @@ def draw_registration(path: Path, found: Registration) -> None:
     draw_pair(path, data, structures=(), title=_heading(found.report))
 
 
-def _voxels(displacement: sitk.Image | None, grid: sitk.Image) -> np.ndarray:
+def voxels(displacement: sitk.Image | None, grid: sitk.Image) -> np.ndarray:
     """Return a displacement in mm as one in voxels of a grid."""
     if displacement is None:
         return np.zeros((*grid.GetSize(), 3), np.float32)

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 
 from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
+from mmzoo.spatial.view import ENDS
 
 TILES = 8  # along each side
-# Of a slice whose normal is the axis x, y or z: what its sides are, left and right, bottom and top.
-SIDES = (("A", "P", "I", "S"), ("R", "L", "I", "S"), ("R", "L", "P", "A"))
 
 
 def draw_slices(path: Path, found: Registration, title: str) -> None:
@@ -59,7 +58,7 @@ def draw_slices(path: Path, found: Registration, title: str) -> None:
 
 
 def _mark(axes: Axes, thin: int) -> None:
-    left, right, bottom, top = SIDES[thin]
+    (right, left), (bottom, top) = (ENDS[axis] for axis in range(3) if axis != thin)
     axes.set_xticks([])
     axes.set_yticks([])
     for text, x, y in (

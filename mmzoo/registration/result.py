@@ -46,6 +46,11 @@ class Registration:
     moving: sitk.Image
     way_back: Callable[[], sitk.Transform]
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether the two images are slices."""
+        return min(self.fixed.GetSize()) == 1
+
     @functools.cached_property
     def inverse(self) -> sitk.Transform:
         """Takes points of the moving image to the fixed one.
