@@ -58,7 +58,7 @@ def draw_slices(path: Path, found: Registration, title: str) -> None:
 
 
 def _mark(axes: Axes, thin: int) -> None:
-    (right, left), (bottom, top) = (ENDS[axis] for axis in range(3) if axis != thin)
+    (right, left), (bottom, top) = (tuple(ENDS[k]) for k in range(3) if k != thin)
     axes.set_xticks([])
     axes.set_yticks([])
     for text, x, y in (
