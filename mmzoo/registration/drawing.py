@@ -13,6 +13,7 @@ from matplotlib.image import imread
 
 from mmzoo.evaluation.picture import draw_pair
 from mmzoo.evaluation.volumes import PairData
+from mmzoo.registration.drawing_flat import draw_slices
 from mmzoo.registration.frame import Pair, choose_box
 from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
@@ -27,6 +28,9 @@ def draw_registration(path: Path, found: Registration) -> None:
     "moving" is the image after the rigid or affine stage, on the fixed image's grid; displacement
     and determinant are those of the field alone.
     """
+    if found.is_flat:
+        draw_slices(path, found, _heading(found.report))
+        return
     box = choose_box(Pair(found.fixed, found.moving), None, MAX_VOXELS)
     grid = box.grid(found.fixed, box.shape)
     data = PairData(

@@ -21,18 +21,21 @@ class Pair:
     Attributes:
         fixed: 3-D float image; likewise `moving`.
         fixed_mask: uint8, on the grid of `fixed`, or None for all of it; likewise `moving_mask`.
+        flat: each is one slice, repeated along z, and is moved within x and y alone.
     """
 
     fixed: sitk.Image
     moving: sitk.Image
     fixed_mask: sitk.Image | None = None
     moving_mask: sitk.Image | None = None
+    flat: bool = False
 
     def reduced(self, spacing_mm: float) -> Pair:
         """Return the pair with voxels joined that are at most half of a spacing."""
         masks = (self.fixed_mask, self.moving_mask)
         fewer = [None if mask is None else reduced(mask, spacing_mm) for mask in masks]
-        return Pair(reduced(self.fixed, spacing_mm), reduced(self.moving, spacing_mm), *fewer)
+        images = reduced(self.fixed, spacing_mm), reduced(self.moving, spacing_mm)
+        return Pair(*images, fewer[0], fewer[1], self.flat)
 
 
 @dataclass(frozen=True)

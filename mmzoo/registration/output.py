@@ -66,7 +66,8 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
                 if image is not None
             ]
             draw_registration(partial / PICTURE, found)
-            write_report(partial / PAGE, found, report)
+            if not found.is_flat:  # the page cuts through volumes
+                write_report(partial / PAGE, found, report)
         for each in written:
             each.result()
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
