@@ -46,7 +46,7 @@ def measure(
     Returns:
         By figure, then by stage: "dice", "asd_mm", "hd95_mm", means over all labels that either map
         has (an infinite distance does not count), and each "..._by_label"; "tre_mm" and
-        "tre_mm_by_point"; "sd_log_j" and "folds_percent", of stages that are curved. NaN where
+        "tre_mm_by_point"; "sd_log_j" and "folds_percent", of volumes and curved stages. NaN where
         nothing is known.
     """
     said: dict = {}
@@ -60,7 +60,8 @@ def measure(
             said.setdefault("tre_mm_by_point", {})[stage] = far.round(4).tolist()
             said.setdefault("tre_mm", {})[stage] = round(float(far.mean()), 4)
         domain = labels[0] if grid is None and labels is not None else grid
-        if domain is not None and not transform.IsLinear():
+        # Of slices, which are moved within their plane, there is no volume to speak of.
+        if domain is not None and min(domain.GetSize()) > 1 and not transform.IsLinear():
             for name, value in _smoothness(transform, domain).items():
                 said.setdefault(name, {})[stage] = value
     return said

@@ -95,7 +95,7 @@ def check_truth(pair: PairFiles, frame: str = "") -> None:
     truth = _truth(pair, frame)
     if truth:
         both = (
-            images.read(path, name)
+            images.read(path, name, flat=True)
             for path, name in ((pair.fixed, "fixed"), (pair.moving, "moving"))
         )
         _read(truth, *(each.image for each in both))
@@ -131,7 +131,7 @@ def evaluate_registration(folder: Path, truth: Truth, out: Path | None = None) -
             frame = truth.frame or report.get("asked", {}).get("options", {}).get("frame", "")
             truth = Truth(**{**vars(truth), **given, "frame": frame})
     truth.check()
-    fixed = images.read(folder / WARPED).image
+    fixed = images.read(folder / WARPED, flat=True).image
     moving = _empty(report["grids"]["moving"])
     linear = transform_of(np.array(report["linear"], float))
     after = one_transform(read_steps(folder / TRANSFORM), fixed, moving)
@@ -159,7 +159,7 @@ def evaluate_files(
         ValueError: a file cannot be used; says why.
     """
     truth.check()
-    on = None if fixed is None else images.read(fixed, "fixed").image
+    on = None if fixed is None else images.read(fixed, "fixed", flat=True).image
     labels = _labels(truth, on, None)
     grid = on if labels is None or on is not None else labels[0]
     stages = {"before": STILL}
@@ -207,7 +207,7 @@ def _labels(truth: Truth, fixed: sitk.Image | None, moving: sitk.Image | None):
         (truth.moving_label, moving, "moving"),
     ):
         on = None if image is None else Loaded(image, "RAS", title=name)
-        found.append(images.read_labels(file, on=on).image)
+        found.append(images.read_labels(file, on=on, flat=True).image)
     return tuple(found)
 
 
