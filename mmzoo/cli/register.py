@@ -193,7 +193,9 @@ def summary(report: dict, out: Path) -> str:
     """Return what was found, in words."""
     nmi = ", ".join(f"{name} {value}" for name, value in report["nmi"].items())
     lines = [f"Normalised mutual information: {nmi}."]
-    for name, title in (("dice", "Dice"), ("tre_mm", "Distance of the landmarks, mm")):
+    titles = {"dice": "Dice", "asd_mm": "Average surface distance, mm", "hd95_mm": "HD95, mm"}
+    titles["tre_mm"] = "Distance of the landmarks, mm"
+    for name, title in titles.items():
         if name in report:
             stages = ", ".join(f"{stage} {value}" for stage, value in report[name].items())
             lines.append(f"{title}: {stages}.")

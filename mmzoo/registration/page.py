@@ -18,6 +18,14 @@ from mmzoo.report.scene import MAX_MAP_VOXELS, MAX_VOXELS, Scene, Stage, write_p
 from mmzoo.spatial.frames import ras_affine
 from mmzoo.spatial.view import window
 
+MEASURED = {
+    "dice": "Dice",
+    "asd_mm": "average surface distance, mm",
+    "hd95_mm": "HD95, mm",
+    "tre_mm": "distance of landmarks, mm",
+    "sd_log_j": "SDlogJ",
+    "folds_percent": "folding, %",
+}
 STAGES = {"before": "before", "linear": "linear", "after": "field"}
 
 
@@ -127,7 +135,7 @@ def _tables(report: dict) -> list[dict]:
         )
     ]
     figures = {"title": "Figures", "head": ["", *STAGES.values()], "rows": rows}
-    for name, title in (("dice", "mean Dice"), ("tre_mm", "distance of landmarks, mm")):
+    for name, title in MEASURED.items():
         if name in report:
             rows.append([title, *(report[name].get(stage) for stage in STAGES)])
     return [figures, *_by_label(report), *_details(report)]
@@ -135,12 +143,14 @@ def _tables(report: dict) -> list[dict]:
 
 def _by_label(report: dict) -> list[dict]:
     """Return the table of overlap, label by label, where there are labels."""
-    found = report.get("dice_by_label")
-    if not found:
-        return []
-    labels = sorted({label for stage in found.values() for label in stage}, key=int)
-    rows = [[label, *(found[stage].get(label) for stage in STAGES)] for label in labels]
-    return [{"title": "Dice", "head": ["label", *STAGES.values()], "rows": rows}]
+    tables = []
+    for name, title in MEASURED.items():
+        if found := report.get(f"{name}_by_label"):
+            labels = sorted({label for stage in found.values() for label in stage}, key=int)
+            rows = [[label, *(found[stage].get(label) for stage in STAGES)] for label in labels]
+            head = ["label", *STAGES.values()]
+            tables.append({"title": title, "head": head, "rows": rows})
+    return tables
 
 
 def _details(report: dict) -> list[dict]:
