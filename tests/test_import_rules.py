@@ -38,6 +38,7 @@ MAY_IMPORT = {
     "registration": (
         *FILES_AND_SPACE,
         *(
+            "errors",
             "terminal",
             "compilation_cache",
             "ops",

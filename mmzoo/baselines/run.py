@@ -14,7 +14,7 @@ from nibabel.affines import voxel_sizes
 from mmzoo.baselines.config import Baseline, read_section
 from mmzoo.baselines.output import Output, write_pair
 from mmzoo.baselines.pairs import DataPair, list_pairs, read_images, read_labels
-from mmzoo.baselines.workers import TaskError, run_tasks
+from mmzoo.io.workers import TaskError, run_tasks
 
 
 @dataclass(frozen=True)

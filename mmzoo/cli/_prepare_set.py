@@ -13,7 +13,7 @@ from mmzoo.cli._pair_options import Geometry
 
 Out = Annotated[Path, typer.Option(help="Folder to write.")]
 Moving = Annotated[str, typer.Option(help="Moving modality (default: the data set's first).")]
-Fixed = Annotated[str, typer.Option(help="Fixed modality.")]
+Fixed = Annotated[str, typer.Option(help="Fixed modality (default: the data set's).")]
 Structures = Annotated[list[str] | None, typer.Option(help="Labels to write, by name.")]
 Size = Annotated[
     tuple[int, int, int] | None, typer.Option(help="Voxels along each axis (default: paper's).")
@@ -25,11 +25,16 @@ Spacing = Annotated[
 Crop = Annotated[
     str | None,
     typer.Option(
-        help="labels (box round them), body, nonzero, none, or edges in mm, as 180,160,190."
+        help="labels (box round them), body, nonzero, none, or edges in mm, as 180,160,190 "
+        "(default: the data set's)."
     ),
 ]
-Margin = Annotated[float | None, typer.Option(help="mm added round labels or body.")]
-Folds = Annotated[int | None, typer.Option(help="Folds; 1 to train and test on all.")]
+Margin = Annotated[
+    float | None, typer.Option(help="mm added round labels or body (default: the data set's).")
+]
+Folds = Annotated[
+    int | None, typer.Option(help="Folds; 1 to train and test on all (default: the data set's).")
+]
 Valid = Annotated[int, typer.Option(help="People of each modality that validate.")]
 Seed = Annotated[int, typer.Option(help="Of what is drawn, and of --shuffle.")]
 Shuffle = Annotated[

@@ -1,4 +1,4 @@
-"""``mmzoo register``: two files in, one result out."""
+"""``mmzoo register``: two files in, one result out; or many pairs, or a series."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,14 +9,22 @@ from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._pair_options import Geometry
 from mmzoo.terminal import progress, quiet
 
+MANY = "Many pairs"
+
 
 def register(
+    out: Annotated[Path, typer.Option(help="Folder to write; of many pairs, one in it for each.")],
     fixed: Annotated[
-        Path,
+        Path | None,
         typer.Option(help="Image that stays: NIfTI, MHA, NRRD, a DICOM folder."),
-    ],
-    moving: Annotated[Path, typer.Option(help="Image that is aligned to it.")],
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    ] = None,
+    moving: Annotated[
+        Path | None,
+        typer.Option(
+            help="Image that is aligned to it; a 4-D series frame by frame, without --fixed to its "
+            "own mean."
+        ),
+    ] = None,
     loss: Annotated[
         str,
         typer.Option(
@@ -32,7 +40,8 @@ def register(
         typer.Option(help="Of the field's energies, mm^2: more is smoother (default: the loss's)."),
     ] = None,
     control: Annotated[
-        float | None, typer.Option(help="Distance of the B-spline's control points, mm.")
+        float | None,
+        typer.Option(help="Distance of the B-spline's control points, mm (default: 8)."),
     ] = None,
     resolution: Annotated[
         float | None,
@@ -44,9 +53,27 @@ def register(
     moving_mask: Annotated[
         Path | None, typer.Option(help="Where the moving image counts, above 0.")
     ] = None,
-    label: Annotated[
-        Path | None, typer.Option(help="Label map of the moving image, carried along.")
+    moving_label: Annotated[
+        Path | None,
+        typer.Option(
+            "--moving-label", "--label", help="Label map of the moving image, carried along."
+        ),
     ] = None,
+    fixed_label: Annotated[
+        Path | None,
+        typer.Option(help="Label map of the fixed image: the Dice of both is measured."),
+    ] = None,
+    fixed_points: Annotated[
+        Path | None,
+        typer.Option(
+            help="Landmarks of the fixed image: CSV with x, y, z in mm, .fcsv, .mrk.json."
+        ),
+    ] = None,
+    moving_points: Annotated[
+        Path | None,
+        typer.Option(help="The same landmarks of the moving image: their distance is measured."),
+    ] = None,
+    frame: Annotated[str, typer.Option(help="Of points in a CSV: ras or lps.")] = "",
     model: Annotated[
         str | None,
         typer.Option(
@@ -64,60 +91,112 @@ def register(
     moving_series: Annotated[str, typer.Option(help="Of the moving one.")] = "",
     seed: Annotated[int, typer.Option(help="Of the points that the first stages draw.")] = 1,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an earlier registration in the folder.")
+        bool, typer.Option("--overwrite", help="Replace what was registered in the folder.")
     ] = False,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=MANY,
+            help="CSV file with columns fixed, moving, and maybe name, fixed_mask, moving_mask, "
+            "fixed_label, moving_label, fixed_points, moving_points; file names count from its "
+            "folder.",
+        ),
+    ] = None,
+    pair: Annotated[
+        str, typer.Option(rich_help_panel=MANY, help="Only the pair of this name, and no summary.")
+    ] = "",
+    fixed_dir: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=MANY, help="Folder of fixed images, instead of a CSV file."),
+    ] = None,
+    moving_dir: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=MANY, help="Folder of moving images of the same names."),
+    ] = None,
+    bids: Annotated[
+        Path | None, typer.Option(rich_help_panel=MANY, help="BIDS folder, instead of a CSV file.")
+    ] = None,
+    fixed_suffix: Annotated[
+        str, typer.Option(rich_help_panel=MANY, help="Of its fixed images, as T1w.")
+    ] = "",
+    moving_suffix: Annotated[
+        str, typer.Option(rich_help_panel=MANY, help="Of its moving images, as T2w.")
+    ] = "",
+    jobs: Annotated[
+        int, typer.Option(rich_help_panel=MANY, help="Processes that share the cores.")
+    ] = 1,
 ) -> None:
-    """Align two images at once: without a trained model, or with one (--model)."""
+    """Align two images at once: without a trained model, or with one (--model). Or many pairs."""
     # Late, so that `mmzoo --help` does not wait for SimpleITK and TensorFlow.
     import os
-    import sys
 
     # Keras 2 is all that is used; TensorFlow would import Keras 3 beside it, for a second or two.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-    from mmzoo.io.atomic import claimed
+    from mmzoo.cli._register_many import many_pairs
+    from mmzoo.cli._register_series import one_series
     from mmzoo.io.paths import select
-    from mmzoo.registration.api import register as run
-    from mmzoo.registration.output import check_out, write_registration
+    from mmzoo.io.sources import is_series
+    from mmzoo.registration.pair_files import PairFiles
 
-    options: dict[str, Any] = {
-        "loss": loss,
-        "initial": initial,
-        "field": field,
-        "weight": weight,
-        "seed": seed,
+    options = {
+        **{"loss": loss, "initial": initial, "field": field, "weight": weight},
+        **{"control": control, "resolution": resolution, "seed": seed},
+        **{"model": model, "refine": refine},
     }
-    options |= {"resolution_mm": resolution}
-    if control is not None:
-        options["control_mm"] = control
+    files: dict[str, Any] = {
+        **{"fixed_mask": fixed_mask, "moving_mask": moving_mask},
+        **{"fixed_label": fixed_label, "moving_label": moving_label},
+        **{"fixed_points": fixed_points, "moving_points": moving_points},
+    }
+    tables = {
+        **{"pairs": pairs, "fixed_dir": fixed_dir, "moving_dir": moving_dir},
+        **{"bids": bids, "fixed_suffix": fixed_suffix, "moving_suffix": moving_suffix},
+    }
     with plain_errors():
-        check_out(out, overwrite)
-        with claimed(out), quiet() as stream, progress(stream) as report:
-            found = run(
-                select(fixed, geometry, fixed_series),
-                select(moving, geometry, moving_series),
-                fixed_mask=select(fixed_mask, geometry),
-                moving_mask=select(moving_mask, geometry),
-                label=select(label, geometry),
-                model=model,
-                refine=refine,
-                progress=report,
-                **options,
+        if any(tables.values()):
+            one: dict[str, Any] = {"fixed": fixed, "moving": moving, **files}
+            one |= {"fixed_series": fixed_series, "moving_series": moving_series}
+            many_pairs(out, tables, one, options, geometry, frame, pair, jobs, overwrite)
+            return
+        series = moving is not None and is_series(moving)
+        if moving is None or (fixed is None and not series) or pair:
+            raise ValueError(
+                "give `--fixed` and `--moving`, two images; or `--moving` alone, a 4-D series; or "
+                "many pairs: `--pairs`, a CSV file, `--fixed-dir` and `--moving-dir`, or `--bids`."
             )
-            files = {"fixed": fixed, "moving": moving, "label": label}
-            files |= {"fixed_mask": fixed_mask, "moving_mask": moving_mask}
-            named = {name: str(path.resolve()) for name, path in files.items() if path}
-            command = " ".join(["mmzoo", *sys.argv[1:]])
-            write_registration(found, out, {"command": command, "files": named})
-    for note in found.report["notes"]:
+        images = select(fixed, "", fixed_series), select(moving, "", moving_series) or moving
+        if series or images[0] is None:
+            one_series(*images, out, files, options, geometry, overwrite)
+            return
+        both = PairFiles(images[0], images[1], **files).select(geometry)
+        report = _one_pair(both, out, options, frame, overwrite)
+    for note in report["notes"]:
         typer.secho(f"Note: {note}", fg="yellow", err=True)
-    typer.echo(summary(found.report, out))
+    typer.echo(summary(report, out))
+
+
+def _one_pair(files, out: Path, options: dict[str, Any], frame: str, overwrite: bool) -> dict:
+    import sys
+
+    from mmzoo.io.atomic import claimed
+    from mmzoo.registration.job import register_files
+    from mmzoo.registration.output import check_out
+
+    check_out(out, overwrite)
+    command = " ".join(["mmzoo", *sys.argv[1:]])
+    with claimed(out), quiet() as stream, progress(stream) as told:
+        return register_files(files, out, options, frame=frame, command=command, progress=told)
 
 
 def summary(report: dict, out: Path) -> str:
     """Return what was found, in words."""
     nmi = ", ".join(f"{name} {value}" for name, value in report["nmi"].items())
     lines = [f"Normalised mutual information: {nmi}."]
+    for name, title in (("dice", "Dice"), ("tre_mm", "Distance of the landmarks, mm")):
+        if name in report:
+            stages = ", ".join(f"{stage} {value}" for stage, value in report[name].items())
+            lines.append(f"{title}: {stages}.")
     if "smallest_determinant" in report:
         smallest = report["smallest_determinant"]
         folds = report.get("folding_percent", 0)

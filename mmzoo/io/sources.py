@@ -59,6 +59,23 @@ def open_source(source: Source, name: str) -> Found:
     )
 
 
+def is_series(path: Path) -> bool:
+    """Whether a file's header says that it holds several volumes; False for what cannot be read."""
+    file, _ = selected(path.expanduser())
+    try:
+        if file.name.lower().endswith(BY_NIBABEL):
+            shape = nib.load(file).shape
+            return len(shape) > 3 and shape[3] > 1
+        if file.is_dir() or is_dicom(file):
+            return False
+        header = sitk.ImageFileReader()
+        header.SetFileName(str(file))
+        header.ReadImageInformation()
+        return header.GetDimension() == 4 and header.GetSize()[3] > 1
+    except (*nifti.BROKEN, RuntimeError):
+        return False
+
+
 def from_array(values: np.ndarray, place: Any) -> sitk.Image:
     """Return an array as an image.
 

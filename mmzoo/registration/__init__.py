@@ -2,13 +2,17 @@
 
 import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.registration.apply import apply_to_image, apply_to_labels, apply_to_points, convert
-from mmzoo.registration.register import Registration, register
+from mmzoo.registration.register import register
+from mmzoo.registration.result import Registration
+from mmzoo.registration.series import SeriesRegistration, register_series
 
 __all__ = [
     "Registration",
+    "SeriesRegistration",
     "apply_to_image",
     "apply_to_labels",
     "apply_to_points",
     "convert",
     "register",
+    "register_series",
 ]

@@ -73,12 +73,27 @@ def apply_to_image(
     output = _output(out)
     image = images.read_image(moving, "moving", series=True)
     way, grid = _way(transform, image, moving, reference, inverse)
-    warped = []
-    for frame in image.frames or (image.image,):
-        smallest = float(sitk.GetArrayViewFromImage(frame).min())
-        done = sitk.Resample(frame, grid.image, way, INTERPOLATIONS[interpolation], smallest)
-        warped.append(grid.turned_back(done))
+    warped = [
+        grid.turned_back(warped_image(frame, grid.image, way, interpolation))
+        for frame in image.frames or (image.image,)
+    ]
     _write(warped, image, grid, output)
+
+
+def warped_image(
+    image: sitk.Image, grid: sitk.Image, way: sitk.Transform, interpolation: str
+) -> sitk.Image:
+    """Return an image on a grid, its smallest value where it shows nothing.
+
+    Args:
+        image: float32.
+        grid: to be filled.
+        way: takes points of the grid to the image.
+        interpolation: of `INTERPOLATIONS`.
+    """
+    check_choice("interpolation", interpolation, INTERPOLATIONS)
+    smallest = float(sitk.GetArrayViewFromImage(image).min())
+    return sitk.Resample(image, grid, way, INTERPOLATIONS[interpolation], smallest)
 
 
 def apply_to_labels(
@@ -117,11 +132,22 @@ def apply_to_labels(
     else:
         _check_registered(labels, transform, inverse)
     way, grid = _way(transform, labels, moving, reference, inverse)
-    if interpolation == "nearest":
-        warped = sitk.Resample(labels.image, grid.image, way, sitk.sitkNearestNeighbor, 0)
-    else:
-        warped = warp_labels(labels.image, grid.image, way, progress)
+    warped = warped_labels(labels.image, grid.image, way, interpolation, progress)
     _write([grid.turned_back(warped)], labels, grid, output)
+
+
+def warped_labels(
+    labels: sitk.Image,
+    grid: sitk.Image,
+    way: sitk.Transform,
+    interpolation: str,
+    progress: Progress = lambda done, total: None,
+) -> sitk.Image:
+    """Return a label map on a grid, 0 where it shows nothing; see `apply_to_labels`."""
+    check_choice("labels", interpolation, LABELS)
+    if interpolation == "nearest":
+        return sitk.Resample(labels, grid, way, sitk.sitkNearestNeighbor, 0)
+    return warp_labels(labels, grid, way, progress)
 
 
 def _output(out: str | Path | Output) -> Output:

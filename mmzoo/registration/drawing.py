@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from mmzoo.evaluation.picture import draw_pair
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.registration.frame import Pair, choose_box
-from mmzoo.registration.register import Registration, warp
+from mmzoo.registration.register import warp
+from mmzoo.registration.result import Registration
 from mmzoo.spatial.frames import ras_affine
 
 MAX_VOXELS = 400_000  # of what is drawn
@@ -58,3 +63,24 @@ def _heading(report: dict) -> str:
         f"mmzoo register: {settings['initial']}, then {settings['field']} by {settings['loss']}\n"
         f"moving: after the {settings['initial']} stage; normalised mutual information {stages}"
     )
+
+
+class Picture(Figure):
+    """A figure that notebooks show where it is the last word of a cell."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+def picture(found: Registration) -> Picture:
+    """Return what `draw_registration` draws, as a figure."""
+    with tempfile.TemporaryDirectory() as folder:
+        draw_registration(Path(folder) / "picture.png", found)
+        pixels = imread(Path(folder) / "picture.png")
+    figure = Picture(figsize=(pixels.shape[1] / 100, pixels.shape[0] / 100), dpi=100)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(pixels, interpolation="none")
+    axes.set_axis_off()
+    return figure

@@ -9,12 +9,13 @@ from pathlib import Path
 from mmzoo.io.atomic import UNFINISHED, folder_of_files
 from mmzoo.io.images import write_image
 from mmzoo.io.transform_file import write_transform
-from mmzoo.registration.register import Registration
+from mmzoo.registration.result import Registration
 
 REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"
 INVERSE = "inverse.h5"
 WARPED, LABEL, PICTURE = "warped.nii.gz", "label.nii.gz", "picture.png"
-FILES = (REPORT, TRANSFORM, INVERSE, FIELD, WARPED, LABEL, PICTURE)
+MEAN, MOTION, PLOT = "mean.nii.gz", "motion.csv", "motion.png"  # of a series
+FILES = (REPORT, TRANSFORM, INVERSE, FIELD, WARPED, LABEL, PICTURE, MEAN, MOTION, PLOT)
 
 
 def check_out(out: Path, overwrite: bool) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 import SimpleITK as sitk
@@ -19,6 +19,7 @@ from mmzoo.registration.doubts import doubts
 from mmzoo.registration.frame import Pair, shown
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.linear import overlaps, register_linear
+from mmzoo.registration.result import Registration
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.similarity import LOSSES
 from mmzoo.registration.size import (
@@ -43,45 +44,6 @@ LEFT_OUT = (
 )
 LITTLE = 0.05  # share by which mutual information may fall beside a clear fall of the loss
 SMALL = "images smaller than people's: registered as if they were {:.0f} times as large"
-
-
-@dataclass(frozen=True)
-class Registration:
-    """What `register` has found.
-
-    Attributes:
-        transform: takes points of the fixed image to the moving one, mm, as SimpleITK resamples.
-        warped: the moving image on the fixed image's grid, float32; where the moving image shows
-            nothing, its smallest value.
-        ddf_mm: the whole transform as displacement, mm towards left, posterior and superior, over
-            the fixed image and a little beyond.
-        report: what was done: settings, seconds, similarity before and after, folding, notes.
-        label: the moving image's label map on the fixed image's grid, or None.
-        linear: the rigid or affine stage alone.
-        displacement: of the field alone, before the linear stage; None without a field.
-        fixed: the fixed image, axes turned to right-anterior-superior; `moving` too.
-        way_back: computes `inverse`, which is done when it is asked for.
-    """
-
-    transform: sitk.Transform
-    warped: sitk.Image
-    ddf_mm: sitk.Image
-    report: dict
-    label: sitk.Image | None
-    linear: sitk.Transform
-    displacement: sitk.Image | None
-    fixed: sitk.Image
-    moving: sitk.Image
-    way_back: Callable[[], sitk.Transform]
-
-    @functools.cached_property
-    def inverse(self) -> sitk.Transform:
-        """Takes points of the moving image to the fixed one.
-
-        The inverse of `transform`, to a twentieth of the field's voxels where nothing folds; of a
-        two-way network the field that it says for this way, which is about the inverse.
-        """
-        return self.way_back()
 
 
 def register(

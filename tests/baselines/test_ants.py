@@ -7,8 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from mmzoo.baselines import ants as tool
-from mmzoo.baselines.workers import run_tasks
 from mmzoo.evaluation.warp import affine_ddf, warp
+from mmzoo.io.workers import run_tasks
 
 SHAPE = (23, 17, 14)
 FEW = {"type_of_transform": "SyN", "reg_iterations": [4, 4, 3]}

@@ -8,8 +8,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from mmzoo.baselines import elastix as tool
-from mmzoo.baselines.workers import run_tasks
 from mmzoo.evaluation.warp import affine_ddf, warp
+from mmzoo.io.workers import run_tasks
 
 SHAPE, SPACING = (31, 27, 12), (1.5, 1.6, 6.0)
 FEW = {"iterations": 4, "grid_spacing_mm": 24, "pyramid": [[2, 2, 1], 1]}

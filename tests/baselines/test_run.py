@@ -11,9 +11,9 @@ from helpers_layout import AFFINE
 from mmzoo.baselines import run as module
 from mmzoo.baselines import run_baseline
 from mmzoo.baselines.tools import TOOLS, Tool
-from mmzoo.baselines.workers import TaskError
 from mmzoo.evaluation import evaluate, open_prediction
 from mmzoo.evaluation.volumes import read_pair
+from mmzoo.io.workers import TaskError
 
 
 class Recorder:

@@ -17,6 +17,12 @@ from typing import Any
 
 # Fresh interpreters: forking one that has threads, as a progress bar has, may hang.
 CONTEXT = get_context("spawn")
+THREADS = (
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "OMP_NUM_THREADS",
+)
 
 
 class TaskError(Exception):
@@ -24,21 +30,22 @@ class TaskError(Exception):
 
 
 def run_tasks(
-    function: Callable[[Any], Any], tasks: Iterable[Any], jobs: int
+    function: Callable[[Any], Any], tasks: Iterable[Any], jobs: int, threads: int = 1
 ) -> Generator[tuple[Any, Any], None, None]:
     """Yield each task with the function's result, or with a TaskError, in the order they end.
 
-    Each process has one ITK thread and temporary files where they are removed even if it is
-    killed. Closing the iterator kills the processes.
+    Each process has its temporary files where they are removed even if it is killed. Closing the
+    iterator kills the processes.
 
     Args:
         function: of a module, so that another process finds it.
         tasks: arguments, one a call.
         jobs: processes.
+        threads: of ITK, and of TensorFlow, in each.
     """
     waiting = deque(tasks)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
-        workers = [_Worker(function, scratch) for _ in range(min(jobs, len(waiting)))]
+        workers = [_Worker(function, scratch, threads) for _ in range(min(jobs, len(waiting)))]
         try:
             for worker in workers:
                 worker.begin(waiting.popleft())
@@ -57,14 +64,14 @@ def run_tasks(
 class _Worker:
     """One process and the task it is doing."""
 
-    def __init__(self, function: Callable, scratch: str):
-        self.function, self.scratch = function, scratch
+    def __init__(self, function: Callable, scratch: str, threads: int):
+        self.function, self.scratch, self.threads = function, scratch, threads
         self.is_busy = False
         self._start()
 
     def _start(self) -> None:
         self.link, theirs = CONTEXT.Pipe()
-        arguments = theirs, self.function, self.scratch
+        arguments = theirs, self.function, self.scratch, self.threads
         self.process = CONTEXT.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
@@ -94,10 +101,11 @@ class _Worker:
         self.link.close()
 
 
-def _serve(link: connection.Connection, function: Callable, scratch: str) -> None:
+def _serve(link: connection.Connection, function: Callable, scratch: str, threads: int) -> None:
     """Do tasks until the other end is closed, be it by an end without warning."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one answers it
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"  # read when ITK is loaded
+    for name in THREADS:  # read when the libraries are loaded
+        os.environ[name] = str(threads)
     tempfile.tempdir = scratch
     with contextlib.suppress(EOFError, OSError):
         while True:

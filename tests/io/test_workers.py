@@ -5,7 +5,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from mmzoo.baselines.workers import TaskError, run_tasks
+from mmzoo.io.workers import TaskError, run_tasks
 
 
 def test_every_task_comes_back_with_its_result():
