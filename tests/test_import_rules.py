@@ -28,7 +28,8 @@ MAY_IMPORT = {
     "io": ("checks", "spatial"),
     "phantoms": FILES_AND_SPACE,
     "datasets": (*FILES_AND_SPACE, "errors", "phantoms"),
-    "evaluation": (*FILES_AND_SPACE, "metrics", "datasets"),
+    "report": FILES_AND_SPACE,
+    "evaluation": (*FILES_AND_SPACE, "metrics", "datasets", "report"),
     "baselines": (*FILES_AND_SPACE, "datasets", "evaluation"),
     # What DeepReg trains, how it runs, and what is checked before.
     "deepreg": (*KERAS, "errors", "config_merge", "io", "terminal", "compilation_cache"),
@@ -46,6 +47,7 @@ MAY_IMPORT = {
             "metrics",
             "datasets",
             "evaluation",
+            "report",
             "inference",
         ),
     ),

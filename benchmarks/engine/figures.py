@@ -23,12 +23,11 @@ from benchmarks.engine.tables import grid_line
 from mmzoo.checks import check_choice
 from mmzoo.config_merge import read_file
 from mmzoo.evaluation.errors import PredictionError
-from mmzoo.evaluation.picture import show_slice
 from mmzoo.evaluation.prediction import open_prediction
-from mmzoo.evaluation.view import Plane, Turn, planes_through, window
 from mmzoo.evaluation.volumes import PairData, read_pair
 from mmzoo.evaluation.warp import identity_ddf, warp
 from mmzoo.io.atomic import whole_file
+from mmzoo.spatial.view import Plane, Turn, frame_slice, planes_through, show_slice, window
 
 DPI = 120
 FIXED_COLOUR, MOVING_COLOUR = "#3d9bff", "#ff3b30"
@@ -217,8 +216,7 @@ def _case_layout(planes: list[Plane], columns: int) -> tuple[Figure, list[list[A
 
 
 def _draw_panel(axis: Axes, plane: Plane, fixed: np.ndarray, panel: Panel | None) -> None:
-    axis.set(xticks=[], yticks=[], xlim=plane.extent[:2], ylim=plane.extent[2:])
-    axis.spines[:].set_visible(False)
+    frame_slice(axis, plane, 5.5)
     if panel is None:
         axis.text(0.5, 0.5, "missing", color="white", ha="center", transform=axis.transAxes)
         return

@@ -34,10 +34,9 @@ from benchmarks.engine.figures import (
 )
 from benchmarks.engine.paper import Run
 from benchmarks.engine.results import Results, places
-from mmzoo.evaluation.picture import show_slice
-from mmzoo.evaluation.view import Plane, Turn, planes_through
 from mmzoo.evaluation.warp import warp
 from mmzoo.metrics import jacobian_determinant
+from mmzoo.spatial.view import Plane, Turn, frame_slice, planes_through, show_slice
 
 LINES = ("fixed + moving", "fixed + warped", "|moving - warped|", "labels", "Jacobian", "histogram")
 FIXED_TINT, MOVING_TINT = np.array([0.2, 0.75, 1.0]), np.array([1.0, 0.45, 0.1])
@@ -159,24 +158,18 @@ def _layout(plane: Plane, columns: int) -> tuple[Figure, list[list[Axes]]]:
 def _draw(axes: list[Axes], column: Column, plane: Plane) -> None:
     for axis, image in zip(axes, (column.moving, column.warped), strict=False):
         over = column.fixed[..., None] * FIXED_TINT + image[..., None] * MOVING_TINT
-        axis.imshow(np.clip(over, 0, 1), origin="lower", extent=plane.extent)
+        show_slice(axis, plane, np.clip(over, 0, 1))
     show_slice(axes[2], plane, np.abs(column.moving - column.warped))
     show_slice(axes[3], plane, 0.7 * column.fixed)
     for name, slices in column.contours.items():
         for slice_ in slices:
             draw_contour(axes[3], plane, slice_, CONTOURS[name])
-    axes[4].imshow(
-        column.determinant,
-        cmap="RdBu",
-        norm=CenteredNorm(1.0, RANGE),
-        origin="lower",
-        extent=plane.extent,
-    )
+    norm = CenteredNorm(1.0, RANGE)
+    show_slice(axes[4], plane, column.determinant, cmap="RdBu", norm=norm)
     for slice_ in column.contours["fixed"]:
         draw_contour(axes[4], plane, slice_, "black")
     for axis in axes[:5]:
-        axis.set(xticks=[], yticks=[], xlim=plane.extent[:2], ylim=plane.extent[2:])
-        axis.spines[:].set_visible(False)
+        frame_slice(axis, plane, 5.5)
     _histogram(axes[5], column.inside)
 
 

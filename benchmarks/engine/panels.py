@@ -24,10 +24,9 @@ from benchmarks.engine.figures import (
 )
 from benchmarks.engine.paper import Run
 from benchmarks.engine.results import Results
-from mmzoo.evaluation.picture import show_slice
-from mmzoo.evaluation.view import Plane, Turn, planes_through
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.evaluation.warp import warp
+from mmzoo.spatial.view import Plane, Turn, frame_slice, planes_through, show_slice
 
 EVERY_MM = 12.0  # between the lines that show a field
 
@@ -154,8 +153,7 @@ def _volumes(view: View, out: Path, run: Run):
 
 
 def _show(axis: Axes, plane: Plane, image: np.ndarray | None) -> None:
-    axis.set(xticks=[], yticks=[], xlim=plane.extent[:2], ylim=plane.extent[2:])
-    axis.spines[:].set_visible(False)
+    frame_slice(axis, plane, 5.5)
     if image is None:
         axis.text(0.5, 0.5, "missing", color="white", ha="center", transform=axis.transAxes)
     else:
@@ -168,8 +166,8 @@ def _show_field(axis: Axes, view: View, ddf: np.ndarray | None) -> None:
         axis.set_visible(False)
         return
     left, right, bottom, top = view.plane.extent
-    axis.set(xticks=[], yticks=[], xlim=(left, right), ylim=(bottom, top), facecolor="white")
-    axis.spines[:].set_visible(False)
+    axis.set_facecolor("white")
+    frame_slice(axis, view.plane, 5.5)
     for moved in view.lines(ddf):
         rows, columns = moved.shape
         x = left + (right - left) / columns * (np.arange(columns) + 0.5)

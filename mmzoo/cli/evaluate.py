@@ -7,15 +7,62 @@ from typing import Annotated
 import typer
 
 from mmzoo.cli._errors import plain_errors
+from mmzoo.cli._many import ManyValues
+from mmzoo.cli._pair_options import TRANSFORMS
+
+COMMAND = ManyValues
+FILES = "A registration, or files of any program"
 
 
 def evaluate(
     run: Annotated[
-        Path, typer.Argument(help="Prediction folder of deepreg_predict, or its name in logs/.")
-    ],
+        Path | None,
+        typer.Argument(
+            help="Prediction folder of deepreg_predict, or its name in logs/; or a folder of "
+            "mmzoo register. None: files alone."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Results folder (default: evaluation in RUN)."),
+        typer.Option(help="Results folder (default: evaluation in RUN; without RUN none)."),
+    ] = None,
+    fixed_label: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=FILES,
+            help="Label map of the fixed image (default: the one it was registered with).",
+        ),
+    ] = None,
+    moving_label: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=FILES, help="Of the moving image, the same numbers."),
+    ] = None,
+    fixed_points: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=FILES,
+            help="Landmarks of the fixed image: CSV with x, y, z in mm, .fcsv, .mrk.json.",
+        ),
+    ] = None,
+    moving_points: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=FILES, help="The same landmarks of the moving image."),
+    ] = None,
+    frame: Annotated[
+        str, typer.Option(rich_help_panel=FILES, help="Of points in a CSV: ras or lps.")
+    ] = "",
+    transform: Annotated[
+        list[str] | None, typer.Option(rich_help_panel=FILES, help=TRANSFORMS)
+    ] = None,
+    fixed: Annotated[
+        Path | None,
+        typer.Option(
+            rich_help_panel=FILES, help="Fixed image: labels and landmarks must lie on it."
+        ),
+    ] = None,
+    learn2reg: Annotated[
+        Path | None,
+        typer.Option(help="Write the fields of RUN into this folder as Learn2Reg takes them."),
     ] = None,
     before: Annotated[bool, typer.Option(help="Measure the pairs before registration too.")] = True,
     affine: Annotated[
@@ -37,7 +84,14 @@ def evaluate(
         int | None, typer.Option(help="Processes (default: all processor cores).")
     ] = None,
 ) -> None:
-    """Measure a prediction: Dice, surface distances (mm), folding, beside before and affine."""
+    """Measure a prediction, a registration or files: Dice, distances (mm), landmarks, folding."""
+    if learn2reg is not None:
+        _write_learn2reg(run, learn2reg, overwrite)
+        return
+    given = (fixed_label, moving_label, fixed_points, moving_points)
+    if run is None or any(given) or transform or fixed or (run / "registration.json").is_file():
+        _evaluate_files(run, given, frame, transform or [], fixed, out)
+        return
     # Late, so that `mmzoo --help` does not wait for NumPy, pandas and SimpleITK.
     from functools import partial
 
@@ -65,8 +119,65 @@ def evaluate(
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     for table in terminal(found.summary, method=found.prediction.method):
         Console().print(table)
-    for path in (*found.pictures, found.out / "summary.md", found.out / "cases.csv"):
+    pages = [path.with_suffix(".html") for path in found.pictures]
+    for path in (*found.pictures, *pages, found.out / "summary.md", found.out / "cases.csv"):
         typer.echo(path)
+
+
+def _write_learn2reg(run: Path | None, out: Path, overwrite: bool) -> None:
+    with plain_errors():
+        from mmzoo.registration.learn2reg import write_learn2reg
+
+        if run is None:
+            raise ValueError("`--learn2reg` needs RUN, a registration or a prediction.")
+        for path in write_learn2reg(run, out, overwrite):
+            typer.echo(path)
+
+
+def _evaluate_files(run, given, frame: str, transforms: list[str], fixed, out) -> None:
+    """Measure a registration, or files alone, and print a table."""
+    from rich.console import Console
+
+    with plain_errors():
+        from mmzoo.registration.quality import Truth, evaluate_files, evaluate_registration
+
+        truth = Truth(given[0], given[1], given[2], given[3], frame)
+        if run is None:
+            found = evaluate_files(truth, transforms, fixed, out)
+        elif transforms or fixed:
+            raise ValueError("`--transform` and `--fixed` are for files; leave RUN out, or them.")
+        else:
+            found = evaluate_registration(run, truth, out)
+            out = out or run / "evaluation"
+    for note in found["notes"]:
+        typer.secho(f"Note: {note}", fg="yellow", err=True)
+    Console().print(figures_table(found))
+    if out is not None:
+        typer.echo(f"{out / 'figures.csv'}")
+
+
+def figures_table(found: dict):
+    """Return a table of figures: a line each for all, for every label, a column a stage."""
+    from rich.table import Table
+
+    titles = {"dice": "Dice", "asd_mm": "ASD mm", "hd95_mm": "HD95 mm", "tre_mm": "TRE mm"}
+    titles |= {"sd_log_j": "SDlogJ", "folds_percent": "folding %"}
+    stages = list(dict.fromkeys(stage for name in titles for stage in found.get(name, {})))
+    table = Table(header_style="bold")
+    for k, name in enumerate(("figure", "of", *stages)):
+        table.add_column(name, justify="right" if k > 1 else "left", no_wrap=True)
+    for name, title in titles.items():
+        if name not in found:
+            continue
+        by_label = found.get(f"{name}_by_label", {})
+        of = "landmarks" if name == "tre_mm" else "all" if by_label else "transform"
+        lines = {of: found[name]}
+        for label in next(iter(by_label.values()), {}):
+            lines[f"label {label}"] = {stage: own[label] for stage, own in by_label.items()}
+        for line, values in lines.items():
+            cells = ["-" if values.get(s) is None else f"{values[s]:.4g}" for s in stages]
+            table.add_row(title, line, *cells)
+    return table
 
 
 def parse_pictures(text: str) -> int | None:

@@ -193,7 +193,9 @@ def summary(report: dict, out: Path) -> str:
     """Return what was found, in words."""
     nmi = ", ".join(f"{name} {value}" for name, value in report["nmi"].items())
     lines = [f"Normalised mutual information: {nmi}."]
-    for name, title in (("dice", "Dice"), ("tre_mm", "Distance of the landmarks, mm")):
+    titles = {"dice": "Dice", "asd_mm": "Average surface distance, mm", "hd95_mm": "HD95, mm"}
+    titles["tre_mm"] = "Distance of the landmarks, mm"
+    for name, title in titles.items():
         if name in report:
             stages = ", ".join(f"{stage} {value}" for stage, value in report[name].items())
             lines.append(f"{title}: {stages}.")
@@ -203,6 +205,6 @@ def summary(report: dict, out: Path) -> str:
         said = f"{folds:.3f} % of the voxels fold" if folds else "No voxel folds"
         lines.append(f"{said}; the smallest Jacobian determinant is {smallest:.2f}.")
     lines.append(f"{sum(report['seconds'].values()):.0f} s; {out}: warped.nii.gz, transform.h5,")
-    lines[-1] += " displacement_mm.nii.gz, picture.png, registration.json"
+    lines[-1] += " displacement_mm.nii.gz, picture.png, report.html, registration.json"
     lines.append(f"Other images: mmzoo apply --transform {out}/transform.h5 ...")
     return "\n".join(lines)

@@ -7,8 +7,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from mmzoo.spatial.view import PLANES, Turn, frame_slice, planes_through, show_slice
+
 MAX_CASES = 4
-PLANES = ("sagittal", "coronal", "axial")  # the axis that is cut, of volumes in RAS order
+ACROSS = tuple(name for name, *_ in reversed(PLANES))  # the axes, by what is cut across each
 
 
 def draw_overview(folder: Path) -> Path:
@@ -18,27 +20,17 @@ def draw_overview(folder: Path) -> Path:
         folder: a data set with `mmzoo.json`, `images/` and maybe `labels/`. Slices go through the
             middle of the volume and are drawn in proportion to their voxel size.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     description = json.loads((folder / "mmzoo.json").read_text())
-    cases, planes = choose_cases(description), description.get("planes", PLANES)
-    figure, axes = plt.subplots(
-        len(cases), 3, figsize=(9, 3 * len(cases)), squeeze=False, facecolor="black"
-    )
-    for row, name in zip(axes, cases, strict=True):
-        image = nib.load(folder / "images" / f"{name}.nii.gz")
-        labels = folder / "labels" / f"{name}.nii.gz"
-        values = nib.load(labels).get_fdata() if labels.exists() else None
-        for axis, panel in enumerate(row):
-            shown = image.get_fdata(), image.header.get_zooms()[:3]
-            draw_slice(panel, *shown, values, axis, f"{name}, {planes[axis]}")
-    figure.tight_layout()
-    figure.savefig(folder / "overview.png", dpi=80)
-    plt.close(figure)
-    return folder / "overview.png"
+    names = description.get("planes", ACROSS)
+
+    def volumes():
+        for name in choose_cases(description):
+            image = nib.load(folder / "images" / f"{name}.nii.gz")
+            labels = folder / "labels" / f"{name}.nii.gz"
+            values = nib.load(labels).get_fdata() if labels.exists() else None
+            yield name, image.get_fdata(), image.affine, values
+
+    return draw_middles(folder / "overview.png", list(volumes()), names)
 
 
 def choose_cases(description: dict) -> list[str]:
@@ -53,24 +45,37 @@ def choose_cases(description: dict) -> list[str]:
     return list(dict.fromkeys(in_turn))[:MAX_CASES]
 
 
-def draw_slice(panel, image: np.ndarray, spacing_mm, labels, axis: int, title: str) -> None:
-    """Draw one slice through the middle, and the outline of every label that it meets.
+def draw_middles(path: Path, volumes: list[tuple], names=ACROSS) -> Path:
+    """Draw three slices through the middle of each volume, a row each, and return the path.
 
     Args:
-        panel: axes of matplotlib.
-        image: (dim1, dim2, dim3).
-        spacing_mm: its voxel sizes.
-        labels: (dim1, dim2, dim3, num_labels) binary, or None.
-        axis: which is cut.
-        title: what stands above.
+        path: PNG to write.
+        volumes: of each its name, (dim1, dim2, dim3), its affine (voxel to RAS mm), and (dim1,
+            dim2, dim3, num_labels) binary, or None.
+        names: what slices across the right, anterior and superior axis are called.
     """
-    middle = image.shape[axis] // 2
-    spacing = np.delete(spacing_mm, axis)
-    aspect = float(spacing[1] / spacing[0])
-    panel.imshow(np.take(image, middle, axis).T, cmap="gray", origin="lower", aspect=aspect)
-    for channel in range(labels.shape[-1] if labels is not None else 0):
-        outline = np.take(labels[..., channel], middle, axis)
-        if outline.any():
-            panel.contour(outline.T, [0.5], colors=f"C{channel}", linewidths=0.8)
-    panel.set_title(title, color="white", fontsize=8)
-    panel.axis("off")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3 * len(volumes)), dpi=80, facecolor="black")
+    axes = figure.subplots(len(volumes), 3, squeeze=False)
+    for row, (name, image, affine, labels) in zip(axes, volumes, strict=True):
+        turn = Turn.from_affine(affine)
+        grey = turn.volume(image)
+        middle = tuple(n // 2 for n in grey.shape)
+        masks = [] if labels is None else [turn.volume(each) for each in np.moveaxis(labels, -1, 0)]
+        for panel, plane in zip(
+            row, reversed(planes_through(middle, grey.shape, turn.spacing_mm)), strict=True
+        ):
+            cut = plane.slice(grey)
+            show_slice(panel, plane, cut, vmin=None, vmax=None, interpolation=None)
+            for channel, mask in enumerate(masks):
+                outline = plane.slice(mask)
+                if outline.any() and not outline.all():
+                    centres = plane.centres(grey.shape)
+                    panel.contour(*centres, outline, [0.5], colors=f"C{channel}", linewidths=0.8)
+            frame_slice(panel, plane, 8)
+            panel.set_title(f"{name}, {names[plane.cut]}", color="white", fontsize=8)
+    figure.tight_layout()
+    FigureCanvasAgg(figure).print_png(str(path))
+    return path

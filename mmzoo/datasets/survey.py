@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.datasets import sets
-from mmzoo.datasets.overview import PLANES, draw_slice
+from mmzoo.datasets.overview import draw_middles
 from mmzoo.datasets.sets.base import DataSet
 from mmzoo.errors import in_words
 from mmzoo.io import dicom, images
@@ -210,25 +210,13 @@ def as_dict(seen: Look) -> dict:
 
 def draw(path: Path, looks: list[tuple[Look, sitk.Image | None]]) -> Path | None:
     """Draw middle slices of the first volumes that can be read; None if there is none."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     shown = [(seen, volume) for seen, volume in looks if volume is not None][:MAX_PICTURES]
     if not shown:
         return None
-    figure, axes = plt.subplots(
-        len(shown), 3, figsize=(9, 3 * len(shown)), squeeze=False, facecolor="black"
-    )
-    for row, (seen, volume) in zip(axes, shown, strict=True):
+    volumes = []
+    for seen, volume in shown:
         values = sitk.GetArrayFromImage(volume).T
         if not seen.label_ml:
             values = np.clip(values, seen.range[1], seen.range[3])
-        for axis, panel in enumerate(row):
-            title = f"{Path(seen.path).name}, {PLANES[axis]}"
-            draw_slice(panel, values, volume.GetSpacing(), None, axis, title)
-    figure.tight_layout()
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
-    return path
+        volumes.append((Path(seen.path).name, values, ras_affine(volume), None))
+    return draw_middles(path, volumes)

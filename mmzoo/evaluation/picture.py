@@ -18,8 +18,8 @@ from matplotlib.lines import Line2D
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude, laplace, zoom
 
 from mmzoo.evaluation.scene import Scene, build_scene
-from mmzoo.evaluation.view import Plane
 from mmzoo.evaluation.volumes import PairData
+from mmzoo.spatial.view import Plane, frame_slice, show_slice
 
 COLOURS = ("#ff4d4d", "#4dd2ff", "#ffd24d", "#7dff6b", "#ff8cf0", "#ff9a3d", "#b79bff", "#3dffc8")
 BACKGROUND, INK = "#15171c", "#e8e8ea"
@@ -110,22 +110,8 @@ def _draw_row(row: list[Axes], plane: Plane, scene: Scene) -> None:
     _displacement(row[4], plane, scene)
     _jacobian(row[5], plane, scene)
     for axis in row:
-        axis.set(xticks=[], yticks=[], xlim=plane.extent[:2], ylim=plane.extent[2:])
-        axis.spines[:].set_visible(False)
+        frame_slice(axis, plane)
     row[0].set_ylabel(plane.name, color=INK, fontsize=10)
-
-
-def show_slice(axis: Axes, plane: Plane, image: np.ndarray) -> None:
-    """Show a slice in greys, (rows upwards, columns to the right), in [0, 1]."""
-    axis.imshow(
-        image,
-        cmap="gray",
-        vmin=0,
-        vmax=1,
-        origin="lower",
-        extent=plane.extent,
-        interpolation="bilinear",
-    )
 
 
 def _checkerboard(plane: Plane, scene: Scene, tiles: int = 6) -> np.ndarray:
@@ -172,15 +158,7 @@ def _edges(axis: Axes, plane: Plane, fixed: np.ndarray) -> None:
 
 def _displacement(axis: Axes, plane: Plane, scene: Scene) -> None:
     """Draw the displacement's length, and the moving grid's lines as the field bends them."""
-    axis.imshow(
-        plane.slice(scene.length_mm),
-        cmap="viridis",
-        origin="lower",
-        extent=plane.extent,
-        vmin=0,
-        vmax=_longest(scene),
-        interpolation="bilinear",
-    )
+    show_slice(axis, plane, plane.slice(scene.length_mm), cmap="viridis", vmax=_longest(scene))
     grid = np.indices(scene.length_mm.shape)
     for along in (plane.right, plane.up):
         lines = plane.slice(grid[along] + scene.ddf[..., along])
@@ -199,22 +177,11 @@ def _displacement(axis: Axes, plane: Plane, scene: Scene) -> None:
 
 def _jacobian(axis: Axes, plane: Plane, scene: Scene) -> None:
     determinant = plane.slice(scene.determinant)
-    axis.imshow(
-        determinant,
-        cmap="RdBu_r",
-        origin="lower",
-        extent=plane.extent,
-        norm=CenteredNorm(1.0, _jacobian_range(scene)),
-        interpolation="nearest",
-    )
+    norm = CenteredNorm(1.0, _jacobian_range(scene))
+    show_slice(axis, plane, determinant, cmap="RdBu_r", norm=norm, interpolation="nearest")
     folds = np.ma.masked_where(determinant > 0, np.ones_like(determinant))
-    axis.imshow(
-        folds,
-        cmap=ListedColormap(["#39ff14"]),
-        origin="lower",
-        extent=plane.extent,
-        interpolation="nearest",
-    )
+    green = ListedColormap(["#39ff14"])
+    show_slice(axis, plane, folds, cmap=green, interpolation="nearest")
 
 
 def _longest(scene: Scene) -> float:

@@ -30,7 +30,7 @@ class Evaluation:
         prediction: the folder and its pairs.
         cases: one row a pair, structure and stage (columns of `Case`).
         summary: one row a structure and stage, see `summarise`.
-        pictures: PNG files written, the median pair's first.
+        pictures: PNG files written, the median pair's first; beside each its page, NAME.html.
         out: folder that holds every file written.
         notes: sentences for the user on what was assumed or left out.
     """
@@ -61,8 +61,8 @@ def evaluate(
     Where several predictions of the same pairs are set side by side, the first two stages need
     to be measured once.
 
-    Writes `cases.csv`, `summary.csv`, `summary.md`, `settings.json` and pictures; each file
-    appears only once it is complete.
+    Writes `cases.csv`, `summary.csv`, `summary.md`, `settings.json`, pictures and a page to look
+    around in beside each; each file appears only once it is complete.
 
     Args:
         run: prediction folder, see `open_prediction`.
@@ -96,8 +96,9 @@ def evaluate(
     _write_text(out / "cases.csv", cases.to_csv(index=False))
     _write_text(out / "summary.csv", summary.to_csv(index=False))
     _write_text(out / "summary.md", markdown(summary, method=prediction.method))
-    drawn = _draw(prediction, cases[cases["structure"] != union], out, pictures, structure)
     notes = [*prediction.notes, *notes]
+    single = cases[cases["structure"] != union]
+    drawn = _draw(prediction, single, out, pictures, structure, options, notes)
     settings = _settings(prediction, options, structure, drawn, notes)
     _write_text(out / "settings.json", json.dumps(settings, indent=2) + "\n")
     return Evaluation(prediction, cases, summary, tuple(drawn), out, tuple(notes))
@@ -201,24 +202,30 @@ def _draw(
     out: Path,
     pictures: int | None,
     structure: str | None,
+    options: dict,
+    notes: list[str],
 ) -> list[Path]:
+    """Draw pairs, each as NAME.png and NAME.html; return the pictures."""
     if pictures == 0:
         return []
     # Loads matplotlib, which takes as long as measuring a small pair.
+    from mmzoo.evaluation.page import draw_page, tables_of
     from mmzoo.evaluation.picture import draw_pair
 
     pairs = {pair.name: pair for pair in prediction.pairs}
     drawn: list[Path] = []
     for name in median_order(cases)[:pictures]:
         path = out / f"{name}.png"
-        title = _title(prediction, cases[cases["pair"] == name], first=not drawn)
+        rows = cases[cases["pair"] == name]
+        title = _title(prediction, rows, first=not drawn)
+        data, structures = read_pair(pairs[name]), prediction.structures
         with whole_file(path) as partial:
-            draw_pair(
-                partial,
-                read_pair(pairs[name]),
-                structures=prediction.structures,
-                title=title,
-                structure=structure,
+            draw_pair(partial, data, structures=structures, title=title, structure=structure)
+        tables = tables_of(prediction, pairs[name], rows, options)
+        heading = title.partition("\n")[0]
+        with whole_file(path.with_suffix(".html")) as partial:
+            draw_page(
+                *(partial, data), structures=structures, title=heading, tables=tables, notes=notes
             )
         drawn.append(path)
     return drawn

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import center_of_mass
 
-from mmzoo.evaluation.view import Plane, Turn, planes_through, window
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.evaluation.warp import identity_ddf, warp
 from mmzoo.metrics import jacobian_determinant
+from mmzoo.spatial.view import Plane, Turn, planes_through, window
 
 
 @dataclass(frozen=True)

@@ -47,23 +47,29 @@ class Loaded:
     frames: tuple[sitk.Image, ...] = ()
     seconds: float = 1.0
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is one slice."""
+        return min(self.image.GetSize()) == 1
+
     def turned_back(self, image: sitk.Image) -> sitk.Image:
         """Return another image on this grid with its axes as this source had them."""
         return sitk.DICOMOrient(image, self.axes)
 
 
-def read(source: Source, name: str = "", *, series: bool = False) -> Loaded:
+def read(source: Source, name: str = "", *, series: bool = False, flat: bool = False) -> Loaded:
     """Read any image of numbers, of the type that it has.
 
     Args:
         source: see the head of this file.
         name: what it is to the user ("fixed"), for messages about objects without a file.
         series: whether several 3-D images in one, as time frames, are welcome.
+        flat: whether a 2-D image is, as a volume of one slice.
 
     Raises:
         ValueError: it cannot be read or is not one 3-D volume of numbers; says why.
     """
-    found = open_source(source, name)
+    found = open_source(source, name, flat)
     frames, title = found.frames, found.title
     if len(frames) > 1 and not series:
         raise ValueError(
@@ -72,39 +78,44 @@ def read(source: Source, name: str = "", *, series: bool = False) -> Loaded:
             "their own."
         )
     for frame in frames:
-        check_volume(frame, title)
+        check_volume(frame, title, flat)
     axes = _axes(frames[0])
     turned = tuple(sitk.DICOMOrient(frame, "RAS") for frame in frames)
     several = turned if len(turned) > 1 else ()
     return Loaded(turned[0], axes, found.notes, title, several, found.seconds)
 
 
-def read_image(source: Source, name: str = "", *, series: bool = False) -> Loaded:
+def read_image(
+    source: Source, name: str = "", *, series: bool = False, flat: bool = False
+) -> Loaded:
     """Read an image to register, float32; see ``read``.
 
     Raises:
         ValueError: also for NaN, infinity, or an image that is the same everywhere.
     """
-    found = read(source, name, series=series)
+    found = read(source, name, series=series, flat=flat)
     frames = tuple(sitk.Cast(frame, sitk.sitkFloat32) for frame in found.frames or (found.image,))
     for frame in frames:
         check_image_values(found.title, sitk.GetArrayViewFromImage(frame))
     return replace(found, image=frames[0], frames=frames if len(frames) > 1 else ())
 
 
-def read_labels(source: Source, name: str = "", *, on: Loaded | None = None) -> Loaded:
+def read_labels(
+    source: Source, name: str = "", *, on: Loaded | None = None, flat: bool = False
+) -> Loaded:
     """Read a label map, exactly: int32, or int64 where values need it.
 
     Args:
         source: see the head of this file.
         name: see ``read``.
         on: the image whose labels these are, on whose grid they must lie.
+        flat: whether they may be 2-D; of a 2-D image they may.
 
     Raises:
         ValueError: also for values that are not whole, or that their type cannot tell apart; and
             for labels that do not lie on their image.
     """
-    found = read(source, name)
+    found = read(source, name, flat=flat or (on is not None and on.is_flat))
     values = _whole(sitk.GetArrayViewFromImage(found.image), found.title)
     labels = sitk.GetImageFromArray(values)
     labels.CopyInformation(found.image)
@@ -120,7 +131,7 @@ def read_mask(source: Source | None, on: Loaded, name: str = "") -> Loaded | Non
     """
     if source is None:
         return None
-    found = read(source, name)
+    found = read(source, name, flat=on.is_flat)
     mask = sitk.Cast(found.image > 0, sitk.sitkUInt8)
     if not sitk.GetArrayViewFromImage(mask).any():
         raise ValueError(
@@ -195,10 +206,16 @@ def _whole(values: np.ndarray, title: str) -> np.ndarray:
     return values.astype(np.int32 if small.min <= low and high <= small.max else np.int64)
 
 
-def check_volume(image: sitk.Image, what: str) -> None:
-    """Raise ValueError unless an image is 3-D, with one number a voxel and axes at right angles."""
+def check_volume(image: sitk.Image, what: str, flat: bool = False) -> None:
+    """Raise ValueError unless an image is 3-D, with one number a voxel and axes at right angles.
+
+    Args:
+        image: to be checked.
+        what: what to call it.
+        flat: one slice will do.
+    """
     size, components = image.GetSize(), image.GetNumberOfComponentsPerPixel()
-    if len(size) != 3 or components != 1 or min(size) < 2:
+    if len(size) != 3 or components != 1 or sorted(size)[1 if flat else 0] < 2:
         raise ValueError(
             f"{what} must be one 3-D volume of at least 2 voxels along each axis, got size {size} "
             f"with {components} value(s) a voxel; cut time frames or channels into images of their "

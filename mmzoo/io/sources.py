@@ -20,6 +20,7 @@ from mmzoo.spatial.frames import set_ras_affine
 # A path, a SimpleITK or nibabel image, or (array, spacing in mm or affine of RAS mm).
 Source = str | Path | sitk.Image | Any
 
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")
 BY_NIBABEL = (".nii", ".nii.gz", ".mgz", ".mgh", ".hdr", ".img", ".hdr.gz", ".img.gz")
 
 
@@ -33,19 +34,24 @@ class Found:
     seconds: float = 1.0
 
 
-def open_source(source: Source, name: str) -> Found:
+def open_source(source: Source, name: str, flat: bool = False) -> Found:
     """Return the volumes of a source, each 3-D and with the type and the axes that it has.
+
+    Args:
+        source: see `Source`.
+        name: what it is to the user, for messages.
+        flat: a 2-D image is welcome, as a volume of one slice.
 
     Raises:
         ValueError: it cannot be read; says why.
     """
     title = f"the {name} image" if name else "the image"
     if isinstance(source, sitk.Image):
-        return _split(source, title)
+        return _split(source, title, flat)
     if isinstance(source, (str, Path)):
-        return _read_path(*selected(Path(source).expanduser()))
+        return _read_path(*selected(Path(source).expanduser()), flat)
     if isinstance(source, SpatialImage):
-        return _from_nibabel(source, title, "")
+        return _from_nibabel(source, title, "", flat)
     if isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], np.ndarray):
         return Found([from_array(*source)], title)
     if isinstance(source, np.ndarray):
@@ -107,20 +113,42 @@ def _to_itk(values: np.ndarray, affine: np.ndarray) -> sitk.Image:
     return image
 
 
-def _read_path(path: Path, choice: str) -> Found:
+def _read_path(path: Path, choice: str, flat: bool) -> Found:
     if not path.exists():
         raise ValueError(f"{path} is not there; check the name and the folder.")
+    if path.name.lower().endswith(PICTURES):
+        raise ValueError(
+            f"{path} is a picture, which says neither how large its pixels are nor where it lies; "
+            "save it as NIfTI or MHA with its pixel size in mm (in Python: sitk.ReadImage, "
+            "SetSpacing, sitk.WriteImage)."
+        )
+    if flat and (file := _one_slice(path)):
+        return Found([_by_itk(file)], str(path))
     if path.is_dir():
         volume = dicom.read_folder(path, choice)
         return Found([volume.image], str(path), volume.notes)
     if path.name.lower().endswith(BY_NIBABEL):
         check_image_file(path)
-        return _by_nibabel(path, choice)
+        return _by_nibabel(path, choice, flat)
     if is_dicom(path):
         volume = dicom.read_one(dicom.find_stacks([path]), path, choice)
         return Found([volume.image], str(path), volume.notes)
     check_image_file(path)
-    return _split(_by_itk(path), str(path))
+    return _split(_by_itk(path), str(path), flat)
+
+
+def _one_slice(path: Path) -> Path | None:
+    """Return the DICOM file that is all there is of a path, and one slice; else None."""
+    files = [each for each in path.iterdir() if each.is_file()] if path.is_dir() else [path]
+    if len(files) != 1 or not is_dicom(files[0]):
+        return None
+    header = sitk.ImageFileReader()
+    header.SetFileName(str(files[0]))
+    try:
+        header.ReadImageInformation()
+    except RuntimeError:
+        return None  # said by the reader of stacks
+    return files[0] if header.GetSize()[2:] == (1,) else None
 
 
 @same_locale()
@@ -131,21 +159,24 @@ def _by_itk(path: Path) -> sitk.Image:
         raise _unreadable(path, error) from error
 
 
-def _by_nibabel(path: Path, choice: str) -> Found:
+def _by_nibabel(path: Path, choice: str, flat: bool) -> Found:
     """Read by nibabel: ITK turns NaN into zero and fills up a file cut short, unsaid."""
     try:
         source = nib.load(path)
     except nifti.BROKEN as error:
         raise _unreadable(path, error) from error
-    return _from_nibabel(source, str(path), choice)
+    return _from_nibabel(source, str(path), choice, flat)
 
 
-def _from_nibabel(source, title: str, choice: str) -> Found:
+def _from_nibabel(source, title: str, choice: str, flat: bool) -> Found:
     shape = source.shape
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
+    if len(shape) == 2 and flat:
+        shape = (*shape, 1)
     kind = source.get_data_dtype()
-    if len(shape) not in (3, 4) or min(shape[:3]) < 2 or kind.kind not in "iufb":
+    thin = not flat or len(shape) == 4 or sorted(shape)[1] < 2  # along more axes than are welcome
+    if len(shape) not in (3, 4) or (min(shape[:3]) < 2 and thin) or kind.kind not in "iufb":
         raise ValueError(
             f"{title} must be one 3-D volume of at least 2 voxels along each axis, got size "
             f"{shape} of {kind}; cut time frames or channels into images of their own, "
@@ -170,8 +201,10 @@ def _unreadable(path, error: Exception) -> ValueError:
     return ValueError(f"{path} cannot be read as a medical image: {reason}")
 
 
-def _split(image: sitk.Image, title: str) -> Found:
-    """Return the volumes of a 4-D image, or the image."""
+def _split(image: sitk.Image, title: str, flat: bool) -> Found:
+    """Return the volumes of a 4-D image, or the image; a 2-D one as a volume of one slice."""
+    if image.GetDimension() == 2 and flat:
+        image = sitk.JoinSeries([image])
     if image.GetDimension() != 4 or image.GetNumberOfComponentsPerPixel() != 1:
         return Found([image], title)
     size = list(image.GetSize())

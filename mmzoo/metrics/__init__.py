@@ -7,6 +7,7 @@ from mmzoo.metrics.field import (
     inverse_consistency_error,
     jacobian_determinant,
     jacobian_statistics,
+    log_jacobian_std,
     mean_change_at_edge,
     target_registration_error,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "inverse_consistency_error",
     "jacobian_determinant",
     "jacobian_statistics",
+    "log_jacobian_std",
     "mean_change_at_edge",
     "mutual_information",
     "normalised_mutual_information",

@@ -104,6 +104,25 @@ def determinant_statistics(
     )
 
 
+def log_jacobian_std(ddf: np.ndarray) -> float:
+    """Return SDlogJ as the Learn2Reg challenge has it: 0 for an affine map, lower is smoother.
+
+    The standard deviation of ln(J + 3), J + 3 held above 1e-9, without the two outermost voxels on
+    each side. (The 3 keeps folds, J <= 0, finite; it makes values smaller than those of ln J.)
+
+    Args:
+        ddf: (dim1, dim2, dim3, 3), voxels, at least 5 on each axis.
+
+    Raises:
+        ValueError: the shape is wrong, an axis is too short, or a value is not finite.
+    """
+    ddf = check_field("ddf", ddf)
+    if min(ddf.shape[:-1]) < 5:
+        raise ValueError(f"`ddf` must have at least 5 voxels on each axis, got {ddf.shape[:-1]}.")
+    inner = jacobian_determinant(ddf)[(slice(2, -2),) * (ddf.ndim - 1)]
+    return float(np.log(np.clip(inner + 3, 1e-9, 1e9)).std())
+
+
 def mean_change_at_edge(determinant: np.ndarray, mask: np.ndarray) -> float:
     """Return the mean of |J - 1| over the voxels of a mask with a face in common with another.
 

@@ -71,7 +71,7 @@ def apply_to_image(
     """
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     output = _output(out)
-    image = images.read_image(moving, "moving", series=True)
+    image = images.read_image(moving, "moving", series=True, flat=True)
     way, grid = _way(transform, image, moving, reference, inverse)
     warped = [
         grid.turned_back(warped_image(frame, grid.image, way, interpolation))
@@ -126,9 +126,9 @@ def apply_to_labels(
     """
     check_choice("labels", interpolation, LABELS)
     output = _output(out)
-    labels = images.read_labels(moving, "moving")
+    labels = images.read_labels(moving, "moving", flat=True)
     if image is not None:
-        labels = put_on(labels, images.read(image, "label map's"))
+        labels = put_on(labels, images.read(image, "label map's", flat=True))
     else:
         _check_registered(labels, transform, inverse)
     way, grid = _way(transform, labels, moving, reference, inverse)
@@ -188,7 +188,7 @@ def _check_registered(labels: Loaded, transform: Transforms, inverse: bool) -> N
 
 def _way(transform: Transforms, image: Loaded, moving, reference, inverse: bool):
     """Return the transform from the reference to the moving image, and the grid to fill."""
-    grid = images.read(reference, "reference", series=True)
+    grid = images.read(reference, "reference", series=True, flat=True)
     files = [Path(each) if isinstance(each, (str, Path)) else None for each in (reference, moving)]
     steps = read_steps(transform, *(reversed(files) if inverse else files))
     return one_transform(steps, grid.image, image.image, inverse), grid
@@ -296,8 +296,12 @@ def convert(
     check_writable(out, overwrite)
     files = [Path(each) if isinstance(each, (str, Path)) else None for each in (reference, moving)]
     steps = read_steps(transform, *files)
-    grid = None if reference is None else images.read(reference, "reference", series=True).image
-    end = grid if moving is None else images.read(moving, "moving", series=True).image
+    grid = (
+        None
+        if reference is None
+        else images.read(reference, "reference", series=True, flat=True).image
+    )
+    end = grid if moving is None else images.read(moving, "moving", series=True, flat=True).image
     curved = [s for s in steps if s.inverse and not all(p.IsLinear() for p in parts(s.transform))]
     if curved and (grid is None or end is None):
         raise ValueError(

@@ -28,7 +28,11 @@ def climbed(
         most: steps.
     """
     ways = (np.eye(9) if kind == "affine" else TURNS).reshape(-1, 3, 3)
-    scale = np.array([step_mm / images.radius] * len(ways) + [step_mm] * 3)
+    shifts = [step_mm] * 3
+    if images.flat:  # neither out of the slice nor along its normal
+        ways = ways[~(ways[:, 2, :].any(axis=1) | ways[:, :, 2].any(axis=1))]
+        shifts[2] = 0.0
+    scale = np.array([step_mm / images.radius] * len(ways) + shifts)
 
     def moved(linear: Linear, step: np.ndarray) -> Linear:
         step = step * scale

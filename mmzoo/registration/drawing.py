@@ -13,6 +13,7 @@ from matplotlib.image import imread
 
 from mmzoo.evaluation.picture import draw_pair
 from mmzoo.evaluation.volumes import PairData
+from mmzoo.registration.drawing_flat import draw_slices
 from mmzoo.registration.frame import Pair, choose_box
 from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
@@ -27,12 +28,15 @@ def draw_registration(path: Path, found: Registration) -> None:
     "moving" is the image after the rigid or affine stage, on the fixed image's grid; displacement
     and determinant are those of the field alone.
     """
+    if found.is_flat:
+        draw_slices(path, found, _heading(found.report))
+        return
     box = choose_box(Pair(found.fixed, found.moving), None, MAX_VOXELS)
     grid = box.grid(found.fixed, box.shape)
     data = PairData(
         moving=_array(warp(found.moving, grid, found.linear, sitk.sitkLinear)),
         fixed=_array(warp(found.fixed, grid, sitk.Transform(), sitk.sitkLinear)),
-        ddf=_voxels(found.displacement, grid),
+        ddf=voxels(found.displacement, grid),
         backward_ddf=None,
         moving_labels=(),
         fixed_labels=(),
@@ -42,7 +46,7 @@ def draw_registration(path: Path, found: Registration) -> None:
     draw_pair(path, data, structures=(), title=_heading(found.report))
 
 
-def _voxels(displacement: sitk.Image | None, grid: sitk.Image) -> np.ndarray:
+def voxels(displacement: sitk.Image | None, grid: sitk.Image) -> np.ndarray:
     """Return a displacement in mm as one in voxels of a grid."""
     if displacement is None:
         return np.zeros((*grid.GetSize(), 3), np.float32)

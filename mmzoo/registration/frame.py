@@ -21,18 +21,21 @@ class Pair:
     Attributes:
         fixed: 3-D float image; likewise `moving`.
         fixed_mask: uint8, on the grid of `fixed`, or None for all of it; likewise `moving_mask`.
+        flat: each is one slice, repeated along z, and is moved within x and y alone.
     """
 
     fixed: sitk.Image
     moving: sitk.Image
     fixed_mask: sitk.Image | None = None
     moving_mask: sitk.Image | None = None
+    flat: bool = False
 
     def reduced(self, spacing_mm: float) -> Pair:
         """Return the pair with voxels joined that are at most half of a spacing."""
         masks = (self.fixed_mask, self.moving_mask)
         fewer = [None if mask is None else reduced(mask, spacing_mm) for mask in masks]
-        return Pair(reduced(self.fixed, spacing_mm), reduced(self.moving, spacing_mm), *fewer)
+        images = reduced(self.fixed, spacing_mm), reduced(self.moving, spacing_mm)
+        return Pair(*images, fewer[0], fewer[1], self.flat)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,13 @@ def reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:
     return sitk.BinShrink(image, factors.astype(int).tolist())
 
 
+def whole_box(image: sitk.Image, max_voxels: int) -> Box:
+    """Return all of an image, and a grid for it of at most so many voxels."""
+    size, spacing = np.array(image.GetSize()), np.array(image.GetSpacing())
+    shape = grid_shape(size * spacing, spacing, 0.0, max_voxels)
+    return Box(np.full(3, -0.5), size - 0.5, size * spacing, shape)
+
+
 def choose_box(pair: Pair, resolution_mm: float | None, max_voxels: int) -> Box:
     """Return the foreground of the fixed image, or its mask, and a grid for it."""
     size = np.array(pair.fixed.GetSize())
@@ -99,7 +109,7 @@ def choose_box(pair: Pair, resolution_mm: float | None, max_voxels: int) -> Box:
     lower, upper = np.maximum(lower, -0.5), np.minimum(upper, size - 0.5)
     spacing = np.array(pair.fixed.GetSpacing())
     edges = (upper - lower) * spacing
-    shape = _shape(edges, spacing, resolution_mm or 0.0, max_voxels)
+    shape = grid_shape(edges, spacing, resolution_mm or 0.0, max_voxels)
     return Box(lower, upper, edges, shape)
 
 
@@ -118,7 +128,7 @@ def _inside(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
     return index.min(0) * factor - 0.5 - margin, (index.max(0) + 1) * factor - 0.5 + margin
 
 
-def _shape(edges, spacing, resolution_mm: float, max_voxels: int) -> tuple[int, ...]:
+def grid_shape(edges, spacing, resolution_mm: float, max_voxels: int) -> tuple[int, ...]:
     """Return the voxels along each axis of the finest grid that is allowed."""
     step = max(resolution_mm, 0.1)
     while True:

@@ -65,9 +65,11 @@ class Information:
     Attributes:
         centre: (3,), of the points, mm.
         radius: mm, root of the mean squared distance from it.
+        flat: of the pair.
     """
 
     def __init__(self, pair: Pair, samples: int, seed: int = 1):
+        self.flat = pair.flat
         index = _points(pair, samples, seed)
         to_index, first = _to_index(pair.fixed)
         points = np.einsum("ij,jn->in", np.linalg.inv(to_index), index) + first[:, None]

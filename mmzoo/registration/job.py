@@ -12,7 +12,7 @@ from mmzoo.io.digests import digest
 from mmzoo.registration.api import register
 from mmzoo.registration.output import REPORT, write_registration
 from mmzoo.registration.pair_files import PairFiles
-from mmzoo.registration.quality import quality
+from mmzoo.registration.quality import check_truth, quality
 from mmzoo.registration.settings import Settings
 from mmzoo.terminal import Report
 
@@ -55,6 +55,7 @@ def register_files(
         ValueError: for bad input; nothing is written.
     """
     asked = asked_for(pair, options, frame)
+    check_truth(pair, frame)
     files = {name: getattr(pair, name) for name in IMAGES}
     wanted = {**options, "model": predictor or options.get("model")}
     found = register(pair.fixed, pair.moving, **files, **wanted, progress=progress)

@@ -28,6 +28,7 @@ ROUGH_MM, COARSE_MM, FINE_MM = 12.0, 6.0, 3.0
 SAMPLES = {ROUGH_MM: 2_000, COARSE_MM: 8_000, FINE_MM: 20_000}
 ROTATIONS = 500
 ROUND = 30  # of all rotations
+FLAT_STEP = 5  # degrees between those of a slice
 FOLLOWED = 10, 3, 6  # maps: at 6 mm, to every side, as affine ones
 ROUGHLY = 12  # steps
 CLEARLY = 1.15  # times as much must tell what is turned far against the headers
@@ -73,9 +74,9 @@ def register_linear(pair: Pair, kind: str, seed: int = 1) -> tuple[sitk.Transfor
     centres = _centres(small)
     unturned = _unturned(centres, overlap)
     middle = centres[0][0]
-    turns = _turns(TURN)
+    turns = _turns(TURN, pair.flat)
     turned = [Linear.about(middle, each.at(middle), turn) for each in unturned for turn in turns]
-    starts = unturned + turned + _most(rough, _all_round(centres))[:ROUND]
+    starts = unturned + turned + _most(rough, _all_round(centres, pair.flat))[:ROUND]
     found = _followed(rough, coarse, unturned, starts, kind)
     if not coarse.told(found[0]) > 0:
         raise ValueError(
@@ -118,7 +119,7 @@ def _followed(
 
     # What shows only in detail is lost roughly: the first are followed at 6 mm at once.
     found = climbed_finely(first + _most(rough, climbed_roughly(starts))[:finely])
-    sides = [side for each in found[:aside] for side in _sides(each, coarse.centre)]
+    sides = [side for each in found[:aside] for side in _sides(each, coarse)]
     sides = _most(coarse, climbed_roughly(sides))
     found = _most(coarse, found + climbed_finely(sides[:further]))
     if kind == "affine":
@@ -178,8 +179,11 @@ def _unturned(centres: Ends, overlap: bool) -> list[Linear]:
     return [*found, Linear.still()] if overlap else found
 
 
-def _all_round(centres: Ends) -> list[Linear]:
+def _all_round(centres: Ends, flat: bool) -> list[Linear]:
     """Return rotations that fill all there are evenly, by super-Fibonacci spirals (Alexa 2022)."""
+    if flat:
+        turns = [_turns(float(degrees), flat)[1] for degrees in range(0, 360, FLAT_STEP)]
+        return [Linear.about(a, b, turn) for (a, b), turn in itertools.product(centres, turns)]
     at = np.arange(ROTATIONS) + 0.5
     share = at / ROTATIONS
     first, second = 2 * np.pi * at / np.sqrt(2), 2 * np.pi * at / 1.533751168755204288118041413
@@ -196,12 +200,13 @@ def _all_round(centres: Ends) -> list[Linear]:
     return [Linear.about(a, b, turn) for (a, b), turn in itertools.product(centres, turns)]
 
 
-def _sides(linear: Linear, centre: np.ndarray) -> list[Linear]:
+def _sides(linear: Linear, images: Information) -> list[Linear]:
     """Return a map shifted along, and turned about, each axis."""
-    goal = linear.at(centre)
-    shifts = ASIDE_MM * np.concatenate([np.eye(3), -np.eye(3)])
+    centre, goal = images.centre, linear.at(images.centre)
+    along = np.eye(3)[: 2 if images.flat else 3]
+    shifts = ASIDE_MM * np.concatenate([along, -along])
     return [Linear.about(centre, goal + shift, linear.matrix) for shift in shifts] + [
-        Linear.about(centre, goal, turn @ linear.matrix) for turn in _turns(ASIDE)
+        Linear.about(centre, goal, turn @ linear.matrix) for turn in _turns(ASIDE, images.flat)
     ]
 
 
@@ -223,11 +228,11 @@ def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
     return np.array(image.TransformContinuousIndexToPhysicalPoint(index))
 
 
-def _turns(degrees: float) -> list[np.ndarray]:
-    """Return rotations by an angle, forth and back, about each axis."""
+def _turns(degrees: float, flat: bool) -> list[np.ndarray]:
+    """Return rotations by an angle, forth and back, about each axis; of a slice about z."""
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     found = []
-    for axis, sign in itertools.product(range(3), (-1, 1)):
+    for axis, sign in itertools.product((2,) if flat else range(3), (-1, 1)):
         turn = np.eye(3)
         others = [k for k in range(3) if k != axis]
         turn[np.ix_(others, others)] = [[cosine, -sign * sine], [sign * sine, cosine]]
@@ -239,7 +244,7 @@ def _in_range(pair: Pair) -> Pair:
     """Return the pair without intensities that few voxels have, so that none takes up the bins."""
     images = (pair.fixed, pair.fixed_mask), (pair.moving, pair.moving_mask)
     fixed, moving = (_held(*each) for each in images)
-    return Pair(fixed, moving, pair.fixed_mask, pair.moving_mask)
+    return Pair(fixed, moving, pair.fixed_mask, pair.moving_mask, pair.flat)
 
 
 def _held(image: sitk.Image, mask: sitk.Image | None) -> sitk.Image:

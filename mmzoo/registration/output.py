@@ -14,8 +14,9 @@ from mmzoo.registration.result import Registration
 REPORT, TRANSFORM, FIELD = "registration.json", "transform.h5", "displacement_mm.nii.gz"
 INVERSE = "inverse.h5"
 WARPED, LABEL, PICTURE = "warped.nii.gz", "label.nii.gz", "picture.png"
+PAGE = "report.html"
 MEAN, MOTION, PLOT = "mean.nii.gz", "motion.csv", "motion.png"  # of a series
-FILES = (REPORT, TRANSFORM, INVERSE, FIELD, WARPED, LABEL, PICTURE, MEAN, MOTION, PLOT)
+FILES = (REPORT, TRANSFORM, INVERSE, FIELD, WARPED, LABEL, PICTURE, PAGE, MEAN, MOTION, PLOT)
 
 
 def check_out(out: Path, overwrite: bool) -> None:
@@ -43,7 +44,7 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 
 def write_registration(found: Registration, out: Path, extra: dict | None = None) -> None:
-    """Write image, transform, field, picture and report; what an earlier one left is replaced.
+    """Write image, transform, field, picture, page, report; what an earlier one left is replaced.
 
     Args:
         found: the registration.
@@ -51,6 +52,7 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
         extra: added to the report, such as the files that were registered.
     """
     from mmzoo.registration.drawing import draw_registration
+    from mmzoo.registration.page import write_report
 
     report = {**(extra or {}), **found.report}
     images = {WARPED: found.warped, FIELD: found.ddf_mm, LABEL: found.label}
@@ -64,6 +66,8 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
                 if image is not None
             ]
             draw_registration(partial / PICTURE, found)
+            if not found.is_flat:  # the page cuts through volumes
+                write_report(partial / PAGE, found, report)
         for each in written:
             each.result()
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")

@@ -16,6 +16,7 @@ from mmzoo.io import images
 from mmzoo.metrics import normalised_mutual_information
 from mmzoo.registration.direct import Deformation, Method, direct
 from mmzoo.registration.doubts import doubts
+from mmzoo.registration.flat import flat_pair
 from mmzoo.registration.frame import Pair, shown
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.linear import overlaps, register_linear
@@ -57,7 +58,7 @@ def register(
     progress: Report = lambda stage, done, total: None,
     **options,
 ) -> Registration:
-    """Align two images of any size, spacing, orientation and modality.
+    """Align two images of any size, spacing, orientation and modality, volumes or slices.
 
     A rigid, then an affine stage in space, then a field of B-splines that makes a loss of the zoo
     smallest for this pair, coarse to fine. The same pair gives the same transform each time,
@@ -85,7 +86,10 @@ def register(
     settings = Settings(**options)
     compilation_cache.use()
     watch = _Watch()
-    read = images.read_image(fixed, "fixed"), images.read_image(moving, "moving")
+    read = tuple(
+        images.read_image(each, name, flat=True)
+        for each, name in ((fixed, "fixed"), (moving, "moving"))
+    )
     masks = (
         images.read_mask(fixed_mask, read[0], "fixed mask"),
         images.read_mask(moving_mask, read[1], "moving mask"),
@@ -94,7 +98,13 @@ def register(
     loaded = [each for each in (*read, *masks, labels) if each is not None]
     fixed_image, moving_image = (each.image for each in read)
     on_grid = [None if mask is None else mask.image for mask in masks]
-    pair = Pair(fixed_image, moving_image, *on_grid)
+    pair, slices = Pair(fixed_image, moving_image, on_grid[0], on_grid[1]), None
+    if any(each.is_flat for each in read):
+        if method is not None:
+            raise ValueError("a trained network takes volumes; register slices without a model.")
+        limits = settings.resolution_mm, settings.max_voxels
+        slices = flat_pair((fixed_image, moving_image), (on_grid[0], on_grid[1]), *limits)
+        pair = slices.pair
     watch.lap("reading")
     times = enlargement(pair)
     if times > 1:
@@ -118,8 +128,12 @@ def register(
     if times > 1:
         linear = enlarged_linear(linear, 1 / times)
         found = enlarged_deformation(found, 1 / times)
-        transform = composite(linear, found.displacement)
         notes = [*notes, SMALL.format(times)]
+    if slices is not None:
+        linear = slices.placed_linear(linear, matrix_of(linear))
+        found = slices.placed(found)
+        notes = [*slices.notes, *notes]
+    transform = composite(linear, found.displacement)
     warped = warp(moving_image, fixed_image, transform, sitk.sitkLinear)
     carried = None if labels is None else warp(labels.image, fixed_image, transform, None)
     watch.lap("warping")

@@ -46,6 +46,11 @@ class Registration:
     moving: sitk.Image
     way_back: Callable[[], sitk.Transform]
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether the two images are slices."""
+        return min(self.fixed.GetSize()) == 1
+
     @functools.cached_property
     def inverse(self) -> sitk.Transform:
         """Takes points of the moving image to the fixed one.
@@ -102,7 +107,7 @@ class Registration:
         if labels:
             on = images.Loaded(source, "RAS", title=f"the {name} image that was registered")
             return warped_labels(images.read_labels(image, name, on=on).image, target, way, labels)
-        found = images.read_image(image, name, series=True)
+        found = images.read_image(image, name, series=True, flat=True)
         frames = found.frames or (found.image,)
         warped = [warped_image(frame, target, way, interpolation) for frame in frames]
         return warped[0] if len(warped) == 1 else sitk.JoinSeries(warped, 0.0, found.seconds)

@@ -14,6 +14,7 @@ from mmzoo.registration.output import (
     INVERSE,
     MEAN,
     MOTION,
+    PAGE,
     PICTURE,
     PLOT,
     REPORT,
@@ -28,7 +29,7 @@ COLUMNS = ("frame", "seconds", *PARAMETERS, "mean_displacement_mm")
 def write_series(found: SeriesRegistration, out: Path, extra: dict | None = None) -> None:
     """Write the frames, their mean, their motion and a report; an earlier run's are replaced.
 
-    With a fixed image also the transform from it to the mean, the way back, and a picture.
+    With a fixed image also the transform from it to the mean, the way back, a picture and the page.
 
     Args:
         found: the registration.
@@ -45,10 +46,12 @@ def write_series(found: SeriesRegistration, out: Path, extra: dict | None = None
         draw_motion(partial / PLOT, found.motion)
         if found.registration is not None:
             from mmzoo.registration.drawing import draw_registration
+            from mmzoo.registration.page import write_report
 
             write_transform(found.registration.transform, partial / TRANSFORM)
             write_transform(found.registration.inverse, partial / INVERSE)
             draw_registration(partial / PICTURE, found.registration)
+            write_report(partial / PAGE, found.registration, found.registration.report)
         report = {**(extra or {}), **found.report}
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
 

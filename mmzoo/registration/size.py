@@ -16,7 +16,7 @@ from mmzoo.registration.direct import Deformation
 from mmzoo.registration.frame import Pair
 from mmzoo.registration.settings import Settings
 
-SMALLEST_MM = 50.0  # of an image of people: the cube root of what it shows
+SMALLEST_MM = 50.0  # of an image of people: the cube root of what it shows; of a slice, the root
 LARGEST = 1e4  # times
 LENGTHS = "resolution_mm", "control_mm"  # of a method's report
 
@@ -26,8 +26,9 @@ def enlargement(pair: Pair) -> float:
 
     Decided by the larger of the two images, so that a part of a body does not make it a mouse.
     """
+    axes = 2 if pair.flat else 3
     edges = [
-        float(np.prod(np.multiply(image.GetSize(), image.GetSpacing()))) ** (1 / 3)
+        float(np.prod(np.multiply(image.GetSize(), image.GetSpacing())[:axes])) ** (1 / axes)
         for image in (pair.fixed, pair.moving)
     ]
     times = 1.0
@@ -40,7 +41,8 @@ def enlarged_pair(pair: Pair, times: float) -> Pair:
     """Return a pair in space that was stretched about the origin."""
     masks = pair.fixed_mask, pair.moving_mask
     larger = [None if mask is None else enlarged(mask, times) for mask in masks]
-    return Pair(enlarged(pair.fixed, times), enlarged(pair.moving, times), *larger)
+    images = enlarged(pair.fixed, times), enlarged(pair.moving, times)
+    return Pair(*images, larger[0], larger[1], pair.flat)
 
 
 def enlarged(image: sitk.Image, times: float) -> sitk.Image:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.engine.panels import View, draw_registration, draw_stages
-from mmzoo.evaluation.view import Turn, planes_through
+from mmzoo.spatial.view import Turn, planes_through
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def test_panels_have_the_names_of_the_data_set_s_planes(tmp_path, monkeypatch):
     assert titles[:3] == ["mr_0, one", "mr_0, two", "mr_0, 3"]
 
 
-def test_labels_are_outlined_in_colour_and_nothing_else_is_coloured(tmp_path):
+def test_labels_are_outlined_in_colour_and_only_they_and_the_ends_of_the_axes_are(tmp_path):
     def coloured(with_label: bool) -> int:
         rng = np.random.default_rng(0)
         for name in ("mr_0", "ct_0", "mr_1", "ct_1"):
@@ -51,5 +51,6 @@ def test_labels_are_outlined_in_colour_and_nothing_else_is_coloured(tmp_path):
         picture = matplotlib.image.imread(draw_overview(tmp_path))[..., :3]
         return int((np.ptp(picture, axis=-1) > 0.1).sum())
 
-    assert coloured(False) == 0
-    assert coloured(True) > 500
+    marks = coloured(False)
+    assert 0 < marks < 2000
+    assert coloured(True) > marks + 500

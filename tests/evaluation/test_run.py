@@ -16,6 +16,7 @@ def test_every_file_is_written_and_agrees_with_what_is_returned(prediction):
     assert seen == [(1, 3), (2, 3), (3, 3)]
     assert sorted(path.name for path in out.iterdir()) == [
         "cases.csv",
+        found.pictures[0].with_suffix(".html").name,
         found.pictures[0].name,
         "settings.json",
         "summary.csv",

@@ -44,7 +44,7 @@ def rgb(path):
 
 
 CASES = {
-    "2-D": (lambda d: nifti(d / "a.nii.gz", noise((12, 12))), "one 3-D volume"),
+    "2-D": (lambda d: nifti(d / "a.nii.gz", noise((12, 12))), "a slice and the other a volume"),
     "RGB": (lambda d: rgb(d / "a.mha"), r"3 value\(s\) a voxel"),
     "corrupt": (lambda d: corrupt(d / "a.nii.gz"), "cannot be read as a medical image"),
     "missing": (lambda d: d / "a.nii.gz", "is not there"),

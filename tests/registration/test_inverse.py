@@ -5,9 +5,10 @@ import pytest
 import SimpleITK as sitk
 from helpers_cli import call
 from helpers_registration import draw, empty, motion, points_of
+from scipy.interpolate import RegularGridInterpolator
 
 from mmzoo.cli.apply import apply
-from mmzoo.registration.inverse import inverse_transform, nearest_affine
+from mmzoo.registration.inverse import inverse_field, inverse_transform, nearest_affine
 
 SIZE, SPACING, ANGLES = (36, 40, 22), (2.2, 2.0, 4.0), (10, -6, 14)
 
@@ -83,3 +84,24 @@ def test_apply_carries_from_the_fixed_image_to_the_moving_one(tmp_path, labels):
     got = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out.mha")))
     wanted = sitk.GetArrayFromImage(wanted)
     assert wanted.max() > 0.5 and np.mean(np.abs(got - wanted) > 1e-3) < 2e-3
+
+
+@pytest.mark.parametrize("amplitude, steepest", [(1.0, 0.35), (2.6, 0.9)])
+def test_the_inverse_field_leads_back_to_a_hundredth_of_a_voxel(amplitude, steepest):
+    """In each voxel whose way back stays inside, where trilinear sampling is SciPy's."""
+    shape = (20, 24, 18)
+    place = np.indices(shape) / np.reshape([2.9, 3.3, 4.1], (3, 1, 1, 1))
+    ddf = amplitude * np.sin(place[[1, 2, 0]])
+    assert np.abs(np.diff(ddf, axis=2)).max() < steepest
+    back = inverse_field(ddf)
+    ends = (np.indices(shape) + back).reshape(3, -1).T
+    inside = np.all((ends >= 0) & (ends <= np.array(shape) - 1), axis=1)
+    lines = [np.arange(n) for n in shape]
+    rest = [RegularGridInterpolator(lines, each)(ends[inside]) for each in ddf]
+    gap = np.abs(np.stack(rest) + back.reshape(3, -1)[:, inside])
+    assert inside.mean() > 0.7 and gap.max() < 0.0101
+
+
+def test_the_inverse_of_a_field_that_folds_is_finite():
+    ddf = np.random.default_rng(0).normal(scale=4, size=(3, 9, 8, 7))
+    assert np.isfinite(inverse_field(ddf)).all()

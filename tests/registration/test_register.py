@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers_registration import draw, empty, error_mm, motion, moved_by, pair
+from helpers_report import content_of
 
 import mmzoo
 from mmzoo.metrics import dice
@@ -80,6 +81,11 @@ def test_the_report_says_what_was_done(registered):
     assert report["smallest_determinant"] > 0 and report["mended"] == ""
     assert set(report["seconds"]) == {"reading", "linear", "field", "warping"}
     assert (out / "picture.png").stat().st_size > 50_000
+    page = content_of(out / "report.html")
+    assert [stage["name"] for stage in page["stages"]][:2] == ["before", "linear"]
+    tables = {table["title"]: table["rows"] for table in page["tables"]}
+    assert report["asked"]["inputs"]["fixed"] in {row[2] for row in tables["Files"]}
+    assert ["normalised mutual information", *report["nmi"].values()] in tables["Figures"]
     assert "No voxel folds" in printed and "mmzoo apply" in printed
 
 

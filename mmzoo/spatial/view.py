@@ -1,15 +1,28 @@
-"""Volumes turned to the viewer: anatomical orientation and slices through a structure."""
+"""Volumes turned to the viewer, and the one place that says how slices are drawn.
+
+Every picture is in the radiological convention: seen from the patient's feet or face, so that the
+patient's right is on the left; sagittal slices look from the left, the face on the left. The ends
+of the axes are marked: R and L, A and P, S and I.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from nibabel.affines import voxel_sizes
-from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+from nibabel.orientations import (
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
 
 # (name, axis cut through, then the axes drawn to the right and upwards) in RAS order
 PLANES = (("axial", 2, 0, 1), ("coronal", 1, 0, 2), ("sagittal", 0, 1, 2))
+ENDS = ("LR", "PA", "IS")  # of the axes that point right, anterior, superior
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,10 @@ class Turn:
     def volume(self, volume: np.ndarray) -> np.ndarray:
         """Turn a volume (dim1, dim2, dim3)."""
         return apply_orientation(volume, self.orientation)
+
+    def affine(self, affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Return voxel to RAS mm, (4, 4), of a turned volume; `shape` is that before."""
+        return affine @ inv_ornt_aff(self.orientation, shape)
 
     def field(self, ddf: np.ndarray) -> np.ndarray:
         """Turn a field (dim1, dim2, dim3, 3): its grid, and the axes its components mean."""
@@ -71,6 +88,12 @@ class Plane:
         image = np.take(volume, self.index, axis=self.cut)
         return image[::-1].T  # two axes are left, `right` before `up`
 
+    @property
+    def marks(self) -> dict[str, str]:
+        """Letters at the left, right, bottom and top edge of the slice."""
+        across, along = ENDS[self.right], ENDS[self.up]
+        return {"left": across[1], "right": across[0], "bottom": along[0], "top": along[1]}
+
     def centres(self, volume_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Return the voxel centres in mm along both drawn axes."""
         left, right, bottom, top = self.extent
@@ -91,6 +114,44 @@ def planes_through(
         extent = (0.0, shape[right] * spacing_mm[right], 0.0, shape[up] * spacing_mm[up])
         planes.append(Plane(name, cut, right, up, round(centre[cut]), extent))
     return planes
+
+
+MARK_PLACES = {"left": (0.02, 0.5), "right": (0.98, 0.5), "bottom": (0.5, 0.02), "top": (0.5, 0.98)}
+ALIGNED = {"left": ("left", "center"), "right": ("right", "center")}
+ALIGNED |= {"bottom": ("center", "bottom"), "top": ("center", "top")}
+
+
+def frame_slice(axis: Any, plane: Plane, size: float = 7.0) -> None:
+    """Give axes of matplotlib the slice's extent, no ticks, and the marks of its four ends.
+
+    Args:
+        axis: axes that show a slice of `plane`, or are going to.
+        plane: which one.
+        size: of the letters, points.
+    """
+    axis.set(xticks=[], yticks=[], xlim=plane.extent[:2], ylim=plane.extent[2:])
+    axis.spines[:].set_visible(False)
+    ground = {"facecolor": "black", "edgecolor": "none", "alpha": 0.45, "pad": 0.8}
+    for side, letter in plane.marks.items():
+        across, along = ALIGNED[side]
+        text = axis.text(*MARK_PLACES[side], letter, transform=axis.transAxes, ha=across, va=along)
+        text.set(color="#ffe27a", fontsize=size, fontweight="bold", bbox=ground)
+        text.set_gid(f"mark-{side}")
+
+
+def show_slice(axis: Any, plane: Plane, image: np.ndarray, **options: Any) -> None:
+    """Show a slice as `Plane.slice` gives it, in greys of [0, 1] unless `options` say otherwise.
+
+    Args:
+        axis: axes of matplotlib.
+        plane: the slice's.
+        image: (rows upwards, columns to the right), maybe with colours behind.
+        options: of `Axes.imshow`.
+    """
+    greys: dict[str, Any] = {"cmap": "gray", "interpolation": "bilinear"}
+    if "norm" not in options:
+        greys |= {"vmin": 0, "vmax": 1}
+    axis.imshow(image, **{"origin": "lower", "extent": plane.extent, **greys, **options})
 
 
 def window(image: np.ndarray) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmzoo.evaluation.view import Turn, planes_through, window
+from mmzoo.spatial.view import Turn, planes_through, window
 
 # axes of the file: inferior, posterior, right (that is, ISO-wise: dim1 to I, dim2 to P, dim3 to R)
 AFFINE = np.array([[0, 0, 3.0, 5], [0, -2.0, 0, 7], [-1.5, 0, 0, 9], [0, 0, 0, 1]])

@@ -1,0 +1,102 @@
+"""The picture of two slices: before and after, the displacement, its Jacobian determinant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mmzoo.registration.register import warp
+from mmzoo.registration.result import Registration
+from mmzoo.spatial.view import ENDS
+
+TILES = 8  # along each side
+
+
+def draw_slices(path: Path, found: Registration, title: str) -> None:
+    """Write a picture as PNG; "moving" is the slice after the linear stage.
+
+    Slices are shown as radiologists do: a patient's right on the left, the front on the left.
+
+    Args:
+        path: file to write.
+        found: the registration of two slices.
+        title: heading.
+    """
+    thin = int(np.argmin(found.fixed.GetSize()))
+    fixed = _array(found.fixed, thin)
+    moving = _array(warp(found.moving, found.fixed, found.linear, sitk.sitkLinear), thin)
+    warped = _array(sitk.DICOMOrient(found.warped, "RAS"), thin)
+    rows, columns = np.indices(fixed.shape) * TILES // np.array(fixed.shape).reshape(2, 1, 1)
+    tiles = np.where((rows + columns) % 2 == 0, _scaled(fixed), _scaled(warped))
+    length, determinant = _field(found, thin)
+    figure = Figure(figsize=(18, 4.6), layout="constrained")
+    panels = zip(
+        figure.subplots(1, 6),
+        ("fixed", "moving", "warped", "fixed / warped tiles", "displacement, mm", "determinant"),
+        (fixed, moving, warped, tiles, length, determinant),
+        strict=True,
+    )
+    spacing = np.delete(found.fixed.GetSpacing(), thin)
+    for axes, name, values in panels:
+        colours = {"displacement, mm": "viridis", "determinant": "coolwarm"}.get(name, "gray")
+        limits = {"vmin": 0, "vmax": 2} if name == "determinant" else {}
+        shown = axes.imshow(
+            values.T, cmap=colours, origin="lower", aspect=spacing[1] / spacing[0], **limits
+        )
+        axes.invert_xaxis()  # the right of a patient, or the front, is on the left
+        axes.set_title(name, fontsize=10)
+        if colours != "gray":
+            figure.colorbar(shown, ax=axes, shrink=0.7)
+        _mark(axes, thin)
+    figure.suptitle(title, fontsize=10)
+    FigureCanvasAgg(figure).print_png(str(path), pil_kwargs={"compress_level": 1})
+
+
+def _mark(axes: Axes, thin: int) -> None:
+    (right, left), (bottom, top) = (tuple(ENDS[k]) for k in range(3) if k != thin)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for text, x, y in (
+        (left, 0.03, 0.5),
+        (right, 0.97, 0.5),
+        (bottom, 0.5, 0.03),
+        (top, 0.5, 0.97),
+    ):
+        axes.text(
+            *(x, y, text),
+            transform=axes.transAxes,
+            color="orange",
+            fontsize=8,
+            ha="center",
+            va="center",
+        )
+
+
+def _field(found: Registration, thin: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the field's length in mm and its Jacobian determinant within the slice."""
+    if found.displacement is None:
+        shape = tuple(np.delete(found.fixed.GetSize(), thin))
+        return np.zeros(shape), np.ones(shape)
+    still = sitk.Transform(3, sitk.sitkIdentity)
+    on_grid = sitk.Resample(found.displacement, found.fixed, still, sitk.sitkLinear)
+    vectors = sitk.GetArrayFromImage(on_grid).transpose(2, 1, 0, 3)
+    axes = np.array(found.fixed.GetDirection()).reshape(3, 3)
+    within = np.delete(np.squeeze(vectors @ axes, axis=thin), thin, axis=-1)
+    spacing = np.delete(found.fixed.GetSpacing(), thin)
+    slopes = [np.gradient(within[..., k], *spacing) for k in range(2)]
+    determinant = (1 + slopes[0][0]) * (1 + slopes[1][1]) - slopes[0][1] * slopes[1][0]
+    return np.linalg.norm(within, axis=-1), determinant
+
+
+def _array(image: sitk.Image, thin: int) -> np.ndarray:
+    return np.squeeze(sitk.GetArrayFromImage(image).transpose(2, 1, 0), axis=thin)
+
+
+def _scaled(values: np.ndarray) -> np.ndarray:
+    low, high = np.percentile(values, (1, 99))
+    return np.clip((values - low) / max(high - low, 1e-12), 0, 1)

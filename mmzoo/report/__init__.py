@@ -1,0 +1,1 @@
+"""Pages that show results: one HTML file each, without outside resources, that opens from disk."""
