@@ -72,6 +72,15 @@ def test_the_plain_wheel_says_that_it_has_types(wheel):
         assert "mmzoo/py.typed" in archive.namelist()
 
 
+def test_the_parts_of_pages_are_in_the_plain_wheel(source, wheel):
+    if "editable" in str(wheel.parent.name):
+        pytest.skip("an editable install has the folder itself")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ("registration.html", "registration.js", "style.css"):
+            path = f"mmzoo/report/{name}"
+            assert archive.read(path) == (source / path).read_bytes()
+
+
 def start(site: Path, program: str) -> subprocess.CompletedProcess:
     """Run a program in an interpreter that reads the .pth files of a folder as it starts."""
     own = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "MMZOO_AUTOLOAD")}

@@ -204,7 +204,11 @@ def summary(report: dict, out: Path) -> str:
         folds = report.get("folding_percent", 0)
         said = f"{folds:.3f} % of the voxels fold" if folds else "No voxel folds"
         lines.append(f"{said}; the smallest Jacobian determinant is {smallest:.2f}.")
-    lines.append(f"{sum(report['seconds'].values()):.0f} s; {out}: warped.nii.gz, transform.h5,")
-    lines[-1] += " displacement_mm.nii.gz, picture.png, report.html, registration.json"
+    names = [
+        *("warped.nii.gz", "transform.h5", "displacement_mm.nii.gz", "picture.png"),
+        *("report.html", "registration.json"),
+    ]
+    names = [name for name in names if (out / name).exists()]
+    lines.append(f"{sum(report['seconds'].values()):.0f} s; {out}: {', '.join(names)}")
     lines.append(f"Other images: mmzoo apply --transform {out}/transform.h5 ...")
     return "\n".join(lines)

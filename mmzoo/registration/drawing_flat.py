@@ -6,21 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
-from mmzoo.spatial.view import ENDS
+from mmzoo.spatial.view import frame_slice, planes_through, show_slice
 
 TILES = 8  # along each side
 
 
 def draw_slices(path: Path, found: Registration, title: str) -> None:
     """Write a picture as PNG; "moving" is the slice after the linear stage.
-
-    Slices are shown as radiologists do: a patient's right on the left, the front on the left.
 
     Args:
         path: file to write.
@@ -41,40 +38,19 @@ def draw_slices(path: Path, found: Registration, title: str) -> None:
         (fixed, moving, warped, tiles, length, determinant),
         strict=True,
     )
-    spacing = np.delete(found.fixed.GetSpacing(), thin)
+    planes = planes_through((0, 0, 0), found.fixed.GetSize(), found.fixed.GetSpacing())
+    plane = next(plane for plane in planes if plane.cut == thin)
     for axes, name, values in panels:
         colours = {"displacement, mm": "viridis", "determinant": "coolwarm"}.get(name, "gray")
-        limits = {"vmin": 0, "vmax": 2} if name == "determinant" else {}
-        shown = axes.imshow(
-            values.T, cmap=colours, origin="lower", aspect=spacing[1] / spacing[0], **limits
-        )
-        axes.invert_xaxis()  # the right of a patient, or the front, is on the left
+        limits = (0, 2) if name == "determinant" else (None, None)
+        options = {"cmap": colours, "vmin": limits[0], "vmax": limits[1]}
+        show_slice(axes, plane, values[::-1].T, **options)
         axes.set_title(name, fontsize=10)
         if colours != "gray":
-            figure.colorbar(shown, ax=axes, shrink=0.7)
-        _mark(axes, thin)
+            figure.colorbar(axes.images[0], ax=axes, shrink=0.7)
+        frame_slice(axes, plane, 8)
     figure.suptitle(title, fontsize=10)
     FigureCanvasAgg(figure).print_png(str(path), pil_kwargs={"compress_level": 1})
-
-
-def _mark(axes: Axes, thin: int) -> None:
-    (right, left), (bottom, top) = (tuple(ENDS[k]) for k in range(3) if k != thin)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for text, x, y in (
-        (left, 0.03, 0.5),
-        (right, 0.97, 0.5),
-        (bottom, 0.5, 0.03),
-        (top, 0.5, 0.97),
-    ):
-        axes.text(
-            *(x, y, text),
-            transform=axes.transAxes,
-            color="orange",
-            fontsize=8,
-            ha="center",
-            va="center",
-        )
 
 
 def _field(found: Registration, thin: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ DONE, FAILED, WAITING = "done", "failed", "waiting"
 DOUBTFUL = "doubtful"  # how the notes begin that make one look twice
 COLUMNS = (
     *("name", "status", "doubts", "dice_before", "dice_linear", "dice_after"),
+    *("asd_before_mm", "asd_linear_mm", "asd_after_mm"),
+    *("hd95_before_mm", "hd95_linear_mm", "hd95_after_mm"),
     *("tre_before_mm", "tre_linear_mm", "tre_after_mm", "nmi_before", "nmi_linear", "nmi_after"),
     *("share_known", "smallest_determinant", "folding_percent", "seconds"),
     *("error", "fixed", "moving"),
@@ -231,6 +234,7 @@ def _failed(pair: PairFiles, reason: str) -> Row:
 def _done(pair: PairFiles, report: dict) -> Row:
     doubts = [note for note in report["notes"] if note.startswith(DOUBTFUL)]
     figures = {"nmi": "nmi_{}", "dice": "dice_{}", "tre_mm": "tre_{}_mm"}
+    figures |= {"asd_mm": "asd_{}_mm", "hd95_mm": "hd95_{}_mm"}
     by_stage = {
         column.format(stage): value
         for name, column in figures.items()
@@ -240,12 +244,16 @@ def _done(pair: PairFiles, report: dict) -> Row:
         pair,
         status=DONE,
         doubts="; ".join(doubts),
-        **{name: value for name, value in by_stage.items() if value is not None},
+        **{name: round(value, 4) for name, value in by_stage.items() if _known(value)},
         share_known=report["share_known"]["after"],
         smallest_determinant=_rounded(report.get("smallest_determinant"), 3),
         folding_percent=_rounded(report.get("folding_percent"), 4),
         seconds=round(sum(report["seconds"].values()), 1),
     )
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _rounded(value: float | None, digits: int) -> float | str:

@@ -345,7 +345,7 @@ function outlines({ context, plane, x, y, ratio }, labels, colour, width) {
       }
     }
   context.lineWidth = width * ratio;
-  for (const [value, path] of Object.entries(paths)) {
+  for (const [value, path] of Object.entries(paths).reverse()) { // the first labels lie on top
     context.strokeStyle = colour(Number(value));
     context.stroke(path);
   }

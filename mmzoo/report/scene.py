@@ -12,7 +12,7 @@ from mmzoo.report.page import assemble
 from mmzoo.report.volumes import bytes_of, factors_to, packed, shrunk
 from mmzoo.spatial.view import PLANES, planes_through
 
-MAX_VOXELS = 2_000_000  # of each image; a page is 3 to 8 MB then
+MAX_VOXELS = 2_000_000  # of each image; a page is 1 to 3 MB then, 9 MB for pure noise
 MAX_MAP_VOXELS = 150_000  # of field, determinant and agreement
 LOG_RANGE = float(np.log(4.0))  # of the determinant: a quarter to four times the volume
 AGREEMENT_MM = 8.0  # standard deviation of the window in which images are compared, at most

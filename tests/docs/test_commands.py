@@ -65,6 +65,10 @@ def make_inputs(folder: Path) -> None:
     for name in ("mr1", "mr2", "ct1", "ct2"):
         image = nib.Nifti1Image(rng.uniform(size=(20, 24, 18)).astype(np.float32), np.eye(4))
         nib.save(image, folder / f"{name}.nii.gz")
+        seg = np.zeros((20, 24, 18), np.uint8)
+        seg[5:14, 6:18, 4:12] = 1
+        nib.save(nib.Nifti1Image(seg, np.eye(4)), folder / f"{name}_seg.nii.gz")
+        (folder / f"{name}.csv").write_text("x,y,z\n6,7,8\n10,12,9\n")
     (folder / "pairs.csv").write_text(
         "moving,fixed\nmr1.nii.gz,ct1.nii.gz\nmr2.nii.gz,ct2.nii.gz\n"
     )

@@ -6,6 +6,7 @@ import matplotlib.image
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from helpers_cli import call
 from helpers_report import content_of, unpacked
 from matplotlib.figure import Figure
@@ -143,3 +144,20 @@ def test_the_ends_of_a_slice_are_marked():
         letters = {text.get_gid(): text.get_text() for text in axis.texts}
         sides = ("left", "right", "bottom", "top")
         assert "".join(letters[f"mark-{each}"] for each in sides) == said[plane.name]
+
+
+@pytest.mark.parametrize("flipped", [(1, 1), (-1, 1), (-1, -1)])
+def test_a_registration_of_slices(flipped, tmp_path):
+    values = np.full((1, 30, 24), 100, np.float32)
+    values[0, 3:9, 15:21] = 1000  # front and left, in LPS axes
+    values = values[:, :: flipped[1], :: flipped[0]]
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values))
+    image.SetSpacing((8.0, 8.0, 8.0))
+    image.SetDirection((flipped[0], 0, 0, 0, flipped[1], 0, 0, 0, 1))
+    draw_registration(tmp_path / "r.png", register(image, image, initial="none", field="none"))
+    picture = matplotlib.image.imread(tmp_path / "r.png")
+    dark = np.argwhere(picture[..., :3].max(axis=-1) < 0.2)
+    top, bottom = dark[:, 0].min(), dark[:, 0].max()
+    first = dark[dark[:, 1] < picture.shape[1] // 6]
+    panel = picture[top:bottom, first[:, 1].min() : first[:, 1].max()]
+    assert side(panel) == ("right", "top")
