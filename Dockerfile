@@ -9,7 +9,7 @@ ARG EXTRA=
 WORKDIR /opt/mmzoo
 COPY . .
 # DeepReg comes without its dependencies: its metadata pins TensorFlow 2.3.1.
-RUN pip install --no-cache-dir -c constraints.txt ".${EXTRA:+[$EXTRA]}" \
+RUN pip install --no-cache-dir -c constraints.txt ".[deepreg${EXTRA:+,$EXTRA}]" \
     && pip install --no-cache-dir --no-deps deepreg==0.1.2 \
     && python -c "import deepreg.train"
 

@@ -19,7 +19,7 @@ install: $(INSTALLED) ## make .venv with mmzoo (editable), DeepReg and the pinne
 # DeepReg comes last and without its dependencies: its metadata pins TensorFlow 2.3.1.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt packaging/mmzoo_backend.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,benchmark,docs]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[deepreg,dev,benchmark,docs]"
 	$(BIN)/python -m pip install --quiet --no-deps deepreg==0.1.2
 	touch $@
 
@@ -39,20 +39,22 @@ demo: install ## make heart phantoms, train, predict, evaluate: ten minutes on t
 	    -k $(DEMO)/train/save/ckpt-$(LAST_$(SCALE))
 	$(BIN)/mmzoo evaluate $(DEMO)/predict
 
-# What is traced and compiled stays in memory as long as its process, so the tests run in three
-# sessions, each in new ones.
+# What is traced and compiled stays in memory as long as its process, so the tests run in several
+# sessions, each in new ones. The last has Keras 3, the others DeepReg's Keras 2.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TENSORS := $(addprefix tests/,contracts inference layers losses models networks ops)
+EITHER := $(addprefix tests/,layers losses models networks)
 OTHERS := tests $(addprefix --ignore=,tests/deepreg $(TENSORS))
 FAST := $(addprefix tests/,test_api.py test_checks.py test_config_merge.py test_errors.py \
-    test_gates.py test_import_rules.py cli/test_list.py cli/test_start.py contracts/test_plugins.py \
+    test_gates.py test_import_rules.py test_framework.py cli/test_list.py cli/test_start.py contracts/test_plugins.py \
     deepreg/test_autoload.py deepreg/test_config.py deepreg/test_plugins.py io layers metrics ops \
     spatial)
 
 test: install ## run all tests, two files at a time
 	@failed=0; for part in tests/deepreg "$(TENSORS)" "$(OTHERS)"; do \
 	    $(PYTEST) $$part || failed=1; \
-	done; exit $$failed
+	done; \
+	TF_USE_LEGACY_KERAS=0 $(PYTEST) $(EITHER) || failed=1; exit $$failed
 
 test-fast: install ## two minutes: rules, pieces and their contracts, without trainings
 	$(PYTEST) $(FAST)

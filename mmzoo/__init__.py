@@ -23,9 +23,15 @@ def __getattr__(name: str):
     import importlib
 
     importlib.import_module("mmzoo.onednn")  # before TensorFlow
-    if name in LAZY:
-        return getattr(importlib.import_module(LAZY[name]), name)
-    return importlib.import_module(f"mmzoo.{name}")
+    try:
+        module = importlib.import_module(LAZY.get(name, f"mmzoo.{name}"))
+    except ModuleNotFoundError as error:
+        if error.name != "tensorflow":
+            raise
+        from mmzoo.errors import NO_TENSORFLOW
+
+        raise ModuleNotFoundError(NO_TENSORFLOW, name="tensorflow") from None
+    return getattr(module, name) if name in LAZY else module
 
 
 def __dir__():

@@ -19,6 +19,15 @@ OUT_OF_MEMORY = (
     "There is not enough memory ({reason}). Take smaller or fewer images at a time (--size, "
     "--jobs, --resolution, a smaller batch), or a machine with more."
 )
+NO_TENSORFLOW = (
+    "This needs TensorFlow, which is not installed: pip install 'mmzoo[tensorflow]', or, to train "
+    "with DeepReg, pip install 'mmzoo[deepreg]'."
+)
+WITH_EXTRA = {
+    "tensorflow": NO_TENSORFLOW,
+    "tf_keras": "This needs Keras 2, the package tf-keras, which is not installed: pip install "
+    "'mmzoo[deepreg]'.",
+}
 
 
 class PreflightError(ValueError):
@@ -54,6 +63,8 @@ def known(error: BaseException) -> str | None:
         return OUT_OF_MEMORY.format(reason=text)
     if kind == "BrokenProcessPool":
         return OUT_OF_MEMORY.format(reason="a process was killed, as the system does then")
+    if isinstance(error, ModuleNotFoundError) and error.name in WITH_EXTRA:
+        return WITH_EXTRA[error.name]
     if isinstance(error, ImportError):
         return f"{text}. `mmzoo doctor` says what is missing, and how to mend it."
     if isinstance(error, UnicodeDecodeError):

@@ -3,7 +3,8 @@
 import locale
 import os
 
-os.environ["TF_USE_LEGACY_KERAS"] = "1"
+# DeepReg's Keras 2, unless the environment asks for Keras 3, in which there is no DeepReg.
+HAS_DEEPREG = os.environ.setdefault("TF_USE_LEGACY_KERAS", "1") == "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ["MMZOO_COMPILATION_CACHE"] = "0"  # no test depends on the ones before
@@ -14,8 +15,9 @@ import mmzoo.deepreg  # noqa: E402
 
 pytest_plugins = ["helpers_training"]
 
-# Where mmzoo is on the path but not installed there is no .pth to do this.
-mmzoo.deepreg.activate()
+if HAS_DEEPREG:
+    # Where mmzoo is on the path but not installed there is no .pth to do this.
+    mmzoo.deepreg.activate()
 
 
 LOCALE = locale.setlocale(locale.LC_ALL)
@@ -31,4 +33,6 @@ def same_locale():
 
 def pytest_collection_modifyitems(items):
     """Put the files that take longest first: two workers then end together."""
+    if not HAS_DEEPREG:
+        items[:] = [item for item in items if item.get_closest_marker("deepreg") is None]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)

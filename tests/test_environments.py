@@ -42,7 +42,7 @@ def test_extras_that_the_dockerfile_names_are_in_setup_cfg():
 
 def test_what_pip_installs_for_conda_is_this_package_by_the_constraints():
     (pip,) = [row["pip"] for row in yaml.safe_load(CONDA)["dependencies"] if isinstance(row, dict)]
-    assert pip == ["-c constraints.txt", "-e ."]
+    assert pip == ["-c constraints.txt", "-e .[deepreg]"]
 
 
 def test_the_image_gets_all_that_the_build_reads():

@@ -9,19 +9,20 @@ PACKAGE = Path(__file__).parents[1] / "mmzoo"
 
 # Each room with the rooms it may import; any may import `onednn`. Rooms that are named together are
 # siblings.
-KERAS = ("checks", "ops", "losses", "layers", "networks")
+KERAS = ("checks", "framework", "ops", "losses", "layers", "networks")
 FILES_AND_SPACE = ("checks", "spatial", "io")
 MAY_IMPORT = {
     "checks": (),
     "errors": (),
     "onednn": (),
+    "framework": ("errors",),
     "config_merge": ("checks",),
     "terminal": ("errors",),
     "compilation_cache": (),
-    "ops": ("checks",),
-    "losses": ("checks", "ops"),
-    "layers": ("checks", "ops"),
-    "networks": ("checks", "ops", "losses", "layers"),
+    "ops": ("checks", "framework"),
+    "losses": ("checks", "framework", "ops"),
+    "layers": ("checks", "framework", "ops"),
+    "networks": ("checks", "framework", "ops", "losses", "layers"),
     "models": KERAS,  # plain Keras: for programs that have no DeepReg
     "metrics": (),
     "spatial": ("checks",),
@@ -130,12 +131,28 @@ def test_rooms_that_import_tensorflow_turn_onednn_on_first():
     rooms = {
         room_of(path)
         for path in FILES
-        if {name.split(".")[0] for name in imports_of(path)} & {"tensorflow", "tf_keras"}
+        if any(name.startswith(("tensorflow", "mmzoo.framework")) for name in imports_of(path))
     }
     assert "losses" in rooms
-    for room in rooms - {"deepreg", "onednn"}:
+    for room in rooms - {"deepreg", "onednn", "framework"}:
         start = PACKAGE / room / "__init__.py"
         assert "mmzoo.onednn" in imports_of(start), f"{start} must import mmzoo.onednn"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_keras_comes_from_the_framework_alone(path):
+    """Whoever asks which Keras it is, or takes one of the two, works with that one alone."""
+    if path.name == "framework.py":
+        return
+    packages = {name.split(".")[0] for name in imports_of(path)}
+    attributes = {
+        (node.value.id, node.attr)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    assert not packages & {"keras", "tf_keras"} and ("tf", "keras") not in attributes, (
+        f"{path} takes a Keras of its own; write `from mmzoo.framework import keras`."
+    )
 
 
 def test_metrics_import_numpy_scipy_and_surface_distance_alone():

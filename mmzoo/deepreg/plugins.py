@@ -14,6 +14,9 @@ class Plugin(NamedTuple):
     source: str
 
 
+# What a network of `train.backbone` is given where the configuration says nothing, as DeepReg does.
+OF_BACKBONE = {"out_channels": 3, "out_kernel_initializer": "zeros", "out_activation": None}
+
 DING = "Ding 2021"
 DE_VOS = "de Vos 2020"
 VAN_ULSEN = "van Ulsen 2022"
@@ -153,8 +156,9 @@ def register() -> None:
     Raises:
         ValueError: DeepReg, or another extension, has another class under one of the names.
     """
-    import tf_keras as keras
     from deepreg.registry import LOSS_CLASS, REGISTRY
+
+    from mmzoo.framework import keras
 
     for plugin in PLUGINS:
         cls = pkgutil.resolve_name(plugin.target)

@@ -18,7 +18,11 @@ from mmzoo.errors import PreflightError
 ENDINGS = (".keras", ".h5", ".hdf5")
 OURS = ("keras", "tf_keras", "mmzoo")
 ARITHMETIC = ("math.", "__operators__.")  # of what TFOpLambda may compute
-CODE = ("Lambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod")
+DATA = tuple(f"__{kind}__" for kind in ("keras_tensor", "tensor", "numpy", "tuple", "ellipsis"))
+CODE = (
+    *("Lambda", "SlicingOpLambda", "ClassMethod", "InstanceProperty", "InstanceMethod"),
+    *("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"),
+)
 
 
 def is_exported(path: Path) -> bool:
@@ -36,21 +40,53 @@ def load_exported(path: Path, *, trust: bool = False) -> Any:
     Raises:
         PreflightError: it may run code of its own and is not said to be trusted, or is damaged.
     """
-    import tf_keras as keras
-
-    import mmzoo.layers
-    import mmzoo.losses
-    import mmzoo.networks.registration
-    import mmzoo.networks.translation  # noqa: F401  (so that Keras knows their classes)
+    import mmzoo.models  # noqa: F401  (so that Keras knows the classes of the zoo)
+    from mmzoo.framework import VERSION, keras
 
     if not trust:
         check_harmless(path)
     try:
-        return keras.models.load_model(path, compile=False, safe_mode=not trust)
+        written_by = _version(path)
+        if written_by in (VERSION, None):
+            return keras.models.load_model(path, compile=False, safe_mode=not trust)
+        return _load_other(path, written_by)
     # Whatever Keras, HDF5 and TensorFlow raise for a file that is cut or edited.
     except Exception as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise PreflightError(f"{path} cannot be loaded as a model: {reason}") from error
+
+
+def _version(path: Path) -> int | None:
+    """Return the major version of the Keras that wrote a file `.keras`; None of another file."""
+    if path.suffix != ".keras":
+        return None
+    with zipfile.ZipFile(path) as archive:
+        return int(str(json.loads(archive.read("metadata.json"))["keras_version"])[0])
+
+
+def _load_other(path: Path, version: int) -> Any:
+    """Return a model of the zoo that the other Keras has saved, not compiled.
+
+    Raises:
+        ValueError: the file is damaged, or its model is not the zoo's.
+    """
+    from mmzoo.framework import OTHER, VERSION, keras
+    from mmzoo.inference.weights import load_from_file
+
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    if not str(config.get("registered_name", "")).startswith("mmzoo>"):
+        raise ValueError(
+            f"Keras {version} wrote it, which this program does not run (it runs Keras {VERSION}), "
+            f"and its {config['class_name']} is no model of the zoo's; {OTHER}."
+        )
+    config.pop("compile_config", None)
+    for part in _parts(config):
+        if part.get("module") == "keras.initializers":  # each knows settings that the other lacks
+            part["config"] = {k: v for k, v in part["config"].items() if v is not None}
+    model = keras.saving.deserialize_keras_object(config)
+    load_from_file(model, path, version)
+    return model
 
 
 def check_harmless(path: Path) -> None:
@@ -74,6 +110,8 @@ def check_harmless(path: Path) -> None:
         harmless = module.split(".")[0] in OURS and name not in CODE
         if name == "TFOpLambda":
             harmless = function.startswith(ARITHMETIC)
+        if name in DATA:
+            harmless = not module
         if not harmless:
             raise PreflightError(
                 f"{path} holds {name} of {module or 'no module'}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmzoo.checks import check_image_values
 from mmzoo.errors import PreflightError
-from mmzoo.inference.runs import Run, build_method, open_run, plain_model
+from mmzoo.inference.runs import Run, build_method, is_of_zoo, open_run, plain_model, zoo_model
 
 
 class Prediction(NamedTuple):
@@ -55,6 +55,8 @@ class Predictor:
     @functools.cached_property
     def model(self):
         """The plain Keras model, for images of `image_size` in [0, 1]."""
+        if is_of_zoo(self.run):
+            return zoo_model(self.run, self.image_size)
         return plain_model(build_method(self.run, self.image_size), self.image_size)
 
     @functools.cached_property
@@ -111,6 +113,7 @@ class Predictor:
 
         Raises:
             ValueError: a shape or an image that cannot be registered.
+            ImportError: `refine`, which DeepReg's model does, and this program runs Keras 3.
         """
         pair = {"moving": moving, "fixed": fixed}
         for name, image in pair.items():
@@ -126,6 +129,8 @@ class Predictor:
                 f"{self.run.checkpoint} learnt from labels alone: its loss says nothing of a pair "
                 "without them. Leave `refine` out, or use mmzoo.register, where a loss goes on."
             )
+        if refine:
+            self._refiner  # noqa: B018  (first: it decides which Keras a program has, if none did)
         if not scaled:
             pair = {name: self.scale(np.asarray(image)) for name, image in pair.items()}
         batch = {name: np.asarray(image, np.float32)[None] for name, image in pair.items()}

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 import mmzoo
 from mmzoo.checks import check_file_name
 from mmzoo.errors import PreflightError
-from mmzoo.inference.runs import Run, build_method, network_of, open_run
+from mmzoo.inference.runs import Run, open_run, trained_network
 from mmzoo.io.atomic import whole_file
 
 if TYPE_CHECKING:  # else late: a list of presets needs no arrays
@@ -132,15 +132,18 @@ def set_weights(network, path: Path) -> None:
     Raises:
         PreflightError: it has others.
     """
-    weights = read_weights(path)
+    from mmzoo.inference.weights import in_order
+
+    weights, variables = read_weights(path), in_order(network)
     shapes = [tuple(weight.shape) for weight in weights]
-    wanted = [tuple(weight.shape) for weight in network.weights]
+    wanted = [tuple(variable.shape) for variable in variables]
     if shapes != wanted:
         raise PreflightError(
             f"The weights of {path} are of another network than it says: {len(shapes)} of them, "
             f"where {type(network).__name__} has {len(wanted)}, or of other shapes."
         )
-    network.set_weights(weights)
+    for variable, weight in zip(variables, weights, strict=True):
+        variable.assign(weight)
 
 
 _REMEDY = "Install mmzoo again, or add the preset again: mmzoo presets add."
@@ -188,6 +191,8 @@ def pack(
     """
     import numpy as np
 
+    from mmzoo.inference.weights import in_order
+
     out = Path(out)
     check_file_name("name", out.stem)
     if out.suffix != ENDING:
@@ -206,8 +211,8 @@ def pack(
         spacing_mm=spacing_mm,
         steps=steps and epochs * steps,
     )
-    weights = network_of(build_method(found)).get_weights()
-    arrays = {f"weight_{k}": weight.astype(np.float16) for k, weight in enumerate(weights)}
+    weights = in_order(trained_network(found))
+    arrays = {f"weight_{k}": weight.numpy().astype(np.float16) for k, weight in enumerate(weights)}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise PreflightError(f"{found.checkpoint} has weights that are no numbers of float16.")
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import difflib
+import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmzoo.deepreg.plugins import OF_BACKBONE, PLUGINS
 from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError
 from mmzoo.inference.exported import is_exported, load_exported
@@ -115,12 +117,9 @@ def _save_of(folder: Path) -> Path:
 
 
 def _newest_whole(save: Path) -> str | None:
-    import mmzoo.deepreg
+    from mmzoo.deepreg.checkpoints import newest_whole
 
-    mmzoo.deepreg.activate()  # before TensorFlow
-    from mmzoo.deepreg.adaptations import checkpoint
-
-    return checkpoint.newest_whole(save)
+    return newest_whole(save)
 
 
 def build_method(
@@ -138,8 +137,10 @@ def build_method(
         ImportError: DeepReg is not installed, or TensorFlow runs Keras 3.
     """
     import mmzoo.deepreg
+    from mmzoo.deepreg import autoload
 
     mmzoo.deepreg.activate()
+    autoload.prepare_tensorflow()  # before anything else asks which Keras it is
     import tensorflow as tf
 
     from mmzoo.deepreg.adaptations import checkpoint
@@ -158,9 +159,19 @@ def build_method(
     return model
 
 
+def trained_network(run: Run):
+    """Return the network of a run with its weights."""
+    from mmzoo.framework import keras
+
+    if not is_of_zoo(run):
+        return network_of(build_method(run))
+    (network,) = (layer for layer in zoo_model(run).layers if isinstance(layer, keras.Model))
+    return network
+
+
 def network_of(method):
     """Return the network of DeepReg's model."""
-    import tf_keras as keras
+    from mmzoo.framework import keras
 
     (network,) = (layer for layer in method._model.layers if isinstance(layer, keras.Model))
     return network
@@ -212,7 +223,8 @@ def load_model(
     Raises:
         ValueError: a file that may run code, no such run, a method that is not the zoo's, a size
             that the network does not take, or `translated` of another method than deform-gan.
-        ImportError: DeepReg is not installed, or TensorFlow runs Keras 3.
+        ImportError: the network is DeepReg's own, and DeepReg is not installed, or this program
+            runs Keras 3.
     """
     if not isinstance(run, Run) and is_exported(Path(run).expanduser()):
         return load_exported(Path(run).expanduser(), trust=trust)
@@ -222,7 +234,49 @@ def load_model(
             f"`translated` is what deform-gan makes, and {run.checkpoint} is of method "
             f"{run.method!r}; leave it out."
         )
-    return plain_model(build_method(run), image_size, translated=translated)
+    if not is_of_zoo(run):
+        return plain_model(build_method(run), image_size, translated=translated)
+    return zoo_model(run, image_size, translated=translated)
+
+
+def is_of_zoo(run: Run) -> bool:
+    """Say whether method and network of a run are the zoo's own, which need no DeepReg."""
+    names = {(row.category, row.name) for row in PLUGINS}
+    parts = ("model_class", run.method), ("backbone_class", run.config["train"]["backbone"]["name"])
+    return names.issuperset(parts)
+
+
+def zoo_model(run: Run, image_size: Sequence[int] | None = None, *, translated: bool = False):
+    """Return the plain Keras model of a run that `is_of_zoo`; see `load_model`."""
+    from mmzoo.inference import presets, weights
+    from mmzoo.models import registration_model
+
+    network = build_network(run, image_size)
+    generator = _build_generator(run) if translated else None
+    signed = run.method == "deform-gan"
+    model = registration_model(network, image_size, signed=signed, generator=generator)
+    if run.checkpoint.endswith(presets.ENDING):
+        presets.set_weights(network, Path(run.checkpoint))
+    else:
+        weights.restore(network, run.checkpoint)
+    if generator is not None:
+        weights.restore(generator, run.checkpoint, weights.GENERATOR)
+    return model
+
+
+def build_network(run: Run, image_size: Sequence[int] | None = None):
+    """Return the network of a run that `is_of_zoo`, without its weights."""
+    settings = dict(run.config["train"]["backbone"])
+    name = settings.pop("name")
+    (row,) = (row for row in PLUGINS if (row.category, row.name) == ("backbone_class", name))
+    return pkgutil.resolve_name(row.target)(image_size=image_size, **{**OF_BACKBONE, **settings})
+
+
+def _build_generator(run: Run):
+    from mmzoo.networks.translation.table import GENERATORS, build_network
+
+    settings = (run.config["train"].get("translator") or {}).get("generator") or {}
+    return build_network(GENERATORS, "train.translator.generator", {"name": "unet", **settings})
 
 
 def plain_model(method, image_size: Sequence[int] | None = None, *, translated: bool = False):
@@ -230,9 +284,8 @@ def plain_model(method, image_size: Sequence[int] | None = None, *, translated: 
 
     The networks of the zoo are made anew, with weights of their own.
     """
-    import tf_keras as keras
-
     from mmzoo.deepreg.methods.deform_gan import DeformGANModel
+    from mmzoo.framework import keras
     from mmzoo.models import registration_model
 
     network = network_of(method)

@@ -13,9 +13,9 @@ axis: an edge that test images do not have).
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_positive
+from mmzoo.framework import keras
 from mmzoo.ops.compiled import traced
 from mmzoo.ops.grid import reference_grid
 from mmzoo.ops.warp import sample

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tf_keras as keras
 
+from mmzoo.framework import keras
 from mmzoo.ops.bspline import bspline_field
 from mmzoo.ops.grid import dims_of
 

@@ -12,9 +12,9 @@ The images that come in are not looked at: labels come in and go out, deformed, 
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_positive
+from mmzoo.framework import keras
 from mmzoo.layers.deformation import check_settings, random_deformation, random_linear
 from mmzoo.ops.bspline import bspline_matrix, control_shape
 from mmzoo.ops.compiled import traced

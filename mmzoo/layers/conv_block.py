@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
 
+from mmzoo.framework import keras
 from mmzoo.layers.convolution import Conv3D
 from mmzoo.ops.grid import dims_of
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
 
+from mmzoo.framework import keras
 from mmzoo.ops.convolution import conv3d
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_positive
+from mmzoo.framework import keras
 from mmzoo.ops.bspline import bspline_field, control_shape
 from mmzoo.ops.grid import reference_grid
 from mmzoo.ops.warp import sample

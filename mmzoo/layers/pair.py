@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
+
+from mmzoo.framework import keras
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

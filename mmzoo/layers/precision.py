@@ -12,7 +12,7 @@ import contextlib
 import contextvars
 from collections.abc import Iterator
 
-import tf_keras as keras
+from mmzoo.framework import keras
 
 MIXED = "mixed_bfloat16"
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
-import tf_keras as keras
+
+from mmzoo.framework import keras
 
 WEIGHT_DECAY = 1e-4  # of the L2 penalty on every kernel
 
@@ -67,7 +68,7 @@ class _Twice(keras.layers.Layer):
     """Two 3^3 convolutions with ReLU."""
 
     def __init__(self, filters: int, weight_decay: float):
-        super().__init__()
+        super().__init__(name="twice")
         self.convs = [_conv(filters, weight_decay) for _ in range(2)]
 
     def call(self, inputs):
@@ -78,7 +79,7 @@ class _Up(keras.layers.Layer):
     """One level of the decoder, from [coarser features, skip]."""
 
     def __init__(self, filters: int, weight_decay: float):
-        super().__init__()
+        super().__init__(name="up")
         self.double = _Double(filters, weight_decay)
         self.first = _Beside(filters, weight_decay)
         self.second = _conv(filters, weight_decay)
@@ -100,7 +101,7 @@ class _Double(keras.layers.Layer):
     REACH = np.array([[0, 1], [1, 1], [1, 0], [0, 0]])
 
     def __init__(self, filters: int, weight_decay: float):
-        super().__init__()
+        super().__init__(name="double")
         self.filters = filters
         self.weight_decay = weight_decay
 
@@ -125,7 +126,7 @@ class _Beside(keras.layers.Layer):
     """A 3^3 convolution with ReLU over two concatenated volumes, without concatenating them."""
 
     def __init__(self, filters: int, weight_decay: float):
-        super().__init__()
+        super().__init__(name="beside")
         self.filters = filters
         self.weight_decay = weight_decay
 
@@ -145,12 +146,12 @@ class _Beside(keras.layers.Layer):
 def _weights(layer, size: int, channels: int):
     """Return kernel and bias of a convolution of size^3 to the layer's filters."""
     kernel = layer.add_weight(
-        "kernel",
-        (size, size, size, channels, layer.filters),
+        name="kernel",
+        shape=(size, size, size, channels, layer.filters),
         initializer="he_normal",
         regularizer=_penalty(layer.weight_decay),
     )
-    return kernel, layer.add_weight("bias", (layer.filters,), initializer="zeros")
+    return kernel, layer.add_weight(name="bias", shape=(layer.filters,), initializer="zeros")
 
 
 def _conv(filters: int, weight_decay: float) -> keras.layers.Conv3D:

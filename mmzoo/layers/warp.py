@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tf_keras as keras
-
+from mmzoo.framework import keras
 from mmzoo.ops.warp import warp
 
 

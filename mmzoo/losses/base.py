@@ -8,15 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_rank, check_same_shape
+from mmzoo.framework import KerasTensor, keras
 from mmzoo.losses.spacing import per_axis
 
 
 def tensor(values: Any) -> tf.Tensor:
     """Return a tensor as it is, and anything else, as a NumPy array, in Keras' float type."""
-    if tf.is_tensor(values):
+    if tf.is_tensor(values) or isinstance(values, KerasTensor):
         return values
     return tf.convert_to_tensor(np.asarray(values, keras.backend.floatx()))
 
@@ -34,7 +34,7 @@ class FunctionLoss(keras.losses.Loss):
     """
 
     _: dataclasses.KW_ONLY
-    reduction: str = keras.losses.Reduction.AUTO
+    reduction: str = "sum_over_batch_size"
     name: str | None = None
     function: ClassVar[Callable[..., tf.Tensor]]
 

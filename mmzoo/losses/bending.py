@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_ddf
+from mmzoo.framework import keras
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import symbolic, traced
 from mmzoo.ops.finite_difference import COMPONENTS, in_rows

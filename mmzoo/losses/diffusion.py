@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_ddf
+from mmzoo.framework import keras
 from mmzoo.ops.compiled import compiled
 
 

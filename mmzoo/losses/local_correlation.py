@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_window
+from mmzoo.framework import keras
 from mmzoo.losses.base import FunctionLoss, mean_over_channels
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.slabs import slab_mean

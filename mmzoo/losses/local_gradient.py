@@ -15,9 +15,9 @@ import functools
 from collections.abc import Callable
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_window
+from mmzoo.framework import keras
 from mmzoo.losses.base import FunctionLoss, mask_of_differences, mean_over_channels
 from mmzoo.ops.filters import box_sum
 from mmzoo.ops.finite_difference import backward_gradient

@@ -11,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 
 import tensorflow as tf
-import tf_keras as keras
 
+from mmzoo.framework import keras
 from mmzoo.losses.base import FunctionLoss
 from mmzoo.losses.parzen import check_bins, histogram_of
 from mmzoo.ops.histogram import entropies

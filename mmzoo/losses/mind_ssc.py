@@ -16,9 +16,9 @@ import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_positive
+from mmzoo.framework import keras
 from mmzoo.losses.base import FunctionLoss, mean_over_channels
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import symbolic

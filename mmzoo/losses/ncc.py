@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_one_channel, check_positive, check_rank, check_same_shape
+from mmzoo.framework import keras
 from mmzoo.losses.base import FunctionLoss
 from mmzoo.ops.compiled import recomputed
 

@@ -30,9 +30,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_ddf, check_positive, check_rank, check_same_shape
+from mmzoo.framework import keras
 from mmzoo.losses.base import FunctionLoss
 from mmzoo.losses.bending import REACH
 from mmzoo.losses.spacing import Spacing, per_axis

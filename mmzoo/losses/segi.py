@@ -19,9 +19,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_choice, check_positive
+from mmzoo.framework import keras
 from mmzoo.losses.base import FunctionLoss, mask_of_differences, mean_over_channels
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import compiled, recomputed

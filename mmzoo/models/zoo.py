@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import tf_keras as keras
-
+from mmzoo.framework import keras
 from mmzoo.losses import LocalGradient
 from mmzoo.models.registration import registration_model
 from mmzoo.networks.registration import (

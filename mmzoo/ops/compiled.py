@@ -8,10 +8,10 @@ import functools
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
-import tf_keras as keras
 from tensorflow.python.eager import record  # of what tapes watch there is no public word
 
-KerasTensor = keras.__internal__.KerasTensor
+from mmzoo.framework import KerasTensor, keras
+
 # AutoGraph would rewrite Python's `if` and `for` on tensors, of which the zoo's pieces have none.
 # Its search for them took most of the time until a first value.
 traced = functools.partial(tf.function, autograph=False)

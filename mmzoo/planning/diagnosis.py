@@ -59,6 +59,7 @@ def check_pair(tensorflow: str | None, tf_keras: str | None) -> Finding:
     subject, detail = "TensorFlow", f"tensorflow {tensorflow}, tf-keras {tf_keras}"
     if tensorflow is None or tf_keras is None:
         remedy = 'python -m pip install "tensorflow>=2.21,<2.22" "tf-keras>=2.21,<2.22"'
+        remedy += ', as the extra "mmzoo[deepreg]" has them; files are read and measured without'
         return Finding("problem", subject, detail, remedy)
     minors = [version.split(".")[:2] for version in (tensorflow, tf_keras)]
     if minors[0] != minors[1]:
@@ -123,13 +124,12 @@ def check_plugins() -> Finding:
 
 def check_keras() -> Finding:
     """Say which Keras TensorFlow uses now that DeepReg is imported."""
-    import tensorflow as tf
+    from mmzoo import framework
 
-    module = tf.keras.Model.__module__.split(".")[0]
-    if module == "tf_keras":
+    if framework.VERSION == 2:
         return Finding("ok", "Keras", "tf-keras (Keras 2)")
     remedy = "set TF_USE_LEGACY_KERAS=1 in the environment, or turn autoload on"
-    return Finding("problem", "Keras", f"TensorFlow uses {module}", remedy)
+    return Finding("problem", "Keras", "TensorFlow uses Keras 3", remedy)
 
 
 def check_acceleration() -> Finding:

@@ -118,10 +118,12 @@ def trace_step(train: dict, size: tuple[int, ...], batch: int, labels: int):
     """
     import tensorflow as tf
 
+    from mmzoo.framework import keras
+
     settings = {"moving_image_size": size, "fixed_image_size": size, "index_size": 2}
     settings |= {"labeled": labels > 0, "batch_size": batch, "config": copy.deepcopy(train)}
     model = training.build_model({"name": train["method"], **settings})
-    model.compile(tf.keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3))
     shapes = dict.fromkeys(("moving_image", "fixed_image"), size) | {"indices": (2,)}
     if labels:
         shapes |= dict.fromkeys(("moving_label", "fixed_label"), (*size, labels))

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import SimpleITK as sitk
+from helpers_prediction import write_prediction
 from helpers_registration import draw, empty
 
 from mmzoo.cli import main
@@ -80,6 +81,35 @@ def test_work_without_a_network_is_done_without_tensorflow(arguments, images):
     imported = imported_by(*arguments, folder=images)
     assert not imported & HEAVY
     assert commands_among(imported) == {arguments[0]}
+
+
+def without_tensorflow(*arguments, folder) -> subprocess.CompletedProcess:
+    """Run a command where importing TensorFlow fails, as where it is not installed."""
+    block = (
+        "import sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('tensorflow', 'keras', 'tf_keras', 'deepreg'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Block())\n"
+    )
+    command = [sys.executable, "-c", block + PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_a_prediction_is_evaluated_where_tensorflow_is_not_installed(tmp_path):
+    ended = without_tensorflow("evaluate", write_prediction(tmp_path), folder=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "Dice %" in ended.stdout
+
+
+def test_where_tensorflow_is_missing_the_extra_is_named(images, tmp_path):
+    files = ("--fixed", images / "fixed.nii.gz", "--moving", images / "moving.nii.gz")
+    ended = without_tensorflow("register", *files, "--out", "out", folder=tmp_path)
+    assert ended.returncode == 1 and "pip install 'mmzoo[tensorflow]'" in ended.stderr
+    program = "import sys; sys.modules['tensorflow'] = None; import mmzoo; mmzoo.losses"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "pip install 'mmzoo[tensorflow]'" in ended.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import typing
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.cli.register import register
 from mmzoo.deepreg.plugins import PLUGINS
+from mmzoo.framework import keras
 from mmzoo.losses import Rigidity
 from mmzoo.losses.base import FunctionLoss
 from mmzoo.registration.similarity import LOSSES as LOSSES_OF_REGISTER

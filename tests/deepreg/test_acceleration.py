@@ -11,12 +11,12 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 from deepreg.loss import deform, image
 from deepreg.model import layer, layer_util
 
 from mmzoo.deepreg.adaptations.acceleration import PIECES
 from mmzoo.deepreg.adaptations.acceleration.lncc import factors
+from mmzoo.framework import keras
 
 SHAPES = [(2, 7, 9, 6), (1, 12, 5, 10)]
 

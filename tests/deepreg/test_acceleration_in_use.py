@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 from deepreg.loss import deform, image
 from deepreg.model import layer_util
 from helpers_methods import build_method, random_pair
@@ -21,6 +20,7 @@ from helpers_runs import GLOROT, LABELS, METHODS
 from mmzoo.config_merge import merge_files, read_file
 from mmzoo.deepreg.adaptations.acceleration import PIECES as PIECE_NAMES
 from mmzoo.deepreg.methods.terms import build_loss
+from mmzoo.framework import keras
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 ODD, HALVED = (11, 14, 9), (16, 16, 16)  # the latter for networks that take nothing else

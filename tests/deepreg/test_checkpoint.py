@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 import yaml
 from deepreg import callback, predict, train
+
+from mmzoo.framework import keras
 
 STEPS = 2  # per epoch: 4 pairs in batches of 2
 OUTPUT = "_output_conv3d/_conv3d/_conv3d/kernel"

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from mmzoo.deepreg.adaptations import checkpoint
+from mmzoo.deepreg import checkpoints
 from mmzoo.errors import PreflightError
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.prediction import open_prediction
@@ -43,7 +43,7 @@ def test_the_newest_whole_checkpoint_is_taken(begun, damage, part):
     damage(begun / "save" / f"ckpt-2.{part}")
     assert open_run(begun).checkpoint == str(begun / "save" / "ckpt-1")
     with pytest.raises(PreflightError, match="ckpt-2 is damaged .* whole one there is .*ckpt-1"):
-        checkpoint.check_whole(str(begun / "save" / "ckpt-2"))
+        checkpoints.check_whole(str(begun / "save" / "ckpt-2"))
 
 
 def test_a_run_whose_checkpoints_are_all_damaged_is_refused(begun):
@@ -67,7 +67,7 @@ def test_a_training_writes_a_damaged_configuration_anew_and_goes_on(
 ):
     empty(begun / "config.yaml")
     run_train(write_config(config, train__epochs=3))
-    assert checkpoint.epoch_of(open_run(begun).checkpoint) == 3
+    assert checkpoints.epoch_of(open_run(begun).checkpoint) == 3
 
 
 def test_a_training_goes_on_from_the_newest_whole_checkpoint(
@@ -76,7 +76,7 @@ def test_a_training_goes_on_from_the_newest_whole_checkpoint(
     empty(begun / "save" / "ckpt-2.index")
     run_train(write_config(config))
     assert "Going on from" in caplog.text and "ckpt-1, which has 1 epochs behind" in caplog.text
-    assert not checkpoint.damage_of(str(begun / "save" / "ckpt-2"))
+    assert not checkpoints.damage_of(str(begun / "save" / "ckpt-2"))
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), empty, foreign])

@@ -6,7 +6,6 @@ import logging
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 from deepreg.registry import REGISTRY
 from helpers_methods import random_pair
 from helpers_runs import GLOROT, METHODS, SIZE
@@ -14,6 +13,7 @@ from helpers_runs import GLOROT, METHODS, SIZE
 from mmzoo import onednn
 from mmzoo.deepreg import training
 from mmzoo.errors import PreflightError
+from mmzoo.framework import keras
 from mmzoo.layers.precision import mixed_networks, policy_of_networks
 from mmzoo.networks.translation import StridedDiscriminator, UNetGenerator
 

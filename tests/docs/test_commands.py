@@ -36,7 +36,8 @@ SMALLER = {
     "ckpt-25 ": "ckpt-2 ",
 }
 pytestmark = pytest.mark.slow
-OWN = ("TF_CPP_MIN_LOG_LEVEL", "MMZOO_COMPILATION_CACHE")  # of the tests, not of a user
+# Of the tests, not of a user.
+OWN = ("TF_CPP_MIN_LOG_LEVEL", "MMZOO_COMPILATION_CACHE", "TF_USE_LEGACY_KERAS")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -135,14 +136,25 @@ for path in sys.argv[1:]:
 """
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if programs(p)], ids=lambda page: page.name)
-def test_programs_of_a_page_run(page, tmp_path, environment, after):
+WITH_PROGRAMS = [page for page in PAGES if programs(page)]
+WITH_KERAS = [page for page in WITH_PROGRAMS if "import keras" in page.read_text()]
+
+
+@pytest.mark.parametrize(
+    ("page", "keras"),
+    [(page, 3) for page in WITH_PROGRAMS] + [(page, 2) for page in WITH_KERAS],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_programs_of_a_page_run_in_either_keras(page, keras, tmp_path, environment, after):
     shutil.copytree(after(*chains(page)[0]), tmp_path, dirs_exist_ok=True)
     names = []
     for number, program in enumerate(programs(page)):
         names.append(f"program{number}.py")
+        if keras == 2:
+            program = program.replace("import keras\n", "import tf_keras as keras\n")
         (tmp_path / names[-1]).write_text(program)
     command = [sys.executable, *(["-c", EACH] if len(names) > 1 else []), *names]
+    environment = environment | ({"TF_USE_LEGACY_KERAS": "1"} if keras == 2 else {})
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-4000:]
 

@@ -10,9 +10,9 @@ import zipfile
 
 import numpy as np
 import pytest
-import tf_keras as keras
 from helpers_runs import random_pair
 
+from mmzoo.framework import keras
 from mmzoo.inference import export as exporting
 from mmzoo.inference.export import export
 from mmzoo.inference.runs import load_model

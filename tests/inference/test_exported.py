@@ -6,10 +6,10 @@ import zipfile
 
 import numpy as np
 import pytest
-import tf_keras as keras
 
 import mmzoo
 from mmzoo.errors import PreflightError
+from mmzoo.framework import keras
 
 IMAGES = [np.random.default_rng(0).uniform(size=(1, 8, 8, 8)).astype("float32")] * 2
 
@@ -90,6 +90,6 @@ def test_a_file_that_was_cut_is_named(exported, tmp_path, share):
 
 
 def test_a_file_that_was_edited_is_named(exported, tmp_path):
-    path = edited(exported[0], tmp_path, lambda config: config["config"].pop("layers"))
+    path = edited(exported[0], tmp_path, lambda config: config["config"].pop("network"))
     with pytest.raises(PreflightError, match="edited.keras cannot be loaded as a model"):
         mmzoo.load_model(path)

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-import tf_keras as keras
 from helpers_runs import GLOROT, METHODS, SIZE, random_pair, write_run
 
 import mmzoo
+from mmzoo.framework import keras
 from mmzoo.inference.export import export
 from mmzoo.inference.runs import build_method, load_model, open_run
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from deepreg.registry import REGISTRY
 
 from mmzoo.layers.augmentation import CORNERS, RandomAffine, affine_points, random_affine
 
@@ -66,7 +65,10 @@ def test_draws_anew_for_each_batch_of_a_dataset_and_the_same_for_the_same_seed()
     np.testing.assert_array_equal(first, again)
 
 
+@pytest.mark.deepreg
 def test_deepreg_builds_it_by_name_and_it_comes_back_from_its_config():
+    from deepreg.registry import REGISTRY
+
     arguments = {"moving_image_size": SIZE, "fixed_image_size": SIZE, "batch_size": 2}
     layer = REGISTRY.build_data_augmentation(
         {"name": "random-affine", "scale": 0.05}, default_args=arguments

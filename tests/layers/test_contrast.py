@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from deepreg.registry import REGISTRY
 
 from mmzoo.layers import contrast
 from mmzoo.layers.contrast import RandomContrast
@@ -246,7 +245,10 @@ def test_the_same_seed_draws_the_same_and_another_does_not():
     assert np.abs(drawn[0]["moving_image"] - drawn[2]["moving_image"]).mean() > 1e-2
 
 
+@pytest.mark.deepreg
 def test_in_a_pipeline_of_deepreg_every_batch_is_another():
+    from deepreg.registry import REGISTRY
+
     config = {"name": "random-contrast", "structures": 2}
     sizes = {"moving_image_size": SIZE, "fixed_image_size": SIZE, "batch_size": 2}
     built = REGISTRY.build_data_augmentation(config=config, default_args=sizes)

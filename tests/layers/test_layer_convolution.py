@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
+from mmzoo.framework import keras
 from mmzoo.layers.convolution import Conv3D
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
+from mmzoo.framework import keras
 from mmzoo.losses import BendingEnergy, bending_energy
 
 STENCILS = ("compact", "nested")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
+from mmzoo.framework import keras
 from mmzoo.losses import MINDSSC, mind_ssc
 from mmzoo.losses.mind_ssc import in_voxels, mind_ssc_distance, mind_ssc_features
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 from scipy.spatial.transform import Rotation
 
+from mmzoo.framework import keras
 from mmzoo.losses import Rigidity, bone_mask, rigidity
 from mmzoo.ops.warp import warp
 
@@ -293,6 +293,7 @@ def test_class_gives_the_function_s_value_and_comes_back_from_its_config():
     np.testing.assert_allclose(again(label, u), np.mean(expected), rtol=1e-6)
 
 
+@pytest.mark.deepreg  # as it builds its models
 def test_takes_symbolic_tensors():
     inputs = [keras.Input((*SHAPE, 2)), keras.Input((*SHAPE, 3))]
     model = keras.Model(inputs, Rigidity().call(*inputs))

@@ -1,5 +1,6 @@
 """The papers' networks as plain Keras models: what goes in and out, sizes, training."""
 
+import importlib
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from helpers_models import SMALL, small
 from helpers_runs import random_pair
 
 import mmzoo
+from mmzoo import framework
 
 SIZES = {"mmregnet": (16, 32, 16), "deform_gan": (8, 6, 10)}  # odd ones for the others
 PARAMETERS = {
@@ -93,6 +95,24 @@ def test_a_size_or_a_network_that_does_not_fit_is_refused():
     small_mmregnet = small("mmregnet")
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be a multiple of 16"):
         graph([tf.zeros((1, 16, 16, 20))] * 2)
+
+
+def test_objects_of_the_other_keras_are_named_with_the_remedy():
+    other = {2: "keras", 3: "tf_keras"}[framework.VERSION]
+    adam = importlib.import_module(f"{other}.optimizers").Adam
+    loss = importlib.import_module(f"{other}.losses").MeanSquaredError()
+    said = (
+        f"is of .*{framework.NAMES[other][:7]}.* of {framework.NAMES[framework.NAME][:7]}.*: take"
+    )
+    said += f" it from the package {framework.NAME}, or .*TF_USE_LEGACY_KERAS"
+    model = small("dirnet")
+    with pytest.raises(TypeError, match=f"Adam {said}"):
+        model.compile(adam(), loss={"warped": mmzoo.losses.NCC()})
+    with pytest.raises(TypeError, match=f"MeanSquaredError {said}"):
+        model.compile("adam", loss={"warped": loss})
+    tiny = mmzoo.networks.translation.UNetGenerator(num_channel_initial=2, depth=1)
+    with pytest.raises(TypeError, match=f"Adam {said}"):
+        mmzoo.models.translator(generator=tiny).compile("adam", discriminator_optimizer=adam())
 
 
 def test_needs_neither_deepreg_nor_more_than_a_moment():

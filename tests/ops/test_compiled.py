@@ -2,8 +2,8 @@
 
 import numpy as np
 import tensorflow as tf
-import tf_keras as keras
 
+from mmzoo.framework import keras
 from mmzoo.ops.compiled import compiled, recomputed, uncompiled
 
 

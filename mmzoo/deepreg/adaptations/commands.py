@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mmzoo.checks import check_positive
 from mmzoo.config_merge import merge_files
-from mmzoo.deepreg import training
-from mmzoo.deepreg.adaptations import checkpoint, seeding
+from mmzoo.deepreg import checkpoints, training
+from mmzoo.deepreg.adaptations import seeding
 from mmzoo.deepreg.catalogue import zoo_file
 from mmzoo.deepreg.preflight import configuration, data, sampling
 from mmzoo.deepreg.schema import read_written
@@ -41,7 +41,7 @@ def check_before_training(train_module) -> None:
             folder = Path(given["log_root"]).expanduser() / given["log_dir"]
             configuration.check_log_dir(folder, config)
             if not given["ckpt_path"]:
-                checkpoint.check_goes_on(folder / "save")
+                checkpoints.check_goes_on(folder / "save")
         _check_checkpoint(given["ckpt_path"], config)
         training.warn_of_options(config["train"])
         result = original(*args, **kwargs)
@@ -63,7 +63,7 @@ def check_before_prediction(predict_module) -> None:
     def build_config(config_path, log_root, log_dir, ckpt_path):
         path = os.path.expanduser(ckpt_path)
         if not path.endswith(".ckpt"):
-            checkpoint.check_exists(path)
+            checkpoints.check_exists(path)
         beside = str(Path(path).absolute().parent.parent / "config.yaml")
         if not config_path and Path(beside).is_file():
             read_written(Path(beside))
@@ -188,6 +188,6 @@ def _check_checkpoint(path: str, config: dict) -> None:
     """Check a checkpoint that the user names, if any, against the configuration."""
     path = os.path.expanduser(path)
     if path and not path.endswith(".ckpt"):
-        checkpoint.epoch_of(path)
-        checkpoint.check_exists(path)
+        checkpoints.epoch_of(path)
+        checkpoints.check_exists(path)
         configuration.check_same_method(path, config)

@@ -7,11 +7,11 @@ import tempfile
 import types
 from pathlib import Path
 
-import tf_keras as keras
 import yaml
 
 from mmzoo.config_merge import merge_files, read_file
 from mmzoo.deepreg.catalogue import zoo_file
+from mmzoo.framework import keras
 from mmzoo.io.atomic import whole_file
 
 

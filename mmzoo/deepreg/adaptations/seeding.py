@@ -6,7 +6,8 @@ import threading
 import types
 
 import tensorflow as tf
-import tf_keras as keras
+
+from mmzoo.framework import keras
 
 _run_seed: int | None = None
 _choosing = threading.local()  # `.draws`: what the loader at work in a thread chooses with

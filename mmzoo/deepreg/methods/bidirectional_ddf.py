@@ -20,11 +20,11 @@ printed equation. Differs from the paper: both directions are the default, as in
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.deepreg.methods.base import Method
 from mmzoo.deepreg.methods.pair import build_backbone, check_one_size
 from mmzoo.deepreg.methods.terms import LossTerms
+from mmzoo.framework import keras
 from mmzoo.layers import Warp
 
 FIELDS = 2

@@ -6,7 +6,8 @@ import logging
 import math
 
 import numpy as np
-import tf_keras as keras
+
+from mmzoo.framework import keras
 
 SURE = 0.99  # accuracy of a discriminator that has won
 FLAT = 0.05  # contrast of translated images, as a share of the targets', that counts as none

@@ -23,7 +23,6 @@ step, so that F o phi and G(F o phi) are computed once for D and G.
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
 from deepreg.model import optimizer as optimizers
 
 from mmzoo.deepreg.methods.collapse import CollapseWatch
@@ -31,6 +30,7 @@ from mmzoo.deepreg.methods.one_way import OneWayDDFModel
 from mmzoo.deepreg.methods.pair import build_dense_field
 from mmzoo.deepreg.methods.terms import LossTerms, build_loss
 from mmzoo.deepreg.methods.translation import build_translator, read_translator
+from mmzoo.framework import keras
 from mmzoo.networks.translation.translator import Terms, minimise, penalty, weighted_sum
 
 SECTIONS = ("image", "translated", "regularization", "label")

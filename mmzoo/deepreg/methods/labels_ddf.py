@@ -20,11 +20,11 @@ from __future__ import annotations
 import functools
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.deepreg.methods.one_way import OneWayDDFModel
 from mmzoo.deepreg.methods.pair import build_dense_field
 from mmzoo.deepreg.methods.terms import LossTerms
+from mmzoo.framework import keras
 from mmzoo.ops.compiled import compiled
 from mmzoo.ops.filters import weighted_mean
 from mmzoo.ops.grid import dims_of, reference_grid

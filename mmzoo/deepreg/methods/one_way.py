@@ -12,12 +12,12 @@ from __future__ import annotations
 from abc import abstractmethod
 
 import tensorflow as tf
-import tf_keras as keras
 from deepreg.model.network import DDFModel
 
 from mmzoo.deepreg.methods.base import Method
 from mmzoo.deepreg.methods.pair import check_one_size
 from mmzoo.deepreg.methods.terms import LossTerms
+from mmzoo.framework import keras
 from mmzoo.layers import Warp
 
 

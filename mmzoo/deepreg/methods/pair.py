@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
 from deepreg.model.network import RegistrationModel
 from deepreg.registry import REGISTRY
+
+from mmzoo.deepreg.plugins import OF_BACKBONE
+from mmzoo.framework import keras
 
 
 def check_one_size(model: RegistrationModel, method: str) -> None:
@@ -27,12 +29,7 @@ def build_backbone(model: RegistrationModel) -> keras.Model:
     """Return the network of `train.backbone`, with the defaults that DeepReg gives its own."""
     return REGISTRY.build_backbone(
         config=model.config["backbone"],
-        default_args={
-            "image_size": model.fixed_image_size,
-            "out_channels": 3,
-            "out_kernel_initializer": "zeros",
-            "out_activation": None,
-        },
+        default_args={"image_size": model.fixed_image_size, **OF_BACKBONE},
     )
 
 

@@ -8,8 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-import tf_keras as keras
-
+from mmzoo.framework import keras
 from mmzoo.terminal import SECONDS, clock, every
 
 REWRITE = 0.2  # seconds between two forms of the line on a terminal

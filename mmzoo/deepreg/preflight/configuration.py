@@ -173,7 +173,7 @@ def _parameters(cls) -> list[str]:
 
 def _check_optimizer(settings: dict) -> None:
     """Raise PreflightError unless Keras has an optimizer of this name."""
-    import tf_keras as keras
+    from mmzoo.framework import keras
 
     base = keras.optimizers.Optimizer
     known = [

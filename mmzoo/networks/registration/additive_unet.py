@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_rank, check_three_axes
+from mmzoo.framework import keras
 from mmzoo.layers import ConvBlock
 from mmzoo.layers.flow import flow_layer
 from mmzoo.ops.pad import cut_back, pad_to_multiple
@@ -110,7 +110,7 @@ class _Pair(keras.layers.Layer):
     """The two convolutions of a level."""
 
     def __init__(self, filters: int):
-        super().__init__()
+        super().__init__(name="pair")
         self.first = ConvBlock(filters, 3)
         self.second = ConvBlock(filters, 3)
 

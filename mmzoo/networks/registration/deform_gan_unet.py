@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_halvings, check_rank
+from mmzoo.framework import keras
 from mmzoo.layers.flow import flow_layer
 from mmzoo.layers.unet import WEIGHT_DECAY, UNet
 from mmzoo.ops.pad import check_can_be_halved

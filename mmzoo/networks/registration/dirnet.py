@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_rank
+from mmzoo.framework import keras
 from mmzoo.layers.precision import precision_of_weights
 from mmzoo.ops.bspline import control_shape
 

@@ -12,9 +12,9 @@ import functools
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_halvings, check_positive, check_rank
+from mmzoo.framework import keras
 from mmzoo.layers import AdditiveUpsampling, ConvBlock, Resize
 from mmzoo.layers.flow import flow_layer
 from mmzoo.layers.precision import precision_of_weights
@@ -120,7 +120,7 @@ class _Down(keras.layers.Layer):
     """One level of the encoder: returns (the halved volume, the skip)."""
 
     def __init__(self, filters: int, kernel_size: int):
-        super().__init__()
+        super().__init__(name="down")
         self.first = _ConvBlock(filters, kernel_size)
         self.second = _ConvBlock(filters, 3)
         self.third = _ConvBlock(filters, 3, relu=False)
@@ -136,7 +136,7 @@ class _Up(keras.layers.Layer):
     """One level of the decoder, from [the coarser features, the skip]."""
 
     def __init__(self, filters: int):
-        super().__init__()
+        super().__init__(name="up")
         self.double = _ConvBlock(filters, 3, transposed=True)
         self.upsample = AdditiveUpsampling()
         self.first = _ConvBlock(filters, 3)

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_positive, check_rank, check_three_axes
+from mmzoo.framework import keras
 from mmzoo.layers.flow import flow_layer
 from mmzoo.networks.registration.voxelmorph import NEARLY_ZERO, Finer, strided_conv
 from mmzoo.ops.filters import resize

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_rank, check_three_axes
+from mmzoo.framework import keras
 from mmzoo.layers.flow import flow_layer
 from mmzoo.ops.pad import cut_back, pad_to_multiple
 
@@ -182,8 +182,8 @@ class Finer(keras.layers.Layer):
         """Make the weights of a convolution over both inputs."""
         self.channels = [shape[-1] for shape in input_shape]
         shape = (3, 3, 3, sum(self.channels), self.filters)
-        self.kernel = self.add_weight("kernel", shape, initializer="he_normal")
-        self.bias = self.add_weight("bias", (self.filters,), initializer="zeros")
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer="he_normal")
+        self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
 
     def call(self, inputs):
         """Return the features of `inputs` = [coarse, finer] on the finer grid."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_rank
+from mmzoo.framework import keras
 from mmzoo.layers.conv_block import batch_normalisation
 from mmzoo.layers.precision import precision_of_weights
 

@@ -7,9 +7,9 @@ code (Lauraxy/Multi_Modal_Registration); 5.65 million parameters. Differs from t
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_rank
+from mmzoo.framework import keras
 from mmzoo.layers.precision import precision_of_weights
 from mmzoo.layers.unet import WEIGHT_DECAY, UNet
 from mmzoo.ops.pad import check_can_be_halved

@@ -7,9 +7,8 @@ generator maps (batch, dim1, dim2, dim3, 1) to the same shape, in [-1, 1]; a dis
 
 from collections.abc import Callable
 
-import tf_keras as keras
-
 from mmzoo.checks import check_choice
+from mmzoo.framework import keras
 from mmzoo.networks.translation.discriminator import StridedDiscriminator
 from mmzoo.networks.translation.generator import UNetGenerator
 
@@ -33,5 +32,5 @@ def build_network(table: dict[str, Callable], section: str, settings: dict) -> k
     check_choice(f"{section}.name", name, table)
     try:
         return table[name](**settings)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:  # of Python, or of Keras 3
         raise ValueError(f"`{section}` has a setting that {name} does not take: {error}.") from None

@@ -15,9 +15,9 @@ discriminator with its normalisation's moving averages, so that nothing of it ch
 from __future__ import annotations
 
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.checks import check_positive
+from mmzoo.framework import check_same_keras, keras
 from mmzoo.networks.translation.objectives import objective_of
 
 PARTS = ("generator", "discriminator", "constraint")
@@ -100,6 +100,7 @@ class Translator(keras.Model):
 
     def compile(self, optimizer, discriminator_optimizer, **kwargs) -> None:
         """Take the optimizers of generator and discriminator."""
+        check_same_keras(optimizer, discriminator_optimizer)
         super().compile(optimizer=optimizer, **kwargs)
         self.discriminator_optimizer = discriminator_optimizer
 

@@ -4,9 +4,9 @@ import logging
 
 import numpy as np
 import pytest
-import tf_keras as keras
 
 from mmzoo.deepreg.methods.collapse import CollapseWatch
+from mmzoo.framework import keras
 
 
 @pytest.fixture

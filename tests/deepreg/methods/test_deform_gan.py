@@ -5,9 +5,9 @@ import copy
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 from helpers_methods import build_method, random_pair
 
+from mmzoo.framework import keras
 from mmzoo.losses import diffusion_energy, local_correlation, local_gradient
 from mmzoo.ops.warp import warp
 

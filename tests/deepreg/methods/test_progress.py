@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
 from mmzoo.deepreg.methods.progress import TrainingProgress, clock, shown, terms
+from mmzoo.framework import keras
 
 LOGS = {
     "loss": -0.57312,

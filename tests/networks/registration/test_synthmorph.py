@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 from scipy.ndimage import map_coordinates
 
+from mmzoo.framework import keras
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.networks.registration import SynthMorph
 from mmzoo.networks.registration.synthmorph import integrate

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tf_keras as keras
 
+from mmzoo.framework import keras
 from mmzoo.networks.registration import VoxelMorph
 
 VISIBLE = {"out_kernel_initializer": "glorot_uniform"}  # the published start is nearly zero
@@ -155,6 +155,7 @@ def test_comes_back_from_its_config():
     np.testing.assert_array_equal(fields, tf.zeros_like(fields))
 
 
+@pytest.mark.deepreg
 def test_learns_in_deepregs_own_method():
     from deepreg.registry import REGISTRY
 
