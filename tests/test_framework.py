@@ -19,12 +19,13 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess:
     [
         ("import keras, mmzoo", "keras", {}),
         ("import mmzoo, deepreg", "tf_keras", {}),
+        ("import mmzoo.deepreg; mmzoo.deepreg.activate()", "tf_keras", {}),
         ("import mmzoo", "tf_keras", {"TF_USE_LEGACY_KERAS": "1"}),
     ],
 )
 def test_the_models_are_of_the_keras_of_the_program(first, keras, environment):
     ended = run(
-        f"{first}\nmodel = mmzoo.models.dirnet((8, 8, 8))\n"
+        f"{first}\nimport mmzoo\nmodel = mmzoo.models.dirnet((8, 8, 8))\n"
         f"import {keras}\nprint(isinstance(model, {keras}.Model))",
         MMZOO_AUTOLOAD="1",
         **environment,
@@ -36,7 +37,7 @@ def test_the_models_are_of_the_keras_of_the_program(first, keras, environment):
     ("program", "environment", "said"),
     [
         (
-            "import mmzoo.deepreg; mmzoo.deepreg.activate(); mmzoo.models; import deepreg",
+            "import mmzoo.deepreg.autoload; mmzoo.models; import deepreg",
             {},
             "DeepReg needs Keras 2 (tf-keras), but TensorFlow was imported before it and uses "
             "Keras 3",

@@ -129,9 +129,11 @@ def register(
     """Align two images at once: without a trained model, or with one (--model). Or many pairs."""
     # Late, so that `mmzoo --help` does not wait for SimpleITK and TensorFlow.
     import os
+    from importlib.util import find_spec
 
-    # Keras 2 is all that is used; TensorFlow would import Keras 3 beside it, for a second or two.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    # Either Keras will do, and Keras 2 starts a second sooner.
+    if find_spec("tf_keras"):
+        os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
     from mmzoo.cli._register_many import many_pairs
     from mmzoo.cli._register_series import one_series

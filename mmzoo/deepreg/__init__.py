@@ -13,8 +13,11 @@ def activate() -> None:
     Raises:
         ImportError: TensorFlow was imported before with Keras 3, which DeepReg cannot use.
     """
+    import os
+
     import mmzoo.onednn  # noqa: F401  (before TensorFlow)
     from mmzoo.deepreg import autoload
 
+    os.environ[autoload.LEGACY_KERAS] = "1"  # before the zoo's models ask which Keras it is
     autoload.install()
     autoload.adapt_imported()
