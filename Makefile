@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format benchmark check-results benchmark-speed
+.PHONY: help install demo test test-fast lint format docs benchmark check-results benchmark-speed
 
 # TensorFlow tells of its build at every start; the demo's own lines would drown in it.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -19,7 +19,7 @@ install: $(INSTALLED) ## make .venv with mmzoo (editable), DeepReg and the pinne
 # DeepReg comes last and without its dependencies: its metadata pins TensorFlow 2.3.1.
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt packaging/mmzoo_backend.py
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[deepreg,dev,benchmark]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[deepreg,dev,benchmark,docs]"
 	$(BIN)/python -m pip install --quiet --no-deps deepreg==0.1.2
 	touch $@
 
@@ -63,6 +63,10 @@ lint: install ## check style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The variable keeps MkDocs Material from telling of its successor at every start.
+docs: install ## build the site of the documentation in site/, warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 format: install ## format the code
 	$(BIN)/ruff format .

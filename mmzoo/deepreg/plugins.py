@@ -73,7 +73,7 @@ PLUGINS = (
         "backbone_class",
         "dirnet",
         "mmzoo.networks.registration.dirnet:DIRNet",
-        f"{DE_VOS} and 2017 (PoolNet)",
+        f"{DE_VOS}, de Vos 2017 (PoolNet)",
     ),
     Plugin(
         "backbone_class",
@@ -121,7 +121,7 @@ PLUGINS = (
         "model_class",
         "bspline-ddf",
         "mmzoo.deepreg.methods.bspline_ddf:BSplineDDFModel",
-        f"{DE_VOS} and 2017",
+        f"{DE_VOS}, de Vos 2017",
     ),
     Plugin(
         "model_class",

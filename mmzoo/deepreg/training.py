@@ -37,6 +37,11 @@ MIXED_ON_CPU = (
     "train.mixed_precision is on and there is no GPU: most processors convert each bfloat16 "
     "product, which takes longer than float32. Leave it out."
 )
+OWN_METHOD_ON_SEVERAL = (
+    "On %d GPUs the method %r counts similarities 1/%d as much beside its regulariser as on one: "
+    "multiply `train.loss.image.weight` and `train.loss.label.weight` by %d, or use a method of "
+    "the zoo, as direct-ddf, which is the same on any number."
+)
 MIXED_ON_OLD_GPU = (
     "train.mixed_precision is on, and the GPU has compute capability %d.%d: bfloat16 is fast from "
     "%d.%d on. Leave it out."
@@ -46,6 +51,9 @@ MIXED_ON_OLD_GPU = (
 def build_model(config: dict):
     """Return DeepReg's model, made as its section `train` asks for.
 
+    On several GPUs DeepReg divides the losses by their number, and Keras does so again; here Keras
+    alone does.
+
     Args:
         config: what DeepReg's registry takes, `config["config"]` that section.
     """
@@ -54,6 +62,7 @@ def build_model(config: dict):
     from mmzoo.layers.precision import mixed_networks
 
     train = config["config"]
+    config = {**config, "num_devices": 1}
     with mixed_networks(train.get("mixed_precision", False)):
         model = REGISTRY.build_model(config)
     if compiles_step(train):
@@ -86,13 +95,19 @@ def check_options(train: dict) -> None:
 
 
 def warn_of_options(train: dict) -> None:
-    """Say where an option, an unseen GPU, or oneDNN left off costs time on this machine."""
+    """Say where an option, an unseen GPU, or oneDNN left off costs time on this machine.
+
+    And where DeepReg's own methods train another loss on several GPUs.
+    """
     mixed, gpus = train.get("mixed_precision", False), _gpus()
     if not gpus and not onednn.is_on() and os.environ.get(onednn.VARIABLE) != "0":
         logging.warning(WITHOUT_ONEDNN)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")  # DeepReg has written `-g` there
     if not gpus and visible not in ("", "-1"):
         logging.warning(WITHOUT_GPU, visible)
+    if len(gpus) > 1 and not _is_of_the_zoo(train["method"]):
+        several = len(gpus)
+        logging.warning(OWN_METHOD_ON_SEVERAL, several, train["method"], several, several)
     if compiles_step(train) and not gpus:
         logging.warning(COMPILED_ON_CPU)
     if mixed and not gpus:
@@ -100,6 +115,12 @@ def warn_of_options(train: dict) -> None:
     for capability in {_capability(gpu) for gpu in gpus if mixed}:
         if capability < TENSOR_CORES:
             logging.warning(MIXED_ON_OLD_GPU, *capability, *TENSOR_CORES)
+
+
+def _is_of_the_zoo(method: str) -> bool:
+    from mmzoo.deepreg.plugins import PLUGINS
+
+    return any(row.category == "model_class" and row.name == method for row in PLUGINS)
 
 
 def _as_yaml(value) -> str:

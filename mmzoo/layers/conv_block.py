@@ -9,6 +9,17 @@ from mmzoo.layers.convolution import Conv3D
 from mmzoo.ops.grid import dims_of
 
 
+def batch_normalisation(momentum: float) -> keras.layers.BatchNormalization:
+    """Return a batch normalisation whose batch is that of all devices of the training.
+
+    Args:
+        momentum: of the moving averages.
+    """
+    # Keras's fused operation, the quicker one, knows of one device alone.
+    several = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    return keras.layers.BatchNormalization(momentum=momentum, synchronized=several)
+
+
 @keras.saving.register_keras_serializable(package="mmzoo")
 class ConvBlock(keras.layers.Layer):
     """A convolution without bias, or one that doubles the volume; batch normalisation; ReLU."""
@@ -43,7 +54,7 @@ class ConvBlock(keras.layers.Layer):
         layer = keras.layers.Conv3DTranspose if transposed else Conv3D
         strides = 2 if transposed else 1
         self.conv = layer(filters, kernel_size, strides, padding="same", use_bias=False)
-        self.norm = keras.layers.BatchNormalization(momentum=momentum)
+        self.norm = batch_normalisation(momentum)
         self.relu = relu
 
     def call(self, inputs: tf.Tensor, training=None) -> tf.Tensor:

@@ -51,7 +51,7 @@ def gradient_field_similarity(
 ) -> float:
     """Return how parallel the edges of two images are, on average over the grid.
 
-    mean of (<a, b> / (|a| |b|))^2 with a, b the image gradients in 1/mm and
+    mean of (a.b / (|a| |b|))^2 with a, b the image gradients in 1/mm and
     |a| = sqrt(a.a + eps^2), eps the image's own mean gradient length, so that noise in flat
     regions counts little (Haber & Modersitzki). In [0, 1), higher is better, symmetric,
     invariant to affine changes (contrast reversal too) of either image's intensities.

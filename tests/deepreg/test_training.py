@@ -251,6 +251,15 @@ def test_a_gpu_that_is_asked_for_and_not_seen_is_told(asked, said, monkeypatch, 
     assert caplog.text.count(f"`-g {asked}` asks for a GPU and TensorFlow sees none") == said
 
 
+@pytest.mark.parametrize(("method", "said"), [("ddf", 1), ("direct-ddf", 0)])
+def test_a_method_that_trains_another_loss_on_several_gpus_is_told(
+    method, said, monkeypatch, caplog
+):
+    monkeypatch.setattr(training, "_gpus", lambda: ["a GPU", "another"])
+    training.warn_of_options({"method": method})
+    assert caplog.text.count(f"On 2 GPUs the method {method!r} counts similarities 1/2") == said
+
+
 @pytest.mark.parametrize(("capability", "said"), [((7, 5), 1), ((9, 0), 0), (None, 0)])
 def test_a_gpu_without_bfloat16_is_told(capability, said, monkeypatch, caplog):
     monkeypatch.setattr(training, "_gpus", lambda: ["a GPU"])

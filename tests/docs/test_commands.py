@@ -1,8 +1,9 @@
 """Every command and every program in the documentation runs, at smoke scale; the README's results.
 
-The `bash` blocks of a page run in order, in one folder far from the checkout; what would take long
-is made small by the table below. A command runs once after the same ones before it, whatever page
-or test it is in. Blocks of another kind (`sh`, `text`) are for reading.
+The `bash` blocks of a page run in order, in one folder far from the checkout, and its `python`
+blocks after them; what would take long is made small by the table below. A command runs once after
+the same ones before it, whatever page or test it is in; those after the comment ANEW of a page run
+in a folder of their own. Blocks of another kind (`sh`, `text`) are for reading.
 """
 
 import os
@@ -21,10 +22,12 @@ from helpers_prediction import write_prediction
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
+ANEW = "<!-- in a folder of its own -->"
 SMALLER = {
     "--size 48 48 48": "--size 16 16 16",
     "--size 64 64 8": "--size 16 16 8",
+    "--size 56 64 48": "--size 16 16 16",
     "--size 32 48 48": "--size 16 16 16",
     "--cases 40 --folds 10": "--cases 4 --folds 2 --valid 1",
     "scale/laptop.yaml": "scale/smoke.yaml",
@@ -37,11 +40,20 @@ pytestmark = pytest.mark.slow
 OWN = ("TF_CPP_MIN_LOG_LEVEL", "MMZOO_COMPILATION_CACHE", "TF_USE_LEGACY_KERAS")
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
-def commands(page: Path) -> list[str]:
+def programs(page: Path) -> list[str]:
+    return blocks(page.read_text(), "python")
+
+
+def chains(page: Path) -> list[list[str]]:
+    """Return the commands of a page, those of each folder in a list of their own."""
+    return [commands(part) for part in page.read_text().split(ANEW)]
+
+
+def commands(page: str) -> list[str]:
     text = "".join(blocks(page, "bash")).replace("\\\n", " ")
     for long, short in SMALLER.items():
         text = text.replace(long, short)
@@ -105,9 +117,10 @@ def after(tmp_path_factory, run):
     return after
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [p for p in PAGES if any(chains(p))], ids=lambda page: page.name)
 def test_commands_of_a_page_run_in_order(page, after):
-    after(*commands(page))
+    for chain in chains(page):
+        after(*chain)
 
 
 # Each program in a process of its own, forked from one that has imported TensorFlow alone.
@@ -123,7 +136,7 @@ for path in sys.argv[1:]:
 """
 
 
-WITH_PROGRAMS = [page for page in PAGES if blocks(page, "python")]
+WITH_PROGRAMS = [page for page in PAGES if programs(page)]
 WITH_KERAS = [page for page in WITH_PROGRAMS if "import keras" in page.read_text()]
 
 
@@ -132,9 +145,10 @@ WITH_KERAS = [page for page in WITH_PROGRAMS if "import keras" in page.read_text
     [(page, 3) for page in WITH_PROGRAMS] + [(page, 2) for page in WITH_KERAS],
     ids=lambda value: getattr(value, "name", value),
 )
-def test_programs_of_a_page_run_in_either_keras(page, keras, tmp_path, environment):
+def test_programs_of_a_page_run_in_either_keras(page, keras, tmp_path, environment, after):
+    shutil.copytree(after(*chains(page)[0]), tmp_path, dirs_exist_ok=True)
     names = []
-    for number, program in enumerate(blocks(page, "python")):
+    for number, program in enumerate(programs(page)):
         names.append(f"program{number}.py")
         if keras == 2:
             program = program.replace("import keras\n", "import tf_keras as keras\n")
@@ -147,7 +161,7 @@ def test_programs_of_a_page_run_in_either_keras(page, keras, tmp_path, environme
 
 # === MMRegNet from phantom to table by the README's first commands ===
 
-PHANTOM, TRAIN, PREDICT, EVALUATE = commands(README)[:4]
+PHANTOM, TRAIN, PREDICT, EVALUATE = chains(README)[0][:4]
 
 
 @pytest.fixture(scope="module")

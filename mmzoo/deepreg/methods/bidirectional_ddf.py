@@ -79,7 +79,7 @@ class BidirectionalDDFModel(Method):
 
     def build_loss(self) -> None:
         """Add the terms of Eq. 10."""
-        terms = LossTerms(self._model, self.config["loss"], self.num_devices)
+        terms = LossTerms(self._model, self.config["loss"])
         inputs, outputs = self._inputs, self._outputs
         if terms.active("regularization"):
             terms.add("regularization", "regularization", outputs["ddf"])

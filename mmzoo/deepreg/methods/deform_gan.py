@@ -71,7 +71,7 @@ class DeformGANModel(OneWayDDFModel):
     def build_loss(self) -> None:
         """Build the terms of L_T and what logs them."""
         config = self.config["loss"]
-        used = LossTerms(self._model, config, self.num_devices)
+        used = LossTerms(self._model, config)
         sections = SECTIONS if self.labeled else SECTIONS[:-1]
         self.losses_of_ddf = {s: build_loss(s, config[s]) for s in sections if used.active(s)}
         names = ["loss"]

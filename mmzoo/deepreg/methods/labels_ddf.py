@@ -12,7 +12,7 @@ field's diffusion; images are seen, but not compared:
 
 In training the model sees all labels of a pair at once (`all_labels`), in prediction one or none:
 the network takes the images alone. A label that is empty in one of the two images says nothing of
-how they fit; it does not count in the mean.
+how they fit; it does not count in the mean of its pair. All pairs of a batch count alike.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class LabelsDDFModel(OneWayDDFModel):
 
     def build_loss(self) -> None:
         """Add the terms of `train.loss`."""
-        self.add_terms(LossTerms(self._model, self.config["loss"], self.num_devices))
+        self.add_terms(LossTerms(self._model, self.config["loss"]))
 
     def add_terms(self, terms: LossTerms) -> None:
         """Add regularisation, similarity and overlap."""
@@ -80,7 +80,7 @@ class LabelsDDFModel(OneWayDDFModel):
             if every > 1:
                 labels = Thinned(every)([labels[0], inputs["moving_label"], outputs["ddf"]])
             in_both = present(inputs["moving_label"]) * present(inputs["fixed_label"])
-            mean = functools.partial(weighted_mean, weights=in_both, axis=0)
+            mean = functools.partial(mean_of_pairs, in_both=in_both)
             terms.add("label", "label", *map(one_a_row, labels), mean=mean)
 
     def call(self, inputs: dict, training=None, mask=None) -> dict:
@@ -130,5 +130,16 @@ def one_a_row(labels: tf.Tensor) -> tf.Tensor:
 
 
 def present(labels: tf.Tensor) -> tf.Tensor:
-    """Return 1 for each label that is somewhere, else 0: (batch * n,), ordered as `one_a_row`."""
-    return tf.reshape(tf.cast(tf.reduce_max(labels, axis=(1, 2, 3)) > 0, labels.dtype), [-1])
+    """Return 1 for each label that is somewhere, else 0: (batch, n)."""
+    return tf.cast(tf.reduce_max(labels, axis=(1, 2, 3)) > 0, labels.dtype)
+
+
+def mean_of_pairs(values: tf.Tensor, in_both: tf.Tensor) -> tf.Tensor:
+    """Return the mean over the pairs of each one's mean over the labels in both of its images.
+
+    Args:
+        values: of each label, (batch * n,), ordered as `one_a_row`.
+        in_both: 1 where it counts, else 0, (batch, n).
+    """
+    of_pairs = weighted_mean(tf.reshape(values, tf.shape(in_both)), in_both, axis=1)
+    return tf.reduce_mean(of_pairs)

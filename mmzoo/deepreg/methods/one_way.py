@@ -46,7 +46,7 @@ class OneWayDDFModel(Method, DDFModel):
 
     def build_loss(self) -> None:
         """Add the terms of `train.loss`."""
-        terms = LossTerms(self._model, self.config["loss"], self.num_devices)
+        terms = LossTerms(self._model, self.config["loss"])
         inputs, outputs = self._inputs, self._outputs
         if terms.active("regularization"):
             terms.add("regularization", "regularization", outputs["ddf"])

@@ -17,15 +17,15 @@ class LossTerms:
     """Builds the terms of `train.loss` and adds them to a symbolic Keras model.
 
     Every term is the mean over the batch, whatever the size of the batch; with several devices
-    each adds its share. (DeepReg 0.1.2 divides its regularisers by the batch size once more.)
+    Keras takes each one's share. (DeepReg 0.1.2 divides its regularisers by the batch size once
+    more.)
     Two metrics a term: `loss/<term>_<class>` and the same times its weight, `..._weighted`.
     """
 
-    def __init__(self, model, config: dict, num_devices: int = 1):
-        """Keep the Keras model, the `train.loss` section and the number of devices."""
+    def __init__(self, model, config: dict):
+        """Keep the Keras model and the `train.loss` section."""
         self.model = model
         self.config = config
-        self.num_devices = num_devices
 
     def active(self, section: str) -> bool:
         """Whether a section is there with a weight other than zero (the default is one)."""
@@ -53,7 +53,7 @@ class LossTerms:
         """
         weight, loss = build_loss(section, self.config[section])
         value = loss.call(*tensors)  # (batch,) or, for DeepReg's regularisers, ()
-        value = mean(value) / self.num_devices
+        value = mean(value)
         self.model.add_loss(weight * value)
         name = f"loss/{log_name}_{loss.name}"
         self.model.add_metric(value, name=name, aggregation="mean")

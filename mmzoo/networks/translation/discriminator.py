@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from mmzoo.checks import check_rank
 from mmzoo.framework import keras
+from mmzoo.layers.conv_block import batch_normalisation
 from mmzoo.layers.precision import precision_of_weights
 
 CHANNELS = (32, 64, 128, 256, 256)
@@ -48,7 +49,7 @@ class StridedDiscriminator(keras.Model):
             keras.layers.Conv3D(n, 3, 2, padding="same", use_bias=i == 0)  # a norm has its own
             for i, n in enumerate(channels)
         ]
-        self.norms = [keras.layers.BatchNormalization(momentum=MOMENTUM) for _ in channels[1:]]
+        self.norms = [batch_normalisation(MOMENTUM) for _ in channels[1:]]
         self.mean = keras.layers.GlobalAveragePooling3D()
         self.judgement = keras.layers.Dense(1, dtype=precision_of_weights(), name="judgement")
 

@@ -58,6 +58,26 @@ def test_loss_is_the_mean_overlap_and_the_field_s_diffusion(batch):
     assert diffusion > 1e-4
 
 
+def test_pairs_count_alike_whatever_labels_they_lack():
+    model = build_method("labels-ddf", CONFIG, SIZE, labeled=True, batch_size=2)
+    model.compile(optimizer=tf.keras.optimizers.SGD(0.0))
+    inputs = random_inputs()
+    there = tf.constant([[1.0, 1.0, 1.0], [0.0, 1.0, 0.0]])[:, None, None, None]
+    inputs["moving_label"] = tf.stack([inputs["moving_label"][0], tf.ones((*SIZE, 3))]) * there
+    logs = model.evaluate(inputs, batch_size=2, verbose=0, return_dict=True)
+    fixed = inputs["fixed_label"].numpy()
+    warped = model(inputs, training=False)["pred_fixed_label"].numpy()
+    dice = np.array(
+        [
+            [2 * np.sum(f[..., k] * w[..., k]) / np.sum(f[..., k] + w[..., k]) for k in range(3)]
+            for f, w in zip(fixed, warped, strict=True)
+        ]
+    )
+    expected = -(dice[0].mean() + dice[1, 1]) / 2
+    assert logs["loss/label_DiceScoreLoss"] == pytest.approx(expected, rel=1e-3)
+    assert abs(expected + (dice[0].sum() + dice[1, 1]) / 4) > 1e-3  # the mean over all labels
+
+
 def test_a_prediction_needs_no_labels_and_gives_the_same_field():
     labelled = build_method("labels-ddf", CONFIG, SIZE, labeled=True, batch_size=2)
     bare = build_method("labels-ddf", CONFIG, SIZE, labeled=False, batch_size=2)
