@@ -175,8 +175,9 @@ def _from_nibabel(source, title: str, choice: str, flat: bool) -> Found:
     if len(shape) == 2 and flat:
         shape = (*shape, 1)
     kind = source.get_data_dtype()
-    thin = not flat or len(shape) == 4 or sorted(shape)[1] < 2  # along more axes than are welcome
-    if len(shape) not in (3, 4) or (min(shape[:3]) < 2 and thin) or kind.kind not in "iufb":
+    is_slice = flat and len(shape) == 3 and sorted(shape)[1] >= 2
+    too_thin = len(shape) not in (3, 4) or (min(shape[:3]) < 2 and not is_slice)
+    if too_thin or kind.kind not in "iufb":
         raise ValueError(
             f"{title} must be one 3-D volume of at least 2 voxels along each axis, got size "
             f"{shape} of {kind}; cut time frames or channels into images of their own, "

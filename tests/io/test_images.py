@@ -200,3 +200,15 @@ def test_formats_of_two_files_are_not_written(name, tmp_path):
     with pytest.raises(ValueError, match="would be written as two files.*\\.nii\\.gz, \\.mha"):
         images.write_image(loaded.image, tmp_path / name)
     assert [file.name for file in tmp_path.iterdir()] == ["in.nii.gz"]
+
+
+@pytest.mark.parametrize("axes", [0, 1])
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_header_of_fewer_than_two_axes_is_refused(axes, flat, tmp_path):
+    path = tmp_path / "a.nii"
+    nib.save(nib.Nifti1Image(np.ones((9, 8, 7), np.float32), np.eye(4)), path)
+    content = bytearray(path.read_bytes())
+    content[40:42] = np.int16(axes).tobytes()  # dim[0]
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.nii"):
+        images.read(path, "moving", flat=flat)
