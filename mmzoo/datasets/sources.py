@@ -8,12 +8,10 @@ from typing import Any
 
 from mmzoo.datasets.sets.base import DataSet, Scan
 from mmzoo.io.atomic import whole_file
+from mmzoo.io.digests import add_file
 from mmzoo.io.paths import selected
 
 MOST_NAMED = 3
-BLOCK = 1 << 20
-
-
 FILE = "sources.json"
 
 
@@ -72,9 +70,7 @@ def _fingerprint(path: Path, known: Any) -> list:
         return known
     digest = hashlib.sha256()
     for name in files:
-        with name.open("rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
+        add_file(digest, name)
     return [*state, digest.hexdigest()]
 
 

@@ -1,6 +1,7 @@
 """Checksums of inputs: whether an image is still the one that was used."""
 
 import hashlib
+from glob import escape
 from pathlib import Path
 
 from mmzoo.io.paths import IN_TWO, selected
@@ -26,12 +27,17 @@ def digest(path: Path) -> str:
     if file.is_dir():
         files = sorted(each for each in file.rglob("*") if each.is_file())
     elif file.name.lower().endswith(IN_TWO):
-        files = sorted(file.parent.glob(f"{file.stem}.*"))
+        files = sorted(file.parent.glob(f"{escape(file.stem)}.*"))
     found = hashlib.sha256(choice.encode())
     for each in files:
         if file.is_dir():
             found.update(f"{each.relative_to(file)}\n".encode())
-        with each.open("rb") as content:
-            while block := content.read(BLOCK):
-                found.update(block)
+        add_file(found, each)
     return found.hexdigest()
+
+
+def add_file(found, file: Path) -> None:
+    """Feed a checksum of `hashlib` with what a file holds."""
+    with file.open("rb") as content:
+        while block := content.read(BLOCK):
+            found.update(block)
