@@ -1,7 +1,9 @@
-"""Reading JSON that programs write and people edit: cut, foreign or edited files are named."""
+"""JSON that programs write and people edit: cut, foreign or edited files are named on reading."""
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -32,3 +34,12 @@ def in_words(error: ValidationError) -> str:
     got = got if len(got) < 80 else got[:77] + "..."
     reason = first["msg"][0].lower() + first["msg"][1:]
     return f"is not as it was written: at `{place}`, {reason}, got {got}"
+
+
+def plain(value: Any) -> Any:
+    """Return data that JSON has a word for: null for numbers that are not finite."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+DOUBTFUL = "doubtful"  # how notes begin that make one look twice
 LEAST_OVERLAP = 0.5  # of the smaller image
 
 

@@ -18,6 +18,7 @@ from mmzoo.registration.frame import Pair, choose_box
 from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
 from mmzoo.spatial.frames import ras_affine
+from mmzoo.spatial.geometry import voxel_vectors
 
 MAX_VOXELS = 400_000  # of what is drawn
 
@@ -51,9 +52,7 @@ def voxels(displacement: sitk.Image | None, grid: sitk.Image) -> np.ndarray:
     if displacement is None:
         return np.zeros((*grid.GetSize(), 3), np.float32)
     on_grid = sitk.Resample(displacement, grid, sitk.Transform(), sitk.sitkLinear)
-    vectors = np.moveaxis(sitk.GetArrayFromImage(on_grid), (0, 1, 2), (2, 1, 0))
-    direction = np.array(grid.GetDirection()).reshape(3, 3)
-    return (vectors @ direction / np.array(grid.GetSpacing())).astype(np.float32)
+    return voxel_vectors(on_grid).astype(np.float32)
 
 
 def _array(image: sitk.Image) -> np.ndarray:

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from mmzoo.registration.direct import Deformation
 from mmzoo.registration.frame import Pair
 from mmzoo.registration.transform import displacement_image
+from mmzoo.spatial.frames import transform_of
 
 SLICES = 8  # of the volumes: four at the coarse level, the fewest that a level has
 MOST_DEGREES = 20.0  # between the planes
@@ -43,7 +44,7 @@ class FlatPair:
             matrix: of it, (4, 4).
         """
         whole = self.moving_place @ matrix @ np.linalg.inv(self.fixed_place)
-        return sitk.AffineTransform(whole[:3, :3].ravel().tolist(), whole[:3, 3].tolist())
+        return transform_of(whole)
 
     def placed(self, found: Deformation) -> Deformation:
         """Return a deformation of the volumes as one of the fixed slice, each slice alike."""

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from scipy.ndimage import map_coordinates
 
 from mmzoo.registration.transform import displacement_image, field_grid
-from mmzoo.spatial.geometry import total_displacement
+from mmzoo.spatial.geometry import total_displacement, voxel_vectors
 
 MOST_VOXELS = 1_000_000  # of the grid on which the inverse is kept
 ROUNDS, FULL_STEPS = 100, 15  # after those, half steps: where the field is steep they still arrive
@@ -39,7 +39,8 @@ def inverse_transform(transform: sitk.Transform, image: sitk.Image) -> sitk.Tran
     rest = sitk.CompositeTransform(3)
     rest.AddTransform(there.GetInverse())
     rest.AddTransform(transform)
-    back = inverse_field(_in_voxels(total_displacement(rest, grid)))
+    ddf = voxel_vectors(total_displacement(rest, grid))
+    back = inverse_field(np.moveaxis(ddf, -1, 0))
     whole = sitk.CompositeTransform(3)
     whole.AddTransform(sitk.DisplacementFieldTransform(_in_mm(back, grid)))
     whole.AddTransform(there.GetInverse())
@@ -78,15 +79,8 @@ def inverse_field(ddf: np.ndarray) -> np.ndarray:
     return back.reshape(3, *shape)
 
 
-def _in_voxels(field: sitk.Image) -> np.ndarray:
-    """Return a vector image in mm as (3, dim1, dim2, dim3) in voxels along the axes."""
-    direction = np.array(field.GetDirection()).reshape(3, 3)
-    along = sitk.GetArrayFromImage(field) @ direction / field.GetSpacing()
-    return along.transpose(3, 2, 1, 0)
-
-
 def _in_mm(ddf: np.ndarray, grid: sitk.Image) -> sitk.Image:
-    """Return what `_in_voxels` undoes, on a grid."""
+    """Return a field (3, dim1, dim2, dim3) in voxels as a vector image in mm, on a grid."""
     direction = np.array(grid.GetDirection()).reshape(3, 3)
     return displacement_image(ddf.transpose(1, 2, 3, 0) * grid.GetSpacing() @ direction.T, grid)
 

@@ -16,6 +16,7 @@ from mmzoo.errors import in_words
 from mmzoo.io.atomic import UNFINISHED, claimed, whole_file
 from mmzoo.io.parallel import default_jobs
 from mmzoo.io.workers import TaskError, run_tasks
+from mmzoo.registration.doubts import DOUBTFUL
 from mmzoo.registration.index_page import index_page
 from mmzoo.registration.job import asked_for, check_options, earlier_report, register_files
 from mmzoo.registration.output import FILES, REPORT
@@ -24,7 +25,6 @@ from mmzoo.terminal import Report
 
 SUMMARY, INDEX = "summary.csv", "index.html"
 DONE, FAILED, WAITING = "done", "failed", "waiting"
-DOUBTFUL = "doubtful"  # how the notes begin that make one look twice
 COLUMNS = (
     *("name", "status", "doubts", "dice_before", "dice_linear", "dice_after"),
     *("asd_before_mm", "asd_linear_mm", "asd_after_mm"),

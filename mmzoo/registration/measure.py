@@ -19,7 +19,7 @@ from mmzoo.metrics import (
     surface_distances,
 )
 from mmzoo.spatial.frames import FRAMES
-from mmzoo.spatial.geometry import total_displacement
+from mmzoo.spatial.geometry import total_displacement, voxel_vectors
 from mmzoo.spatial.points import transform_points
 
 OVERLAP = ("dice", "asd_mm", "hd95_mm")
@@ -131,10 +131,7 @@ def _smoothness(transform: sitk.Transform, image: sitk.Image) -> dict[str, float
 
 def voxel_displacement(transform: sitk.Transform, grid: sitk.Image) -> np.ndarray:
     """Return a transform's displacement in voxels of a grid, (dim1, dim2, dim3, 3)."""
-    image = total_displacement(transform, grid)
-    vectors = np.moveaxis(sitk.GetArrayViewFromImage(image), (0, 1, 2), (2, 1, 0))
-    direction = np.array(grid.GetDirection()).reshape(3, 3)
-    return vectors @ direction / np.array(grid.GetSpacing())
+    return voxel_vectors(total_displacement(transform, grid))
 
 
 def check_labels(fixed: sitk.Image, moving: sitk.Image) -> list[str]:

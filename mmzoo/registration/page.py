@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from mmzoo.io.images import read_labels
 from mmzoo.metrics import jacobian_determinant
+from mmzoo.registration.doubts import DOUBTFUL
 from mmzoo.registration.drawing import voxels
 from mmzoo.registration.frame import reduced, whole_box
 from mmzoo.registration.register import warp
@@ -45,7 +46,7 @@ def write_report(path: Path, found: Registration, report: dict) -> None:
         f"the network {Path(model).name}" if model else f"{settings['field']} by {settings['loss']}"
     )
     title = f"{names[0]} → {names[1]}: {settings['initial']}, then {by}"
-    notes = sorted(report["notes"], key=lambda note: not note.startswith("doubtful"))
+    notes = sorted(report["notes"], key=lambda note: not note.startswith(DOUBTFUL))
     scene = build_scene(found, *(files.get(f"{side}_label") for side in ("fixed", "moving")))
     write_page(path, scene, title=title, notes=notes, tables=_tables(report))
 
@@ -66,7 +67,8 @@ def build_scene(
     grid = box.grid(fixed, box.shape)
     step = float(min(box.spacing_mm))
     small = reduced(fixed, step), reduced(moving, step)
-    ways = {"before": sitk.Transform(3, sitk.sitkIdentity), "linear": found.linear}
+    still = sitk.Transform(3, sitk.sitkIdentity)
+    ways = {"before": still, "linear": found.linear}
     ways["after"] = found.transform
     if found.displacement is None:
         del ways["after"]
@@ -80,7 +82,6 @@ def build_scene(
         )
         for name, way in ways.items()
     )
-    still = sitk.Transform(3, sitk.sitkIdentity)
     coarse = whole_box(fixed, MAX_MAP_VOXELS)
     maps = coarse.grid(fixed, coarse.shape)
     field = voxels(found.displacement, maps)

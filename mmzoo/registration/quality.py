@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import SimpleITK as sitk
 from mmzoo.io import images
 from mmzoo.io.atomic import UNFINISHED, whole_file
 from mmzoo.io.images import Loaded
+from mmzoo.io.json_files import plain
 from mmzoo.io.points import Points, read_points
 from mmzoo.io.transforms import read_steps
 from mmzoo.registration.apply import one_transform
@@ -272,12 +272,3 @@ def _write(said: dict, notes: list[str], out: Path) -> None:
         partial.write_text(text.getvalue())
     with whole_file(out / "figures.json") as partial:
         partial.write_text(json.dumps({**said, "notes": notes}, indent=2) + "\n")
-
-
-def plain(value):
-    """Return data that JSON has a word for: null for what is not finite."""
-    if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -19,7 +19,7 @@ from mmzoo.registration.frame import shown as where_shown
 from mmzoo.registration.information import Information, Linear
 from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
-from mmzoo.spatial.frames import matrix_of
+from mmzoo.spatial.frames import FRAMES, matrix_of
 from mmzoo.terminal import Report
 
 LEVELS_MM, SAMPLES = (6.0, 3.0), 20_000
@@ -160,7 +160,7 @@ def _parameters(step: Linear, mean: sitk.Image) -> dict[str, float]:
     middle = np.array(
         mean.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in mean.GetSize()])
     )
-    ras = np.diag([-1.0, -1.0, 1.0])
+    ras = np.diag(FRAMES["ras"])
     turn = ras @ step.matrix @ ras  # R = Rz Ry Rx
     angles = (
         np.arctan2(turn[2, 1], turn[2, 2]),

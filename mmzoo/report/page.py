@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import json
-import math
 from importlib.resources import files
 from string import Template
-from typing import Any
+
+from mmzoo.io.json_files import plain
 
 
 def assemble(name: str, title: str, content: dict) -> str:
@@ -20,21 +20,10 @@ def assemble(name: str, title: str, content: dict) -> str:
     """
     room = files(__package__)
     parts = {part: (room / part).read_text("utf-8") for part in ("style.css", f"{name}.js")}
-    text = json.dumps(_plain(content), allow_nan=False, separators=(",", ":"))
+    text = json.dumps(plain(content), allow_nan=False, separators=(",", ":"))
     return Template((room / f"{name}.html").read_text("utf-8")).substitute(
         title=html.escape(title),
         style=parts["style.css"],
         script=parts[f"{name}.js"],
         content=text.replace("<", "\\u003c"),  # nothing in it may end the script
     )
-
-
-def _plain(value: Any) -> Any:
-    """Return data that JSON has a word for."""
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -63,6 +63,13 @@ def total_displacement(transform: sitk.Transform, grid: sitk.Image) -> sitk.Imag
     )
 
 
+def voxel_vectors(field: sitk.Image) -> np.ndarray:
+    """Return a vector image in mm as (dim1, dim2, dim3, 3) in voxels along its own axes."""
+    vectors = np.moveaxis(sitk.GetArrayFromImage(field), (0, 1, 2), (2, 1, 0))
+    direction = np.array(field.GetDirection()).reshape(3, 3)
+    return vectors @ direction / np.array(field.GetSpacing())
+
+
 def resample_image(image: sitk.Image, grid: sitk.Image) -> np.ndarray:
     """Resample linearly onto a grid, smoothed first where the grid is coarser.
 
