@@ -18,7 +18,7 @@ from benchmarks.engine.results import FIGURES, UNITS, Results, place_title
 
 HELD, NOT_HELD, NOT_TESTABLE = "held", "not held", "not testable here"
 LEVEL = 0.05
-FEWEST_UNITS = 5  # 2^-4 is above the level: with four units no p-value can be below it
+FEWEST_UNITS = 6  # with five the p-value is below the level only if all agree, with fewer never
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def compare(
     margins: dict[str, float],
     *,
     both: bool = False,
-    times: float = 1.0,
+    times: float | None = None,
 ) -> Outcome:
     """Test whether rows are better than others by more than minus a margin.
 
@@ -102,7 +102,7 @@ def compare(
         test: in words.
         margins: of each figure, as it is shown.
         both: whether the others must not be better by more than the margin either.
-        times: what the rows' figures are multiplied with before they are compared.
+        times: the factor by which the rows' means must also be smaller, if any.
     """
     pairs = claim.get("pairs") or [(claim["row"], other) for other in claim["than"]]
     reason = results.lacking(dict.fromkeys(itertools.chain(*pairs)), data_of(claim["at"]))
@@ -137,25 +137,25 @@ def _part(
     figure: str,
     margins: dict[str, float],
     both: bool,
-    times: float,
+    times: float | None,
 ) -> Part:
     row, other = units.columns
     difference = units[row] - units[other]
-    compared = times * units[row] - units[other]
-    p = signed_rank(FIGURES[figure].sign * compared + margins[figure])
+    p = signed_rank(FIGURES[figure].sign * difference + margins[figure])
     if both:
         p = max(p, signed_rank(margins[figure] - FIGURES[figure].sign * difference))
+    mean, other_mean = float(units[row].mean()), float(units[other].mean())
     return Part(
         at=at,
         figure=FIGURES[figure].heading,
         row=results.title(row),
         other=results.title(other),
-        mean=float(units[row].mean()),
-        other_mean=float(units[other].mean()),
+        mean=mean,
+        other_mean=other_mean,
         difference=float(difference.mean()),
         p=p,
         n=len(units),
-        holds=p < LEVEL,
+        holds=p < LEVEL and (times is None or times * mean <= other_mean),
     )
 
 
@@ -166,8 +166,8 @@ def unfit(units: pd.DataFrame, what: str, figure: str) -> str:
         return f"{what} have no finite value of {FIGURES[figure].title}, {why}"
     if len(units) < FEWEST_UNITS:
         return (
-            f"{what} have {len(units)} independent units in common, and with fewer than "
-            f"{FEWEST_UNITS} no p-value can be below {LEVEL}"
+            f"{what} have {len(units)} independent units in common: too few, since with fewer "
+            f"than {FEWEST_UNITS} p < {LEVEL} needs five that all agree"
         )
     if figure == "folding" and not units.to_numpy().any():
         return f"{what} fold nowhere"

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -112,7 +113,14 @@ def test_pairs_that_share_a_person_count_once(results):
     assert judge({**BETTER, "than": ["before"]}, results).parts[0].n == 18
 
 
-def test_fewer_than_five_units_cannot_be_tested(results):
+def test_five_people_are_too_few_to_say_that_a_claim_fails(results):
+    five = results.cases[results.cases["fixed"] != "ct_005"]
+    outcome = judge(BETTER, dataclasses.replace(results, cases=five))
+    assert outcome.verdict == NOT_TESTABLE
+    assert "have 5 independent units in common: too few" in outcome.reason
+
+
+def test_units_that_cannot_be_tested_are_counted(results):
     outcome = judge({**BETTER, "than": ["variant"]}, results)
     assert outcome.verdict == NOT_TESTABLE
     assert "have 3 independent units in common" in outcome.reason
@@ -329,9 +337,13 @@ def test_the_papers_claims_name_tests_rows_and_places_that_there_are(path):
     from benchmarks.engine.results import FIGURES, places
 
     paper = Paper(path, "paper", yaml.safe_load(path.read_text()))
+    parts = []
     for claim in paper.content["claims"]:
         assert claim["test"] in TESTS
         assert claim["quote"] and claim["where"]
+        parts += claim.get("tests", [claim])
+    for claim in parts:
+        assert claim["test"] in TESTS
         named = {claim.get("row", "before"), *claim.get("than", []), *claim.get("rows", [])}
         assert named.union(*claim.get("pairs", [])) <= {"before", *paper.rows}
         assert set(claim.get("at", [])) <= {*paper.data, *places(paper)}
@@ -376,13 +388,20 @@ def test_without_a_run_on_the_worse_data_nothing_is_kept(results):
 SMALLER = {**BETTER, "test": "times_smaller", "figures": ["asd"], "at": ["heart/LVC"]}
 
 
-@pytest.mark.parametrize(("times", "verdict"), [(1.2, HELD), (1.4, NOT_HELD)])
-def test_times_smaller_compares_with_a_part_of_the_other(results, times, verdict):
+@pytest.mark.parametrize(("times", "verdict"), [(1.2, HELD), (1.355, HELD), (1.4, NOT_HELD)])
+def test_times_smaller_asks_the_factor_of_the_means(results, times, verdict):
     # ASD of the network 2.925 on average, of the tool 3.975: 1.36 times
     outcome = judge({**SMALLER, "times": times}, results)
     assert outcome.verdict == verdict
     assert outcome.parts[0].difference == pytest.approx(-1.05)
     assert "Ratios of the means: 1.36 (Net, LVC (Hearts))" in outcome.reason
+
+
+def test_times_smaller_needs_significance_too(change):
+    change("tool", "asd_mm", -1.2, fixed=0)
+    results = change("tool", "asd_mm", -1.2, fixed=1)
+    (part,) = judge({**SMALLER, "times": 1.1}, results).parts
+    assert part.other_mean / part.mean > 1.1 and part.p > 0.05 and not part.holds
 
 
 def test_times_smaller_cannot_be_tested_without_its_row(results):
@@ -408,4 +427,48 @@ def test_at_most_of_few_people_shows_nothing(results):
         "limit": 1,
     }
     outcome = judge(claim, results)
-    assert outcome.verdict == NOT_TESTABLE and "fewer than 5 show nothing" in outcome.reason
+    assert outcome.verdict == NOT_TESTABLE and "fewer than 6 show nothing" in outcome.reason
+
+
+EDGES = {"row": "net", "at": ["heart/LVC"], "figures": ["dice"]}  # people's 70, 70.3, ... 71.5 %
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(70.74, HELD), (70.76, NOT_HELD)])
+def test_at_least_holds_where_the_mean_reaches_the_limit(results, limit, verdict):
+    assert judge({**EDGES, "test": "at_least", "limit": limit}, results).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("test", "limit", "verdict"),
+    [
+        ("at_least", 69.99, HELD),
+        ("at_least", 70.01, NOT_HELD),
+        ("at_most", 71.51, HELD),
+        ("at_most", 71.49, NOT_HELD),
+    ],
+)
+def test_a_limit_may_be_asked_of_each_person(results, test, limit, verdict):
+    outcome = judge({**EDGES, "test": test, "limit": limit, "each": True}, results)
+    assert outcome.verdict == verdict and outcome.test.startswith("Each of the means per fixed")
+
+
+# === All of several tests ===
+
+
+@pytest.mark.parametrize(
+    ("limit", "other", "verdict"),
+    [
+        (70, BETTER, HELD),
+        (71, BETTER, NOT_HELD),
+        (70, {"test": "not_testable", "why": "by eye."}, NOT_TESTABLE),
+        (71, {"test": "not_testable", "why": "by eye."}, NOT_HELD),
+    ],
+)
+def test_all_of_holds_where_every_test_does_and_one_that_fails_decides(
+    results, limit, other, verdict
+):
+    parts = [{**EDGES, "test": "at_least", "limit": limit}, other]
+    outcome = judge({"test": "all_of", "tests": parts}, results)
+    assert outcome.verdict == verdict
+    assert len(outcome.parts) == (5 if other is BETTER else 1)
+    assert outcome.test.startswith(f"The mean over the means per fixed person is at least {limit}.")

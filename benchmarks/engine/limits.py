@@ -1,0 +1,63 @@
+"""Tests of claims on a level that a row must reach or must not pass."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pandas as pd
+
+from benchmarks.engine.outcome import (
+    FEWEST_UNITS,
+    NOT_TESTABLE,
+    Outcome,
+    Part,
+    data_of,
+    decide,
+    places_of,
+    units_title,
+)
+from benchmarks.engine.results import FIGURES, Results, place_title
+
+
+def at_most(claim: dict, results: Results) -> Outcome:
+    """Row's mean at most `limit`, in display units, at every `at`, in each figure."""
+    return _limited(claim, results, "at most")
+
+
+def at_least(claim: dict, results: Results) -> Outcome:
+    """Row's mean at least `limit`, as `at_most`."""
+    return _limited(claim, results, "at least")
+
+
+def _limited(claim: dict, results: Results, side: str) -> Outcome:
+    """Compare the row's mean, or with `each` every unit of it, with `limit` on one side."""
+    limit, row, each = claim["limit"], claim["row"], claim.get("each", False)
+    chosen = f"Each of {units_title(results)}" if each else f"The mean over {units_title(results)}"
+    test = f"{chosen} is {side} {limit:g}."
+    reason = results.lacking([row], data_of(claim["at"]))
+    if reason:
+        return Outcome(NOT_TESTABLE, test, reason)
+    parts = []
+    for at, figure in itertools.product(claim["at"], claim["figures"]):
+        for place in places_of(results, [at], figure):
+            units = results.in_units([row], place, figure)[row].dropna()
+            if len(units) < FEWEST_UNITS:
+                said = f"{len(units)} units, and fewer than {FEWEST_UNITS} show nothing"
+                return Outcome(NOT_TESTABLE, test, said)
+            kept = units if each else pd.Series([units.mean()])
+            mean = float(units.mean())
+            part = Part(
+                at=place_title(results.paper, place),
+                figure=FIGURES[figure].heading,
+                row=results.title(row),
+                other="the limit",
+                mean=mean,
+                other_mean=limit,
+                difference=mean - limit,
+                p=math.nan,
+                n=len(units),
+                holds=bool((kept <= limit if side == "at most" else kept >= limit).all()),
+            )
+            parts.append(part)
+    return decide(test, parts)
