@@ -37,6 +37,7 @@ def test_a_notebook_is_executed_and_small(script):
 def test_the_script_runs(script, tmp_path):
     environment = {**os.environ, "EPOCHS": "1", "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    environment["TF_USE_LEGACY_KERAS"] = "0"  # a reader has Keras 3, the tests Keras 2
     command = [sys.executable, script]
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
