@@ -1,6 +1,7 @@
 """Make and execute the notebooks of the documentation from the scripts beside them.
 
-What programs write to stderr, such as TensorFlow's lines on its build, is left out.
+What programs write to stderr, such as TensorFlow's lines on its build, and TensorFlow's warnings
+(it takes several losses for one that is traced again and again) are left out.
 """
 
 import tempfile
@@ -8,6 +9,13 @@ from pathlib import Path
 
 import jupytext
 from nbclient import NotebookClient
+
+
+def is_result(output):
+    """Whether an output is one that the page shows."""
+    noise = output.get("text", "").startswith("WARNING:tensorflow")
+    return output.get("name") != "stderr" and not noise
+
 
 for script in sorted((Path(__file__).parents[1] / "docs/notebooks").glob("*.py")):
     print(f"execute {script.name}")
@@ -17,6 +25,6 @@ for script in sorted((Path(__file__).parents[1] / "docs/notebooks").glob("*.py")
         NotebookClient(notebook, kernel_name="python3", resources=resources).execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
+            cell.outputs = [out for out in cell.outputs if is_result(out)]
             cell.metadata.pop("execution", None)  # times, which differ at each run
     jupytext.write(notebook, script.with_suffix(".ipynb"))

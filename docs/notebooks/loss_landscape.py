@@ -17,7 +17,9 @@ import mmzoo
 
 size = ["56", "64", "48"]
 command = ["mmzoo", "phantom", "brain", "--motion", "0", "--cases", "2", "--folds", "2"]
-subprocess.run([*command, "--valid", "0", "--size", *size, "--out", "aligned_brains"], check=True)
+_ = subprocess.run(
+    [*command, "--valid", "0", "--size", *size, "--out", "aligned_brains"], check=True
+)
 
 
 def read(name):
@@ -85,7 +87,7 @@ axes[0].legend()
 plt.show()
 
 # %% [markdown]
-# Mutual information and MIND-SSC are lowest where the images fit, SEGI one step beside it, half a
-# voxel of this coarse grid. How wide the valley is says from how far a registration finds it by
-# going downhill: beyond it a linear stage with many starts, as that of `mmzoo register`, is
-# needed. How sharp it is says how exactly it can end.
+# Mutual information and MIND-SSC are lowest where the images fit, SEGI one step of this plot
+# beside it (1.5 mm, half a voxel; 1.5 degrees). How wide the valley is says from how far a
+# registration finds it by going downhill: beyond it a linear stage with many starts, as that of
+# `mmzoo register`, is needed. How sharp it is says how exactly it can end.

@@ -15,7 +15,7 @@ import mmzoo
 
 size = ["56", "64", "48"]
 command = ["mmzoo", "phantom", "brain", "--cases", "2", "--folds", "2", "--valid", "0"]
-subprocess.run([*command, "--size", *size, "--out", "brains"], check=True)
+_ = subprocess.run([*command, "--size", *size, "--out", "brains"], check=True)
 fixed = "brains/images/t2_000.nii.gz"
 moving = "brains/images/t1_000.nii.gz"
 

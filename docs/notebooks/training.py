@@ -19,20 +19,35 @@ from mmzoo.metrics import dice
 
 size, cases = (40, 48, 32), 20
 epochs = int(os.environ.get("EPOCHS", 25))
-command = ["mmzoo", "phantom", "brain", "--folds", "2", "--valid", "0", "--cases", str(cases)]
-subprocess.run([*command, "--size", *map(str, size), "--out", "heads"], check=True)
+
+
+def make(folder, cases, seed):
+    command = ["mmzoo", "phantom", "brain", "--folds", "2", "--valid", "0", "--cases", str(cases)]
+    command += ["--size", *map(str, size), "--seed", str(seed), "--out", folder]
+    _ = subprocess.run(command, check=True)
+
+
+make("heads", cases, seed=0)
+make("test_heads", 4, seed=100)
 
 # %% [markdown]
-# The last two people are kept to test.
+# The last two people of the first folder are for validation: settings are chosen by their curve.
+# The people of the second are other ones, for the test alone.
 
 
 # %%
-def read(folder, modality, number):
-    voxels = nib.load(f"heads/{folder}/{modality}_{number:03}.nii.gz").get_fdata(dtype=np.float32)
-    return voxels if folder == "labels" else (voxels - voxels.min()) / np.ptp(voxels)
+def read(kind, modality, person):
+    folder, number = person
+    file = f"{folder}/{kind}/{modality}_{number:03}.nii.gz"
+    voxels = nib.load(file).get_fdata(dtype=np.float32)
+    return voxels if kind == "labels" else (voxels - voxels.min()) / np.ptp(voxels)
 
 
-people = {"train": range(cases - 2), "test": range(cases - 2, cases)}
+people = {
+    "train": [("heads", n) for n in range(cases - 2)],
+    "validation": [("heads", n) for n in range(cases - 2, cases)],
+    "test": [("test_heads", n) for n in range(4)],
+}
 images = {
     split: {
         "moving": np.stack([read("images", "t1", person) for person in of]),
@@ -64,7 +79,7 @@ def targets(of):
 history = model.fit(
     images["train"],
     targets(images["train"]),
-    validation_data=(images["test"], targets(images["test"])),
+    validation_data=(images["validation"], targets(images["validation"])),
     batch_size=1,
     epochs=epochs,
     verbose=0,
@@ -72,10 +87,10 @@ history = model.fit(
 
 fig, ax = plt.subplots(figsize=(6, 3))
 ax.plot(history["loss"], label="people trained on")
-ax.plot(history["val_loss"], label="people kept to test")
+ax.plot(history["val_loss"], label="people for validation")
 ax.set_xlabel("epoch")
 ax.set_ylabel("loss")
-_ = ax.legend()
+ax.legend()
 plt.show()
 
 # %% [markdown]
@@ -90,4 +105,4 @@ for person, field in zip(people["test"], fields, strict=True):
     warped = np.stack([warp([c[None], field[None]])[0] for c in np.moveaxis(moving, -1, 0)], -1)
     for stage, labels in (("before", moving), ("after", warped)):
         scores = [dice(fixed[..., n], labels[..., n] > 0.5) for n in range(fixed.shape[-1])]
-        print(f"person {person}, {stage}: mean Dice {np.mean(scores):.3f}")
+        print(f"test person {person[1]}, {stage}: mean Dice {np.mean(scores):.3f}")
