@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format docs benchmark check-results benchmark-speed
+.PHONY: help install demo test test-fast lint format docs notebooks benchmark check-results benchmark-speed
 
 # TensorFlow tells of its build at every start; the demo's own lines would drown in it.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -67,6 +67,10 @@ lint: install ## check style, format and types
 # The variable keeps MkDocs Material from telling of its successor at every start.
 docs: install ## build the site of the documentation in site/, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# Notebooks are committed as they were executed; their source is the script beside each.
+notebooks: install ## make and execute the notebooks of the documentation from their scripts
+	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python packaging/notebooks.py
 
 format: install ## format the code
 	$(BIN)/ruff format .
