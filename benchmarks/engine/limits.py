@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
+from collections.abc import Callable
 
-import pandas as pd
+import numpy as np
 
 from benchmarks.engine.outcome import (
     FEWEST_UNITS,
@@ -22,15 +24,15 @@ from benchmarks.engine.results import FIGURES, Results, place_title
 
 def at_most(claim: dict, results: Results) -> Outcome:
     """Row's mean at most `limit`, in display units, at every `at`, in each figure."""
-    return _limited(claim, results, "at most")
+    return _limited(claim, results, "at most", operator.le)
 
 
 def at_least(claim: dict, results: Results) -> Outcome:
     """Row's mean at least `limit`, as `at_most`."""
-    return _limited(claim, results, "at least")
+    return _limited(claim, results, "at least", operator.ge)
 
 
-def _limited(claim: dict, results: Results, side: str) -> Outcome:
+def _limited(claim: dict, results: Results, side: str, within: Callable) -> Outcome:
     """Compare the row's mean, or with `each` every unit of it, with `limit` on one side."""
     limit, row, each = claim["limit"], claim["row"], claim.get("each", False)
     chosen = f"Each of {units_title(results)}" if each else f"The mean over {units_title(results)}"
@@ -38,14 +40,13 @@ def _limited(claim: dict, results: Results, side: str) -> Outcome:
     reason = results.lacking([row], data_of(claim["at"]))
     if reason:
         return Outcome(NOT_TESTABLE, test, reason)
-    parts = []
+    parts, untested = [], []
     for at, figure in itertools.product(claim["at"], claim["figures"]):
         for place in places_of(results, [at], figure):
             units = results.in_units([row], place, figure)[row].dropna()
             if len(units) < FEWEST_UNITS:
-                said = f"{len(units)} units, and fewer than {FEWEST_UNITS} show nothing"
-                return Outcome(NOT_TESTABLE, test, said)
-            kept = units if each else pd.Series([units.mean()])
+                untested.append(f"{len(units)} units, and fewer than {FEWEST_UNITS} show nothing")
+                continue
             mean = float(units.mean())
             part = Part(
                 at=place_title(results.paper, place),
@@ -57,7 +58,7 @@ def _limited(claim: dict, results: Results, side: str) -> Outcome:
                 difference=mean - limit,
                 p=math.nan,
                 n=len(units),
-                holds=bool((kept <= limit if side == "at most" else kept >= limit).all()),
+                holds=bool(np.all(within(units if each else mean, limit))),
             )
             parts.append(part)
-    return decide(test, parts)
+    return decide(test, parts, untested=untested)

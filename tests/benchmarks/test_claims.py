@@ -430,6 +430,14 @@ def test_at_most_of_few_people_shows_nothing(results):
     assert outcome.verdict == NOT_TESTABLE and "fewer than 6 show nothing" in outcome.reason
 
 
+def test_a_place_above_the_limit_decides_where_another_has_too_few_people(results):
+    cases = results.cases
+    few = (cases["structure"] == "Myo") & (cases["fixed"] != "ct_000")
+    claim = {"test": "at_most", "row": "net", "at": ["heart"], "figures": ["asd"], "limit": 1}
+    outcome = judge(claim, dataclasses.replace(results, cases=cases[~few]))
+    assert outcome.verdict == NOT_HELD and "fewer than 6 show nothing" in outcome.reason
+
+
 EDGES = {"row": "net", "at": ["heart/LVC"], "figures": ["dice"]}  # people's 70, 70.3, ... 71.5 %
 
 
