@@ -77,14 +77,14 @@ format: install ## format the code
 	$(BIN)/ruff check --fix .
 
 # A paper's tables, claims and figures: PAPER=mmregnet, DATA=phantom or a prepared folder,
-# SCALE=smoke, laptop or paper, GPU=0 for the first GPU, PROFILE for a cluster (docs/benchmark.md).
+# SCALE=smoke, laptop, night or paper, GPU=0 for the first GPU, PROFILE for a cluster: docs/benchmark.md.
 # The same command goes on where it stopped.
 PAPER ?= mmregnet
 DATA ?= phantom
 GPU ?=
 PROFILE ?=
 
-benchmark: install ## reproduce a paper: PAPER=mmregnet SCALE=smoke|laptop|paper DATA=phantom|DIR
+benchmark: install ## reproduce a paper: PAPER=mmregnet SCALE=smoke|laptop|night|paper DATA=phantom|DIR
 	$(BIN)/python benchmarks/run.py $(PAPER) --scale $(SCALE) --data $(DATA) --gpu "$(GPU)" \
 	    $(if $(PROFILE),-- --profile $(PROFILE))
 

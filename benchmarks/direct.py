@@ -29,7 +29,7 @@ from mmzoo.ops.warp import warp  # noqa: E402
 HALVED = (0.5, 0.75, 1.5)  # the paper's sigmas at twice its voxel size
 WEIGHT = 2.5  # the paper's 10 at twice its voxel size
 LEARNING_RATE = 0.3  # voxels
-SETTINGS = {
+SETTINGS: dict[str, dict] = {
     "authors' order": {"order": "smooth-then-normalise"},
     "printed order": {"order": "normalise-then-smooth"},
     "authors' order, signed": {"order": "smooth-then-normalise", "absolute": False},
@@ -84,7 +84,8 @@ def main() -> None:
     names = list(zip(train["moving"], train["fixed"], strict=False))[: options.pairs]
     pairs = [[load(options.data, name) for name in pair] for pair in names]
     print("| | cavity | myocardium | folding % |\n| --- | ---: | ---: | ---: |")
-    for title, settings in {"before": None, **SETTINGS}.items():
+    every: dict[str, dict | None] = {"before": None, **SETTINGS}
+    for title, settings in every.items():
         rows = []
         for (moving, moving_label), (fixed, fixed_label) in pairs:
             ddf = tf.zeros((*fixed.shape, 3))

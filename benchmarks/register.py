@@ -17,6 +17,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -26,12 +27,14 @@ if not __package__:  # run as a file
 
 from benchmarks.registration.brains import brain_pair  # noqa: E402
 from benchmarks.registration.crops import spine_crops  # noqa: E402
-from benchmarks.registration.methods import METHODS, before_registration, measure  # noqa: E402
+from benchmarks.registration.methods import before_registration, measure  # noqa: E402
 from benchmarks.registration.page import write_page  # noqa: E402
-from benchmarks.registration.pair import SIZES, phantom_pair  # noqa: E402
-from mmzoo.io.atomic import whole_file  # noqa: E402
+from benchmarks.registration.pair import SIZES, BenchmarkPair, phantom_pair  # noqa: E402
+from benchmarks.speed.processors import processor  # noqa: E402
+from mmzoo.io.atomic import write_text  # noqa: E402
 
 SEED = 0  # of the phantoms shown
+SHOWN = ["affine", "mmzoo register", "ANTs SyN", "elastix"]
 BRAINS = (  # fixed, moving person, contrasts (fixed, moving)
     (5, 5, ("t1", "t2")),
     (6, 6, ("t1", "pd")),
@@ -62,28 +65,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one pair of a kind, not two")
     parser.add_argument("--only", default="", help="one phantom, brains or crops")
-    parser.add_argument("--methods", nargs="*", default=list(METHODS), help="some of them")
+    parser.add_argument("--methods", nargs="*", default=SHOWN, help="some of them")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/register"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for key, make in pairs(options.quick, options.only):
-        _measure_pair(key, make, options)
-    every = [json.loads(path.read_text()) for path in sorted(options.out.glob("*.json"))]
-    results = [row for row in every if "failed" not in row]
+        measure_pair(key, make, options.methods, options.out)
+    results, failed = measured(options.out)
     with (options.out / "results.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(max(results, key=len)))
+        writer = csv.DictWriter(file, fieldnames=max(map(list, results), key=len))
         writer.writeheader()
         writer.writerows(results)
-    print(write_page(options.out, results, [row for row in every if "failed" in row]))
+    print(write_page(options.out, results, failed))
 
 
-def _measure_pair(key: str, make, options) -> None:
-    todo = [m for m in options.methods if not _file(options.out, key, m).exists()]
+def measured(out: Path) -> tuple[list[dict], list[dict]]:
+    """Return what is in a folder: the figures, and what methods gave up."""
+    every = [json.loads(path.read_text()) for path in sorted(out.glob("*.json"))]
+    return [row for row in every if "failed" not in row], [row for row in every if "failed" in row]
+
+
+def measure_pair(
+    key: str, make: Callable[[], BenchmarkPair], methods: list[str], out: Path
+) -> None:
+    """Measure the methods that a folder has no figures of yet, and keep these there."""
+    todo = [method for method in methods if not _file(out, key, method).exists()]
     if not todo:
         return
     pair = make()
-    about = {"key": key, "group": pair.group, "pair": pair.name}
-    _save(options.out, key, "before", {**about, "method": "before", **before_registration(pair)})
+    about = {"key": key, "group": pair.group, "pair": pair.name, "processor": processor()}
+    _save(out, key, "before", {**about, "method": "before", **before_registration(pair)})
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "pair.pkl"
         kept.write_bytes(pickle.dumps(pair))
@@ -91,7 +102,7 @@ def _measure_pair(key: str, make, options) -> None:
             found = _in_a_fresh_process(method, kept)
             said = {k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()}
             print(key, method, said, flush=True)
-            _save(options.out, key, method, {**about, "method": method, **found})
+            _save(out, key, method, {**about, "method": method, **found})
 
 
 def _in_a_fresh_process(method: str, pair: Path) -> dict:
@@ -107,8 +118,7 @@ def _file(out: Path, key: str, method: str) -> Path:
 
 
 def _save(out: Path, key: str, method: str, content: dict) -> None:
-    with whole_file(_file(out, key, method)) as partial:
-        partial.write_text(json.dumps(content))
+    write_text(_file(out, key, method), json.dumps(content))
 
 
 if __name__ == "__main__":

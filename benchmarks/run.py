@@ -1,6 +1,7 @@
 """Reproduce a paper: run its Snakemake workflow and write its page of results.
 
-    python benchmarks/run.py PAPER [--scale smoke|laptop|paper] [--data phantom|DIR] [--out DIR]
+    python benchmarks/run.py PAPER [--scale smoke|laptop|night|paper]
+                             [--data phantom|DIR] [--out DIR]
 
 `make benchmark PAPER=mmregnet SCALE=laptop` calls this. The same command goes on where it was
 stopped. Anything after `--` goes to Snakemake, such as `-- --profile benchmarks/profiles/slurm`.
@@ -68,8 +69,9 @@ def snakemake(given: argparse.Namespace, out: Path, more: list[str]) -> int:
     """Run the workflow in its folder and return Snakemake's exit status."""
     config = {"paper": given.paper, "scale": given.scale, "data": _source(given), "gpu": given.gpu}
     command = [sys.executable, "-m", "snakemake", *more]
-    command += ["--snakefile", ROOT / "benchmarks" / "Snakefile"]
-    command += ["--directory", out, "--cores", given.cores, "--keep-going", "--rerun-incomplete"]
+    command += ["--snakefile", str(ROOT / "benchmarks" / "Snakefile")]
+    command += ["--directory", str(out), "--cores", given.cores]
+    command += ["--keep-going", "--rerun-incomplete"]
     # Our own lock is let go whenever the process ends, so that a killed run needs no unlocking.
     command += [
         "--nolock",
@@ -86,17 +88,17 @@ def snakemake(given: argparse.Namespace, out: Path, more: list[str]) -> int:
     environment = {**os.environ, "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        return subprocess.run([str(part) for part in command], env=environment).returncode
+        return subprocess.run(command, env=environment).returncode
     except KeyboardInterrupt:
         raise SystemExit("\nbenchmark: stopped; the same command goes on from here.") from None
 
 
 def write_partial_page(given: argparse.Namespace, out: Path) -> None:
     """Write the page of what there is, the missing runs named."""
-    command = [sys.executable, "-m", "benchmarks.engine.page", "--partial"]
-    command += ["--paper", given.paper, "--scale", given.scale, "--out", out]
-    command += ["--page", out / "partial", "--data", _source(given)]
-    subprocess.run([str(part) for part in command], cwd=ROOT, check=False)
+    command = [sys.executable, "-m", "benchmarks.engine.paper_page", "--partial"]
+    command += ["--paper", given.paper, "--scale", given.scale, "--out", str(out)]
+    command += ["--page", str(out / "partial"), "--data", _source(given)]
+    subprocess.run(command, cwd=ROOT, check=False)
 
 
 @contextmanager

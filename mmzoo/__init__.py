@@ -7,7 +7,7 @@ for, `ROOMS` the parts that need no import of their own.
 
 __version__ = "0.1.0"
 LAZY = {
-    "load_model": "mmzoo.inference.runs",
+    "load_model": "mmzoo.inference.loading",
     "Predictor": "mmzoo.inference.predictor",
     "register": "mmzoo.registration.api",
 }

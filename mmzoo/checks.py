@@ -1,10 +1,13 @@
 """Checks of what a user gives: each message says what was expected, what came, and what to do."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+
+
+def reason_of(error: Exception, line: int = -1) -> str:
+    """Return a line of an error's message, by default the last one; its type if it is empty."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[line]
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
@@ -65,6 +68,15 @@ def check_three_axes(name: str, size: Sequence[int] | None) -> None:
     """Raise ValueError unless a size is three numbers of voxels, or None for any size."""
     if size is not None and len(size) != 3:
         raise ValueError(f"`{name}` must be three numbers of voxels, got {size!r}.")
+
+
+def check_one_size(what: str, moving: Sequence[int], fixed: Sequence[int]) -> None:
+    """Raise ValueError unless moving and fixed images have one size."""
+    if tuple(moving) != tuple(fixed):
+        raise ValueError(
+            f"{what} needs moving and fixed images of one size, got {tuple(moving)} and "
+            f"{tuple(fixed)}."
+        )
 
 
 def check_halvings(network: str, image_size: Sequence[int], times: int, remedy: str = "") -> None:

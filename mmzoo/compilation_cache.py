@@ -8,8 +8,6 @@ others when it ends, each file whole. A damaged entry is compiled anew.
 `MMZOO_COMPILATION_CACHE=0` turns the cache off, `MMZOO_COMPILATION_CACHE=FOLDER` moves it.
 """
 
-from __future__ import annotations
-
 import atexit
 import hashlib
 import importlib.metadata
@@ -106,8 +104,8 @@ def _processor() -> str:
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
     first = lines[: lines.index("")] if "" in lines else lines
-    told = ("model name", "flags", "Features", "CPU part")
-    return "\n".join(line for line in first if line.startswith(told))
+    identifying = ("model name", "flags", "Features", "CPU part")
+    return "\n".join(line for line in first if line.startswith(identifying))
 
 
 def _open(kept: Path) -> Path:

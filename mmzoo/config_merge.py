@@ -18,7 +18,7 @@ import yaml
 
 from mmzoo.checks import check_choice
 
-SCALES = ("smoke", "laptop")  # smaller than the papers', which the files are written for
+SCALES = ("smoke", "laptop", "night")  # smaller than the papers', which the files are written for
 
 LARGEST = 1_000_000  # bytes of a file
 MOST_ENTRIES = 100_000

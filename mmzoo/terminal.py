@@ -1,9 +1,7 @@
-"""What is seen of long work: how far it is, and nothing of what TensorFlow tells of its own start.
+"""Progress of long work on the terminal, without TensorFlow's own start-up messages.
 
 This file imports little: the autoload of DeepReg needs it before TensorFlow.
 """
-
-from __future__ import annotations
 
 import contextlib
 import os
@@ -29,13 +27,13 @@ def quiet() -> Iterator[TextIO]:
     is turned away.
 
     Yields:
-        The error stream as it was, for what is to be seen meanwhile.
+        The original error stream, for output within this context.
     """
-    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "w", buffering=1) as shown:
+    with tempfile.TemporaryFile() as held, os.fdopen(os.dup(2), "w", buffering=1) as screen:
         sys.stderr.flush()
         os.dup2(held.fileno(), 2)
         try:
-            yield shown
+            yield screen
         except (ValueError, OSError):
             raise
         except BaseException as error:
@@ -44,11 +42,11 @@ def quiet() -> Iterator[TextIO]:
             if known(error) and not is_debugging():
                 raise
             held.seek(0)
-            os.write(shown.fileno(), held.read())
+            os.write(screen.fileno(), held.read())
             raise
         finally:
             sys.stderr.flush()
-            os.dup2(shown.fileno(), 2)
+            os.dup2(screen.fileno(), 2)
 
 
 @contextlib.contextmanager
@@ -59,7 +57,7 @@ def progress(stream: TextIO | None = None) -> Iterator[Report]:
         stream: where to; the error stream by default.
 
     Yields:
-        A function to be told a stage, its pieces that are done, and how many there are (None while
+        A function to call with a stage, the pieces done, and how many there are (None while
         that is not known).
     """
     stream = stream or sys.stderr

@@ -2,6 +2,8 @@
 
 import locale
 import os
+import random
+import sys
 
 # DeepReg's Keras 2, unless the environment asks for Keras 3, in which there is no DeepReg.
 HAS_DEEPREG = os.environ.setdefault("TF_USE_LEGACY_KERAS", "1") == "1"
@@ -9,6 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ["MMZOO_COMPILATION_CACHE"] = "0"  # no test depends on the ones before
 
+import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 import mmzoo.deepreg  # noqa: E402
@@ -29,6 +32,15 @@ def same_locale():
     locale.setlocale(locale.LC_ALL, LOCALE)
     yield
     locale.setlocale(locale.LC_ALL, LOCALE)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Start every test from the same random numbers, whichever tests ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(0)
 
 
 def pytest_collection_modifyitems(items):

@@ -12,6 +12,11 @@ SHAPE = (20, 16, 14)
 AFFINE = np.diag([1.0, 1.5, 2.0, 1.0])
 
 
+def names(modality: str, count: int) -> list[str]:
+    """Return so many case names of a modality."""
+    return [f"{modality}_{k:03d}" for k in range(count)]
+
+
 def write_layout(root: Path) -> Path:
     """Write two moving and two fixed test cases; return the fold's YAML file.
 

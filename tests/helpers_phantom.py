@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from mmzoo.datasets.phantom import PhantomSettings, choose_grid
+from mmzoo.phantoms.imaging.render import draw_intensities, paint
+
 
 def dice(first, second):
     return 2 * np.sum(first & second) / (np.sum(first) + np.sum(second))
@@ -36,3 +39,15 @@ def jacobian_determinant(mapping, points, step_mm=0.25):
         step[axis] = step_mm
         columns.append((mapping(points + step) - mapping(points - step)) / (2 * step_mm))
     return np.linalg.det(np.stack(columns, axis=-1))
+
+
+def without_noise(person, settings: PhantomSettings, tables):
+    """Return the layers of a person who is not moved, and its image by modality, without noise."""
+    grid = choose_grid(person, settings)
+    points = grid.points()
+    layers, images = person.layers(points), {}
+    for modality, table in tables.items():
+        table = draw_intensities(np.random.default_rng(1), table)
+        grain = person.texture(points, modality)
+        images[modality] = paint(layers, table, grid.spacing_mm, None, grain)
+    return layers, images

@@ -59,6 +59,16 @@ LABELS = {
 }
 
 
+COST_VOLUME = {
+    "name": "cost-volume",
+    "encoder": [2, 2],
+    "decoder": [2] * 3,
+    "searches": [[2, 1, 2]],
+    "steps": 1,
+    **GLOROT,
+}
+
+
 def configuration(method: str) -> dict:
     """Return the configuration of a run, as its log folder holds it."""
     settings = dict((METHODS | LABELS)[method])

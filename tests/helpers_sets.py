@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.datasets import sets
-from mmzoo.datasets.preparation import Choices, prepare
+from mmzoo.datasets.choices import Choices
+from mmzoo.datasets.preparation import prepare
 from mmzoo.datasets.sets.base import Recipe
 
 SHAPE = (24, 20, 16)

@@ -14,7 +14,7 @@ from mmzoo.deepreg.preflight.configuration import check_names, check_sections
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 pytestmark = pytest.mark.slow
-SCALES = (None, "laptop", "smoke")
+SCALES = (None, "night", "laptop", "smoke")
 HOW_LONG = ("steps_per_epoch", "epochs", "save_period", "preprocess")
 DATA = {
     "dataset": {

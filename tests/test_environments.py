@@ -1,20 +1,26 @@
-"""Dockerfile and conda environment say what setup.cfg, Makefile and constraints.txt say."""
+"""Dockerfile, conda environment and constraints say what setup.cfg and Makefile say."""
 
 import configparser
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from mmzoo.planning.diagnosis import PYTHONS
 
 ROOT = Path(__file__).parents[1]
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg")
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 CONDA = (ROOT / "environment.yml").read_text()
-TESTED = re.search(r"on Python ([\d.]+\d)", (ROOT / "constraints.txt").read_text())[1]
+CONSTRAINTS = (ROOT / "constraints.txt").read_text()
+TESTED = re.search(r"tests run on (3\.\d+)", CONSTRAINTS)[1]
 DEEPREG = re.search(r"deepreg==[\d.]+", (ROOT / "Makefile").read_text())[0]
 
 
@@ -28,6 +34,42 @@ def answers(*command: str) -> bool:
 def test_both_take_the_python_that_the_constraints_are_of():
     assert f"FROM python:{TESTED}-slim" in DOCKERFILE
     assert f"python={TESTED}" in yaml.safe_load(CONDA)["dependencies"]
+
+
+def constraints(python: str) -> dict[str, Requirement]:
+    """The constraints that count on a Python, by the packages' names."""
+    lines = [line for line in CONSTRAINTS.splitlines() if not line.startswith("#")]
+    there = [Requirement(line) for line in lines]
+    there = [c for c in there if not c.marker or c.marker.evaluate({"python_version": python})]
+    found = {canonicalize_name(one.name): one for one in there}
+    assert len(found) == len(there), "two versions of one package"
+    return found
+
+
+@pytest.mark.parametrize("python", [f"3.{n}" for n in range(PYTHONS[0][1], PYTHONS[1][1] + 1)])
+def test_constraints_name_one_version_of_each_dependency_for_each_python(python):
+    found = constraints(python)
+    assert set(found) == set(constraints(TESTED))
+    extras = SETUP["options.extras_require"]
+    asked = SETUP["options"]["install_requires"]
+    asked = "\n".join([asked, *(extras[name] for name in ("deepreg", "dev", "benchmark", "docs"))])
+    for line in filter(None, re.sub("#.*", "", asked).split("\n")):
+        wanted = Requirement(line.strip())
+        if wanted.marker and not wanted.marker.evaluate({"python_version": python}):
+            continue
+        (version,) = found[canonicalize_name(wanted.name)].specifier
+        assert version.operator == "==" and version.version in wanted.specifier, line
+    assert f"Programming Language :: Python :: {python}" in SETUP["metadata"]["classifiers"]
+
+
+def test_what_both_install_agrees_with_the_constraints():
+    """A dry run of the command of either file, by what is installed here, without the network."""
+    (line,) = re.findall(r"^RUN pip install (.*) \\$", DOCKERFILE, re.MULTILINE)
+    assert line == '--no-cache-dir -c constraints.txt ".[deepreg${EXTRA:+,$EXTRA}]"'
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-index", "--quiet"]
+    command += ["--no-build-isolation", "-c", "constraints.txt", ".[deepreg]"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
 
 
 def test_both_name_the_deepreg_that_make_install_takes():

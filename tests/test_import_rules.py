@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "mmzoo"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mmzoo"
+LONGEST = 300  # lines of a file; what is longer holds two things
 
 # Each room with the rooms it may import; any may import `onednn`. Rooms that are named together are
 # siblings.
@@ -153,6 +155,73 @@ def test_keras_comes_from_the_framework_alone(path):
     assert not packages & {"keras", "tf_keras"} and ("tf", "keras") not in attributes, (
         f"{path} takes a Keras of its own; write `from mmzoo.framework import keras`."
     )
+
+
+def python_files(root: Path) -> list[Path]:
+    return sorted(path for room in ("mmzoo", "benchmarks") for path in (root / room).rglob("*.py"))
+
+
+def too_long(root: Path) -> list[str]:
+    """Return the Python files of the package and of the benchmarks that are too long."""
+    long = [path for path in python_files(root) if len(path.read_text().splitlines()) > LONGEST]
+    return sorted(path.relative_to(root).as_posix() for path in long)
+
+
+def test_a_file_is_read_in_one_go():
+    assert not too_long(ROOT), f"cut these along what they hold, or delete: {too_long(ROOT)}"
+
+
+def test_a_long_file_is_found(tmp_path):
+    (tmp_path / "benchmarks").mkdir()
+    for lines in (LONGEST, LONGEST + 1):
+        (tmp_path / "benchmarks" / f"of_{lines}.py").write_text("x = 1\n" * lines)
+    assert too_long(tmp_path) == ["benchmarks/of_301.py"]
+
+
+def private_imports(path: Path) -> set[str]:
+    """Return the private names that a file imports from other modules of the repository."""
+    names = {name for name in imports_of(path) if name.startswith(("mmzoo.", "benchmarks."))}
+    return {
+        name
+        for name in names
+        if name.split(".")[-1].startswith("_")
+        and not (ROOT / f"{name.replace('.', '/')}.py").exists()
+    }
+
+
+def test_no_file_imports_what_another_keeps_to_itself():
+    found = {
+        path.relative_to(ROOT).as_posix(): private_imports(path) for path in python_files(ROOT)
+    }
+    found = {path: names for path, names in found.items() if names}
+    assert not found, f"name them without an underscore, or move what both need: {found}"
+
+
+def test_a_private_import_is_found(tmp_path):
+    (tmp_path / "x.py").write_text("from mmzoo.ops.warp import _corners, warp\n")
+    assert private_imports(tmp_path / "x.py") == {"mmzoo.ops.warp._corners"}
+
+
+def class_names(files: list[Path]) -> dict[str, list[Path]]:
+    """Return the files of each public class by its name; of data sets, `SET`, there are many."""
+    found: dict[str, list[Path]] = {}
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and node.name[0] != "_" and node.name != "SET":
+                found.setdefault(node.name, []).append(path)
+    return found
+
+
+def test_a_name_is_of_one_class():
+    twice = {name: paths for name, paths in class_names(FILES).items() if len(paths) > 1}
+    assert not twice, f"give one of each two a name that says what it is: {twice}"
+
+
+def test_a_name_of_two_classes_is_found(tmp_path):
+    files = [tmp_path / "a.py", tmp_path / "b.py"]
+    for path in files:
+        path.write_text("class Pair:\n    pass\n")
+    assert class_names(files) == {"Pair": files}
 
 
 def test_metrics_import_numpy_scipy_and_surface_distance_alone():

@@ -17,9 +17,10 @@ import pandas as pd
 from benchmarks.engine import ranks
 from benchmarks.engine.folding import fewer_folded, none_folded
 from benchmarks.engine.limits import at_least, at_most
+from benchmarks.engine.measures import FIGURES
 from benchmarks.engine.outcome import (
+    ALPHA,
     HELD,
-    LEVEL,
     NOT_HELD,
     NOT_TESTABLE,
     Outcome,
@@ -32,7 +33,7 @@ from benchmarks.engine.outcome import (
     unfit,
     units_title,
 )
-from benchmarks.engine.results import FIGURES, Results, place_title
+from benchmarks.engine.results import Results, place_title
 from mmzoo.checks import check_choice
 
 
@@ -53,7 +54,7 @@ def better(claim: dict, results: Results) -> Outcome:
     """Row better than every `than`, at every `at`, in each figure."""
     test = (
         f"One-sided Wilcoxon signed-rank test on {units_title(results)}: better in each part, "
-        f"p < {LEVEL}."
+        f"p < {ALPHA}."
     )
     return compare(claim, results, test, dict.fromkeys(claim["figures"], 0.0))
 
@@ -61,10 +62,9 @@ def better(claim: dict, results: Results) -> Outcome:
 def not_worse(claim: dict, results: Results) -> Outcome:
     """Row not worse than every `than` by more than `margins`, in display units."""
     margins = {figure: claim["margins"][figure] for figure in claim["figures"]}
-    said = ", ".join(_margin(figure, margin) for figure, margin in margins.items())
     test = (
         f"One-sided Wilcoxon signed-rank test of non-inferiority on {units_title(results)}: in "
-        f"each part worse by less than the margin ({said}), p < {LEVEL}."
+        f"each part worse by less than the margin ({_in_words(margins)}), p < {ALPHA}."
     )
     return compare(claim, results, test, margins)
 
@@ -72,10 +72,9 @@ def not_worse(claim: dict, results: Results) -> Outcome:
 def similar(claim: dict, results: Results) -> Outcome:
     """Rows of each pair within `margins` of each other, in display units."""
     margins = {figure: claim["margins"][figure] for figure in claim["figures"]}
-    said = ", ".join(_margin(figure, margin) for figure, margin in margins.items())
     test = (
         f"Two one-sided Wilcoxon signed-rank tests of equivalence on {units_title(results)}: in "
-        f"each part the difference is within the margin ({said}), larger p < {LEVEL}."
+        f"each part the difference is within the margin ({_in_words(margins)}), larger p < {ALPHA}."
     )
     return compare(claim, results, test, margins, both=True)
 
@@ -88,7 +87,7 @@ def times_smaller(claim: dict, results: Results) -> Outcome:
     times = claim["times"]
     test = (
         f"One-sided Wilcoxon signed-rank test on {units_title(results)}: in each part smaller, "
-        f"p < {LEVEL}, and the mean at most 1/{times:g} of the other's."
+        f"p < {ALPHA}, and the mean at most 1/{times:g} of the other's."
     )
     outcome = compare(claim, results, test, dict.fromkeys(claim["figures"], 0.0), times=times)
     said = ", ".join(
@@ -114,10 +113,10 @@ def all_of(claim: dict, results: Results) -> Outcome:
 def keeps(claim: dict, results: Results) -> Outcome:
     """Each of `rows` on the same people's worse images of `at` nearly as good as on `clean`."""
     margins = {figure: claim["margins"][figure] for figure in claim["figures"]}
-    said = ", ".join(_margin(figure, margin) for figure, margin in margins.items())
     test = (
         f"One-sided Wilcoxon signed-rank test of non-inferiority on {units_title(results)}, the "
-        f"same row on both: in each part worse by less than the margin ({said}), p < {LEVEL}."
+        f"same row on both: in each part worse by less than the margin ({_in_words(margins)}), "
+        f"p < {ALPHA}."
     )
     reason = results.lacking(claim["rows"], [*claim["at"], claim["clean"]])
     if reason:
@@ -143,16 +142,16 @@ def keeps(claim: dict, results: Results) -> Outcome:
                 difference=float(difference.mean()),
                 p=p,
                 n=len(units),
-                holds=p < LEVEL,
+                holds=p < ALPHA,
             )
             parts.append(part)
     return decide(test, parts, untested=untested)
 
 
 def best_of_grid(claim: dict, results: Results) -> Outcome:
-    """The printed point of the grid has the best mean over `at`, in each figure."""
-    grid = results.paper.content["ablations"]["grid"]
-    printed = ", ".join(f"{axis} = {value:g}" for axis, value in grid["printed"].items())
+    """The printed point, the grid's or the claim's, has the best mean over `at`, in each figure."""
+    point = claim.get("printed") or results.paper.content["ablations"]["grid"]["printed"]
+    printed = ", ".join(f"{axis} = {value:g}" for axis, value in point.items())
     test = (
         f"The printed point, {printed}, has the best mean of all points of the grid; p, for the "
         f"eye, of a one-sided Wilcoxon signed-rank test on {units_title(results)} that the best "
@@ -258,11 +257,15 @@ def _rank(
     said = f"{FIGURES[figure].title}: the printed point ranks {list(order).index(ours) + 1} of "
     said += f"{len(order)}."
     if not part.holds:
-        worse = "significantly" if part.p < LEVEL else "not significantly"
+        worse = "significantly" if part.p < ALPHA else "not significantly"
         said += f" The best is {part.other}; the printed one is {worse} worse (p = {part.p:.2g})."
     return part, said
 
 
-def _margin(figure: str, margin: float) -> str:
-    unit = {"%": "points"}.get(FIGURES[figure].unit, FIGURES[figure].unit)
-    return f"{margin:g} {unit} of {FIGURES[figure].title}"
+def _in_words(margins: dict[str, float]) -> str:
+    parts = []
+    for name, margin in margins.items():
+        figure = FIGURES[name]
+        unit = "points" if figure.unit == "%" else figure.unit
+        parts.append(f"{margin:g} {unit} of {figure.title}")
+    return ", ".join(parts)

@@ -8,9 +8,10 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from benchmarks.engine.outcome import (
+    ALPHA,
     FEWEST_UNITS,
-    LEVEL,
     NOT_TESTABLE,
+    TOO_FEW,
     Outcome,
     Part,
     data_of,
@@ -36,7 +37,7 @@ def none_folded(claim: dict, results: Results) -> Outcome:
     )
     fewest = min(len(own) for own in counts.values())
     if fewest < FEWEST_UNITS:
-        return Outcome(NOT_TESTABLE, test, f"{said}, and fewer than {FEWEST_UNITS} show nothing")
+        return Outcome(NOT_TESTABLE, test, f"{said}: {TOO_FEW}")
     holds = not any(own.any() for own in counts.values())
     return Outcome(verdict([holds]), test, said)
 
@@ -45,7 +46,7 @@ def fewer_folded(claim: dict, results: Results) -> Outcome:
     """The first row of each of `pairs` has fewer folded cases than the second."""
     test = (
         "Fewer folded cases (pairs with a Jacobian determinant at or below zero anywhere): exact "
-        f"one-sided sign test on the pairs that fold with one row alone, p < {LEVEL}."
+        f"one-sided sign test on the pairs that fold with one row alone, p < {ALPHA}."
     )
     data, pairs = data_of(claim["at"]), claim["pairs"]
     reason = results.lacking(dict.fromkeys(itertools.chain(*pairs)), data)
@@ -75,5 +76,5 @@ def _part(results: Results, row: str, other: str, data: str) -> Part:
         difference=float(alone - other_alone),
         p=p,
         n=len(folded),
-        holds=p < LEVEL,
+        holds=p < ALPHA,
     )

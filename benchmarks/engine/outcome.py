@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-from benchmarks.engine.results import FIGURES, UNITS, Results, place_title
+from benchmarks.engine.measures import FIGURES
+from benchmarks.engine.results import UNITS, Results, place_title
 
 HELD, NOT_HELD, NOT_TESTABLE = "held", "not held", "not testable here"
-LEVEL = 0.05
-FEWEST_UNITS = 6  # with five the p-value is below the level only if all agree, with fewer never
+ALPHA = 0.05  # significance level
+FEWEST_UNITS = 6  # with five p is below it only if all agree, with fewer never
+TOO_FEW = f"too few, since fewer than {FEWEST_UNITS} decide nothing"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Part:
         figure: title and unit of the figure.
         row: title of the row that the claim is about.
         other: title of the row it is compared with.
-        mean: of the row's units, or the median for seconds.
+        mean: of the row's units; the median for seconds; the unit that decides, where each must be
+            on one side of a limit.
         other_mean: likewise of the other row.
         difference: first minus second.
         p: one-sided p-value; NaN where there is no test.
@@ -155,7 +158,7 @@ def _part(
         difference=float(difference.mean()),
         p=p,
         n=len(units),
-        holds=p < LEVEL and (times is None or times * mean <= other_mean),
+        holds=p < ALPHA and (times is None or times * mean <= other_mean),
     )
 
 
@@ -165,10 +168,7 @@ def unfit(units: pd.DataFrame, what: str, figure: str) -> str:
         why = "since the structure vanished everywhere, or the data do not know it"
         return f"{what} have no finite value of {FIGURES[figure].title}, {why}"
     if len(units) < FEWEST_UNITS:
-        return (
-            f"{what} have {len(units)} independent units in common: too few, since with fewer "
-            f"than {FEWEST_UNITS} p < {LEVEL} needs five that all agree"
-        )
+        return f"{what} have {len(units)} independent units in common: {TOO_FEW}"
     if figure == "folding" and not units.to_numpy().any():
         return f"{what} fold nowhere"
     return ""

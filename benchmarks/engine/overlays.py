@@ -18,25 +18,21 @@ from matplotlib.lines import Line2D
 from PIL import Image
 from scipy.ndimage import center_of_mass
 
-from benchmarks.engine.figures import (
+from benchmarks.engine.drawing import (
     DPI,
     INK,
     REFERENCE_COLOUR,
-    Registered,
     draw_contour,
-    grey,
-    median_pair,
-    methods_of,
     plain,
-    read_registered,
     render,
     write_png,
 )
+from benchmarks.engine.median_case import Registered, median_pair, read_registered
 from benchmarks.engine.paper import Run
 from benchmarks.engine.results import Results, places
-from mmzoo.evaluation.warp import warp
+from mmzoo.evaluation.scipy_warp import warp
 from mmzoo.metrics import jacobian_determinant
-from mmzoo.spatial.view import Plane, Turn, frame_slice, planes_through, show_slice
+from mmzoo.spatial.view import Plane, Turn, frame_slice, grey, planes_through, show_slice
 
 LINES = ("fixed + moving", "fixed + warped", "|moving - warped|", "labels", "Jacobian", "histogram")
 FIXED_TINT, MOVING_TINT = np.array([0.2, 0.75, 1.0]), np.array([1.0, 0.45, 0.1])
@@ -80,7 +76,7 @@ def draw_overlays(path: Path, results: Results, out: Path) -> bool:
     labels = list(results.paper.labels(data))
     found = {
         row: read_registered(out / Run(data, row, pair[0]).folder / "predict", pair, labels)
-        for row in methods_of(results)
+        for row in results.methods
     }
     kept = {row: registered for row, registered in found.items() if registered is not None}
     if not kept:
@@ -176,9 +172,8 @@ def _draw(axes: list[Axes], column: Column, plane: Plane) -> None:
 def _histogram(axis: Axes, inside: np.ndarray) -> None:
     bins = np.arange(1 - RANGE - BIN / 2, 1 + RANGE + BIN, BIN)
     values = np.clip(inside, bins[0], bins[-1])
-    axis.hist(
-        values, bins, weights=np.full(len(values), 1 / max(len(values), 1)), color=REFERENCE_COLOUR
-    )
+    shares = np.full(len(values), 1 / max(len(values), 1))
+    axis.hist(values, bins.tolist(), weights=shares, color=REFERENCE_COLOUR)
     axis.set(xlim=(bins[0], bins[-1]), ylim=(0, None), yticks=[])
     axis.text(0.03, 0.86, f"σ = {inside.std():.3f}", transform=axis.transAxes, fontsize=7)
     plain(axis)

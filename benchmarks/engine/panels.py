@@ -12,21 +12,18 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from benchmarks.engine.figures import (
-    INK,
-    _case_layout,
-    grey,
+from benchmarks.engine.drawing import INK, save_figure, slice_layout
+from benchmarks.engine.median_case import (
+    Registered,
     largest_slice,
     median_pair,
-    methods_of,
     read_registered,
-    save_figure,
 )
 from benchmarks.engine.paper import Run
 from benchmarks.engine.results import Results
+from mmzoo.evaluation.scipy_warp import warp
 from mmzoo.evaluation.volumes import PairData
-from mmzoo.evaluation.warp import warp
-from mmzoo.spatial.view import Plane, Turn, frame_slice, planes_through, show_slice
+from mmzoo.spatial.view import Plane, Turn, frame_slice, grey, planes_through, show_slice
 
 EVERY_MM = 12.0  # between the lines that show a field
 
@@ -63,24 +60,21 @@ def draw_registration(path: Path, results: Results, out: Path) -> bool:
         Whether there was anything to draw.
     """
     wanted = results.paper.content.get("registration", ())
-    views = [_view(results, out, data) for data in wanted if data in results.paper.data]
-    views = [view for view in views if view is not None]
+    found = [_view(results, out, data) for data in wanted if data in results.paper.data]
+    views = [view for view in found if view is not None]
     if not views:
         return False
-    methods = methods_of(results)
+    methods = results.methods
     planes = [view.plane for view in views for _ in range(2)]
-    figure, axes = _case_layout(planes, 2 + len(methods))
+    figure, axes = slice_layout(planes, 2 + len(methods))
     for view, images, fields in zip(views, axes[::2], axes[1::2], strict=True):
-        shown = [view.grey(view.volumes.fixed), view.grey(view.volumes.moving)]
-        drawn = [None, view.volumes.true_ddf]
-        for row in methods:
-            own = _volumes(view, out, Run(view.data, row, view.pair[0]))
-            warped = None if own is None else warp(own.volumes.moving, own.volumes.ddf)
-            shown.append(None if own is None else view.grey(warped, own.volumes.moving))
-            drawn.append(None if own is None else own.volumes.ddf)
-        for axis, image in zip(images, shown, strict=True):
+        own = [_volumes(view, out, Run(view.data, row, view.pair[0])) for row in methods]
+        pair = [view.grey(view.volumes.fixed), view.grey(view.volumes.moving)]
+        slices = [*pair, *(_warped(view, each) for each in own)]
+        for axis, image in zip(images, slices, strict=True):
             _show(axis, view.plane, image)
-        for axis, ddf in zip(fields, drawn, strict=True):
+        ddfs = [None if each is None else each.volumes.ddf for each in own]
+        for axis, ddf in zip(fields, [None, view.volumes.true_ddf, *ddfs], strict=True):
             _show_field(axis, view, ddf)
         images[0].set_ylabel(results.paper.data[view.data]["title"], color=INK, fontsize=7)
     for axis, title in zip(axes[0], ["fixed", "moving", *map(results.title, methods)], strict=True):
@@ -102,9 +96,9 @@ def draw_stages(path: Path, results: Results, out: Path) -> bool:
     view = _view(results, out, data)
     if view is None:
         return False
-    methods = list(dict.fromkeys(row.of for row in stages))
+    methods = list(dict.fromkeys(row.of for row in stages if row.of))
     epochs = list(dict.fromkeys(row.epoch for row in stages))
-    figure, axes = _case_layout([view.plane] * len(epochs), 1 + 2 * len(methods))
+    figure, axes = slice_layout([view.plane] * len(epochs), 1 + 2 * len(methods))
     names = {(row.of, row.epoch): row.name for row in stages}
     for epoch, line in zip(epochs, axes, strict=True):
         _show(line[0], view.plane, view.grey(view.volumes.fixed))
@@ -122,12 +116,16 @@ def draw_stages(path: Path, results: Results, out: Path) -> bool:
     return True
 
 
-def _warped_and_translated(view: View, own) -> list[np.ndarray | None]:
+def _warped(view: View, own: Registered | None) -> np.ndarray | None:
+    if own is None:
+        return None
+    return view.grey(warp(own.volumes.moving, own.volumes.ddf), own.volumes.moving)
+
+
+def _warped_and_translated(view: View, own: Registered | None) -> list[np.ndarray | None]:
     if own is None or own.volumes.translated is None:
         return [None, None]
-    volumes = own.volumes
-    warped = view.grey(warp(volumes.moving, volumes.ddf), volumes.moving)
-    return [warped, view.grey(volumes.translated, volumes.fixed)]
+    return [_warped(view, own), view.grey(own.volumes.translated, own.volumes.fixed)]
 
 
 def _view(results: Results, out: Path, data: str) -> View | None:
@@ -146,7 +144,7 @@ def _view(results: Results, out: Path, data: str) -> View | None:
     return View(data, pair, (label,), own.volumes, turn, plane)
 
 
-def _volumes(view: View, out: Path, run: Run):
+def _volumes(view: View, out: Path, run: Run) -> Registered | None:
     """Return the view's pair as a row registered it; None if it is missing."""
     own = read_registered(out / run.folder / "predict", view.pair, view.labels)
     return own if own and own.volumes.ddf.shape == view.volumes.ddf.shape else None

@@ -14,14 +14,14 @@ data                   NAME: {title, phantom: {name, moving, fov}, structures: {
                        networks of another data set, or of one under `training`, predict on them
 training               data sets to train on alone: NAME: {title, phantom}
 tables                 HEADING of a table of the paper: [its data sets], or {data, figures,
-                       columns} with figures of `results.FIGURES` and columns of `tables.COLUMNS`;
+                       columns} with figures of `measures.FIGURES` and columns of `tables.COLUMNS`;
                        with `marks` a turned one, see `turned.py`
 pictures               of cases, of `page.PICTURES`: [cases] where left out
 boxes                  FILE.png: {caption, data, figures, kind} of a figure of boxes or violins
 ranking                table of ranks, see `ranks.py`
-scales                 smoke, laptop, paper: {size, cases, folds} of the phantoms (size: one number
-                       or three) and valid (0), test (people tested in every fold; 0: each in one),
-                       fov (the phantom's), test_folds (all), each the same for all data or
+scales                 smoke, laptop, night, paper: {size, cases, folds} of the phantoms (size: one
+                       number or three) and valid (0), test (people tested in every fold; 0: each
+                       in one), fov (the phantom's), test_folds (all), each the same for all data or
                        {DATA: value}; data (all), stages (none), threads (all cores)
 paper_voxels           {file: [keys]}: lengths of a voxel in the paper's voxels, which rows with
                        that file of configuration get: the paper scale's size over this one's
@@ -41,47 +41,21 @@ claims                 [{quote, where, test, ...}], see `claims.py`
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import itertools
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.engine.rows import Row, rows_of
 from mmzoo.checks import check_choice
 from mmzoo.config_merge import merge_files, read_file
 
 ROOT = Path(__file__).parents[2]
 PAPERS = ROOT / "benchmarks" / "papers"
-SCALES = ("smoke", "laptop", "paper")
+SCALES = ("smoke", "laptop", "night", "paper")
 SEED = 0  # of the phantoms
 PHANTOM_OPTIONS = ("moving", "fov", "motion", "noise", "blur")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One method of a table.
-
-    Attributes:
-        name: of its folders, and of its configuration unless `configs` says otherwise.
-        title: in tables.
-        configs: files under configs/<paper>, later ones win.
-        settings: {key with dots: value}, written over the configuration.
-        kind: "row", "ablation", "grid" or "stage".
-        data: data sets that it runs on; all if None.
-        of: of a stage, the row whose training it is a stage of.
-        epoch: of a stage, how many epochs of it are behind.
-    """
-
-    name: str
-    title: str
-    configs: tuple[str, ...]
-    settings: dict[str, Any] = field(default_factory=dict)
-    kind: str = "row"
-    data: tuple[str, ...] | None = None
-    of: str | None = None
-    epoch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +78,7 @@ class Paper:
 
     Attributes:
         path: of its description.
-        scale: smoke, laptop or paper.
+        scale: smoke, laptop, night or paper.
         content: what the file holds.
     """
 
@@ -142,18 +116,7 @@ class Paper:
     @property
     def rows(self) -> dict[str, Row]:
         """All rows by name: of the tables, the ablations, the grid and stages, in this order."""
-        found = [_row(name, entry, "row") for name, entry in self.content["rows"].items()]
-        ablations = self.content.get("ablations", {})
-        data = ablations.get("data")
-        wanted = self.settings.get("ablations", ablations.get("rows", {}))
-        found += [
-            _row(name, {"data": data, **ablations["rows"][name]}, "ablation") for name in wanted
-        ]
-        if "grid" in ablations and self.settings.get("grid", True):
-            found += _grid_rows(ablations["grid"], data)
-        if "stages" in self.settings:
-            found += _stage_rows(self.content["stages"], found, self.settings["stages"])
-        return {row.name: row for row in found}
+        return {row.name: row for row in rows_of(self.content, self.settings)}
 
     @property
     def runs(self) -> list[Run]:
@@ -275,7 +238,7 @@ def load_paper(name: str, scale: str) -> Paper:
 
     Args:
         name: file name in benchmarks/papers without ending, or path of a description.
-        scale: smoke, laptop or paper.
+        scale: smoke, laptop, night or paper.
 
     Raises:
         ValueError: there is no such paper or scale, or a row lacks its configuration file.
@@ -300,47 +263,6 @@ def load_paper(name: str, scale: str) -> Paper:
 def paper_names() -> list[str]:
     """Return the papers that can be reproduced."""
     return sorted(path.stem for path in PAPERS.glob("*.yaml"))
-
-
-def _row(name: str, entry: dict, kind: str) -> Row:
-    configs = tuple(entry.get("configs", [f"{name}.yaml"]))
-    settings, data = entry.get("settings", {}), _listed(entry.get("data"))
-    return Row(name, entry["title"], configs, settings, kind, data)
-
-
-def _listed(data: list[str] | None) -> tuple[str, ...] | None:
-    return None if data is None else tuple(data)
-
-
-def _grid_rows(grid: dict, data: list[str] | None) -> list[Row]:
-    """Return one row for each point of a grid of settings."""
-    rows = []
-    for values in itertools.product(*(axis["values"] for axis in grid["axes"].values())):
-        point = dict(zip(grid["axes"], values, strict=True))
-        name = "_".join(["grid", *(str(value) for value in values)])
-        title = ", ".join(f"{axis} = {value:g}" for axis, value in point.items())
-        settings = {grid["axes"][axis]["key"]: value for axis, value in point.items()}
-        rows.append(Row(name, title, (grid["base"],), settings, "grid", _listed(data)))
-    return rows
-
-
-def _stage_rows(stages: dict, rows: list[Row], epochs: list[int]) -> list[Row]:
-    """Return a row for each of some epochs of the trainings of some rows."""
-    of = {row.name: row for row in rows}
-    return [
-        dataclasses.replace(
-            of[name],
-            name=f"{name}_last" if epoch == epochs[-1] else f"{name}_stage{number}",
-            title=f"{of[name].title}, epoch {epoch}",
-            settings={**of[name].settings, **stages.get("settings", {})},
-            kind="stage",
-            data=_listed(stages.get("data")),
-            of=name,
-            epoch=epoch,
-        )
-        for name in stages["rows"]
-        for number, epoch in enumerate(epochs, start=1)
-    ]
 
 
 def _hash(content) -> str:

@@ -5,7 +5,7 @@ description says, as `ranking`:
 
 heading                of the table
 rows                   that are ranked
-at, figure             by which: DATA or DATA/STRUCTURE and one of `results.FIGURES`
+at, figure             by which: DATA or DATA/STRUCTURE and one of `measures.FIGURES`
 printed                {row: [how often first, second, ...], tests: what the paper says of it}
 note                   what stands below the table
 
@@ -21,8 +21,9 @@ import itertools
 import pandas as pd
 from scipy.stats import chi2_contingency, chisquare
 
+from benchmarks.engine.measures import FIGURES
 from benchmarks.engine.outcome import (
-    LEVEL,
+    ALPHA,
     NOT_TESTABLE,
     Outcome,
     Part,
@@ -34,7 +35,7 @@ from benchmarks.engine.outcome import (
     units_title,
     verdict,
 )
-from benchmarks.engine.results import FIGURES, Results, place_title
+from benchmarks.engine.results import Results, place_title
 from benchmarks.engine.tables import markdown
 
 PREFERRED = "times preferred"
@@ -83,7 +84,8 @@ def ranked_units(results: Results) -> tuple[pd.DataFrame | None, str]:
         return None, reason
     units = results.in_units(ranking["rows"], ranking["at"], ranking["figure"])
     what = f"the rows on {place_title(results.paper, ranking['at'])}"
-    return units, unfit(units, what, ranking["figure"])
+    reason = unfit(units, what, ranking["figure"])
+    return (None, reason) if reason else (units, "")
 
 
 def ranking_blocks(results: Results) -> list[str]:
@@ -96,7 +98,7 @@ def ranking_blocks(results: Results) -> list[str]:
         return []
     blocks = [f"### {ranking['heading']}", ranking["note"]]
     units, reason = ranked_units(results)
-    if reason:
+    if units is None:
         return [*blocks, f"Not made: {reason}."]
     figure = FIGURES[ranking["figure"]]
     counts = rank_counts(units, figure.sign)
@@ -131,13 +133,13 @@ def _preference_table(results: Results, units: pd.DataFrame) -> str:
 
 def ranks_differ(claim: dict, results: Results) -> Outcome:
     """The ranks of the description's ranking differ between its rows."""
-    test = f"Chi-square of the contingency table of ranks, p < {LEVEL}."
+    test = f"Chi-square of the contingency table of ranks, p < {ALPHA}."
     units, reason = ranked_units(results)
-    if reason:
+    if units is None:
         return Outcome(NOT_TESTABLE, test, reason)
     statistic, p = chi_square(rank_counts(units, _sign(results)))
     return Outcome(
-        verdict([p < LEVEL]), test, f"χ² = {statistic:.3g}, p = {p:.2g}, n = {len(units)}"
+        verdict([p < ALPHA]), test, f"χ² = {statistic:.3g}, p = {p:.2g}, n = {len(units)}"
     )
 
 
@@ -146,7 +148,7 @@ def rank_order(claim: dict, results: Results) -> Outcome:
     said = ", ".join(results.title(row) for row in claim["rows"])
     test = f"Mean ranks in this order: {said}."
     units, reason = ranked_units(results)
-    if reason:
+    if units is None:
         return Outcome(NOT_TESTABLE, test, reason)
     means = (-_sign(results) * units).rank(axis=1, method="first").mean().sort_values(kind="stable")
     found = ", ".join(f"{results.title(row)} {mean:.2f}" for row, mean in means.items())
@@ -157,10 +159,10 @@ def preferred(claim: dict, results: Results) -> Outcome:
     """The first row of each of `pairs` is better than the second in more cases."""
     test = (
         "More cases in which it is the better one: chi-square with one degree of freedom against "
-        f"one half, p < {LEVEL}."
+        f"one half, p < {ALPHA}."
     )
     units, reason = ranked_units(results)
-    if reason:
+    if units is None:
         return Outcome(NOT_TESTABLE, test, reason)
     parts = tuple(_preferred(results, units, row, other) for row, other in claim["pairs"])
     return decide(test, parts)
@@ -178,7 +180,7 @@ def _preferred(results: Results, units: pd.DataFrame, row: str, other: str) -> P
         difference=float(2 * better - count),
         p=p,
         n=count,
-        holds=p < LEVEL and 2 * better > count,
+        holds=p < ALPHA and 2 * better > count,
     )
 
 

@@ -16,75 +16,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.engine.measures import FIGURES
 from benchmarks.engine.paper import Paper, Run
 from mmzoo.checks import check_choice
 
 BEFORE = "before"
 PAIR = ["fold", "moving", "fixed"]
-DISTANCES = ("asd_mm", "hd_mm", "hd95_mm", "hd99_mm")
+DISTANCES = ("asd_mm", "msd_mm", "hd_mm", "hd95_mm", "hd99_mm")
 UNITS = {  # what is independent, in words
     "fixed": "the means per fixed person",
     "pair": "the pairs",
     "person": "the means per person",
 }
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of claims and tables: its column in `cases.csv` and how it is shown.
-
-    Attributes:
-        column: in `cases.csv`.
-        title: in tables.
-        unit: of what is shown.
-        scale: what the column is multiplied with.
-        sign: 1 where higher is better, -1 where lower is.
-        whole: whether it is of the whole image, and not of a structure.
-        digits: that are shown after the point.
-    """
-
-    column: str
-    title: str
-    unit: str
-    scale: float
-    sign: int
-    whole: bool = False
-    digits: int = 2
-
-    @property
-    def heading(self) -> str:
-        """Title and unit."""
-        return f"{self.title} {self.unit}".strip()
-
-    def text(self, value: float) -> str:
-        """Return a value as it is shown."""
-        return f"{value:.{self.digits}f}"
-
-
-FIGURES = {
-    "dice": Figure("dice", "Dice", "%", 100.0, 1),
-    "asd": Figure("asd_mm", "ASD", "mm", 1.0, -1),
-    "hd": Figure("hd_mm", "Hausdorff", "mm", 1.0, -1),
-    "tre": Figure("tre_mm", "TRE", "mm", 1.0, -1),
-    "hd99": Figure("hd99_mm", "HD99", "mm", 1.0, -1),
-    "inside_jacobian": Figure("inside_jacobian_mean", "Jacobian inside", "", 1.0, 1, digits=3),
-    "inside_jacobian_std": Figure(
-        "inside_jacobian_std", "σ Jacobian inside", "", 1.0, -1, digits=3
-    ),
-    "edge_jacobian_change": Figure(
-        "edge_jacobian_change", "Jacobian change at edges", "", 1.0, -1, digits=3
-    ),
-    "motion": Figure("motion_mm", "motion of the bone", "mm", 1.0, -1),
-    "turn": Figure("motion_degrees", "turn of the bone", "°", 1.0, -1),
-    "tre_image": Figure("tre_image_mm", "TRE", "mm", 1.0, -1, whole=True),
-    "rmse": Figure("rmse_percent", "RMSE", "%", 1.0, -1, whole=True),
-    "nmi": Figure("nmi", "NMI", "", 1.0, 1, whole=True, digits=4),
-    "folding": Figure("folding_percent", "folding", "%", 1.0, -1, whole=True, digits=3),
-    "jacobian_std": Figure("jacobian_std", "std of Jacobian", "", 1.0, -1, whole=True, digits=3),
-    "translation": Figure("translation_percent", "translation L1", "%", 1.0, -1, whole=True),
-    "edges": Figure("translation_edges", "edges kept", "", 1.0, 1, whole=True, digits=3),
-}
-SHOWN = ("dice", "asd")  # in tables and box plots, where a paper does not say
 
 
 @dataclass(frozen=True)
@@ -119,16 +62,16 @@ class Results:
         Raises:
             ValueError: a structure is named for a figure that has none, or not where it has.
         """
-        shown = FIGURES[figure]
+        kind = FIGURES[figure]
         data, _, structure = place.partition("/")
-        if shown.whole == bool(structure):
-            wanted = "DATA, of the whole image" if shown.whole else "DATA/STRUCTURE"
+        if kind.whole == bool(structure):
+            wanted = "DATA, of the whole image" if kind.whole else "DATA/STRUCTURE"
             raise ValueError(f"The figure {figure!r} is of {wanted}, got {place!r}.")
-        if shown.whole:
-            return self.per_pair(row, data, shown.column, folds) * shown.scale
+        if kind.whole:
+            return self.per_pair(row, data, kind.column, folds) * kind.scale
         cases = self._of(row, data, folds)
         cases = cases[cases["structure"] == structure]
-        return cases.set_index(PAIR)[shown.column] * shown.scale
+        return cases.set_index(PAIR)[kind.column] * kind.scale
 
     def runs_on(self, row: str, data: str) -> bool:
         """Whether a row has runs on a data set at this scale, finished or missing."""
@@ -178,6 +121,11 @@ class Results:
                 if run.data == name and run.row in wanted and run.fold in common:
                     return f"the run {run.data}, {run.row}, fold {run.fold} is missing"
         return ""
+
+    @property
+    def methods(self) -> list[str]:
+        """The rows of the tables, without ablations, grid and stages."""
+        return [row.name for row in self.paper.rows.values() if row.kind == "row"]
 
     def title(self, row: str) -> str:
         """Return a row's title for tables."""

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Iterable
 
-import pandas as pd
-
-from benchmarks.engine.outcome import LEVEL, signed_rank
-from benchmarks.engine.paper import Row
-from benchmarks.engine.results import (
-    BEFORE,
-    FIGURES,
-    PAIR,
-    SHOWN,
-    UNITS,
-    Results,
-    name_folds,
-    place_title,
-    places,
-)
+from benchmarks.engine.measures import FIGURES, SHOWN
+from benchmarks.engine.outcome import ALPHA, signed_rank
+from benchmarks.engine.results import BEFORE, UNITS, Results, name_folds, place_title, places
 from mmzoo.checks import check_choice
-from mmzoo.config_merge import read_file
+from mmzoo.report.markdown import markdown_table
 
 NONE = "–"
 LEGEND = (
     "Mean ± standard deviation over pairs; below it what the paper prints. \\* differs from "
     "{reference}: two-sided Wilcoxon signed-rank test on {unit}, over the pairs that both rows "
-    f"have, p < {LEVEL}, which fewer than 6 units cannot reach. Folding: share of voxels with a "
+    f"have, p < {ALPHA}, which fewer than 6 units cannot reach. Folding: share of voxels with a "
     "Jacobian determinant at or below zero, mean. Seconds: median for a pair. Training: minutes "
     "for a fold, median."
 )
@@ -72,8 +59,8 @@ def paper_tables(results: Results) -> dict[str, str]:
             titles = "; ".join(paper.data[name]["title"] for name in data)
             key = heading if heading == titles else f"{heading}: {titles}"
             own = [row for row in rows if any(results.runs_on(row, name) for name in data)]
-            shown = {name: entry[name] for name in ("figures", "columns") if name in entry}
-            tables[key] = method_table(results, own, data, **shown)
+            selection = {name: entry[name] for name in ("figures", "columns") if name in entry}
+            tables[key] = method_table(results, own, data, **selection)
     return tables
 
 
@@ -97,9 +84,9 @@ def ablation_table(results: Results) -> str:
     data = list(dict.fromkeys(run.data for run in runs))
     folds = sorted({run.fold for run in runs})
     reference = paper.content["ablations"].get("reference", paper.content["reference"])
-    shown = next((entry for entry in entries(results).values() if entry["data"] == data), {})
-    shown = {name: shown[name] for name in ("figures", "columns") if name in shown}
-    return method_table(results, [BEFORE, reference, *rows], data, folds, **shown)
+    first = next((entry for entry in entries(results).values() if entry["data"] == data), {})
+    selection = {name: first[name] for name in ("figures", "columns") if name in first}
+    return method_table(results, [BEFORE, reference, *rows], data, folds, **selection)
 
 
 def method_table(
@@ -147,89 +134,15 @@ def _figure_places(
     cells = []
     for figure in figures:
         check_choice("figure of a table", figure, FIGURES)
-        shown = places(results.paper, figure)
-        cells += [(place, figure) for place in shown if place.split("/")[0] in data]
+        figure_places = places(results.paper, figure)
+        cells += [(place, figure) for place in figure_places if place.split("/")[0] in data]
     order = places(results.paper)
     return sorted(cells, key=lambda cell: order.index(cell[0]) if cell[0] in order else len(order))
 
 
-def grid_table(results: Results) -> str:
-    """Return the mean Dice of a grid of settings; "" without a grid.
-
-    Of two settings rows by columns; of one a line for each value, with the folding beside it.
-    """
-    made = {run.row for run in results.paper.runs}
-    rows = [row for row in results.paper.rows.values() if row.kind == "grid" and row.name in made]
-    if not rows:
-        return ""
-    grid = results.paper.content["ablations"]["grid"]
-    if len(grid["axes"]) == 1:
-        return line_table(results)
-    (down, across), axes = grid["axes"], grid["axes"]
-    means = {
-        _point(row, grid): _mean_dice(results, row.name)
-        for row in rows
-        if (results.cases["row"] == row.name).any()
-    }
-    best = max(means, key=means.get) if means else None
-    printed = tuple(grid["printed"].values())
-    body = []
-    for value in axes[down]["values"]:
-        cells = []
-        for other in axes[across]["values"]:
-            point = (value, other)
-            text = f"{means[point]:.2f}" if point in means else "missing"
-            text = f"**{text}**" if point == best else text
-            cells.append(f"{text} (print)" if point == printed else text)
-        body.append([f"{down} = {value:g}", *cells])
-    return markdown(["", *(f"{across} = {value:g}" for value in axes[across]["values"])], body)
-
-
-def line_table(results: Results) -> str:
-    """Return Dice and folding along a grid of one setting, see `grid_line`."""
-    (axis,) = results.paper.content["ablations"]["grid"]["axes"]
-    line = grid_line(results)
-    body = []
-    for value, folding, dice in zip(line["value"], line["folding"], line["dice"], strict=True):
-        body.append([f"{axis} = {value:g}", f"{dice:.2f}", f"{folding:.3f}"])
-    return markdown(["", "Dice %", "folding %"], body)
-
-
-def grid_line(results: Results) -> pd.DataFrame:
-    """Return mean folding and Dice in percent along a grid of one setting, by its value.
-
-    The row of the tables that the grid starts from is a point of it, on the grid's folds.
-
-    Returns:
-        DataFrame with columns value, row, folding, dice; only of rows with cases.
-    """
-    ablations = results.paper.content["ablations"]
-    ((_, axis),) = ablations["grid"]["axes"].items()
-    points = {
-        row.name: row.settings[axis["key"]]
-        for row in results.paper.rows.values()
-        if row.kind == "grid"
-    }
-    for row in results.paper.rows.values():
-        if row.kind == "row" and row.configs == (ablations["grid"]["base"],):
-            config = read_file(results.paper.config_folder / row.configs[0])
-            points[row.name] = functools.reduce(dict.__getitem__, axis["key"].split("."), config)
-    cases = results.cases[results.cases["fold"].isin(ablations["test_folds"])]
-    cases = cases[cases["data"].isin(ablations["data"])]
-    lines = []
-    for name, value in points.items():
-        own = cases[cases["row"] == name]
-        if len(own):
-            folding = own.drop_duplicates(PAIR)["folding_percent"].mean()
-            lines.append((value, name, folding, own["dice"].mean() * 100))
-    table = pd.DataFrame(lines, columns=["value", "row", "folding", "dice"])
-    return table.sort_values("value", ignore_index=True)
-
-
 def markdown(header: list[str], body: Iterable[list[str]], *, text: int = 1) -> str:
     """Return a Markdown table, its first `text` columns to the left, the others to the right."""
-    rule = ["---"] * text + ["---:"] * (len(header) - text)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, rule, *body)) + "\n"
+    return markdown_table(header, body, range(text)) + "\n"
 
 
 def legend(results: Results) -> str:
@@ -237,8 +150,8 @@ def legend(results: Results) -> str:
     reference = results.title(results.paper.content["reference"])
     text = LEGEND.format(reference=reference, unit=UNITS[results.paper.content["unit"]])
     plain = [entry for entry in entries(results).values() if "marks" not in entry]
-    shown = itertools.chain(*(entry.get("figures", ()) for entry in plain))
-    text = " ".join([text, *explained(shown)])
+    used = itertools.chain(*(entry.get("figures", ()) for entry in plain))
+    text = " ".join([text, *explained(used)])
     return " ".join([text, *vanished(results)])
 
 
@@ -284,15 +197,15 @@ def _cell(results: Results, row: str, place: str, figure: str, folds: list[int] 
     """Return "mean ± std", marked where it differs from the reference, and the print."""
     if not results.runs_on(row, place.split("/")[0]):
         return NONE
-    values, shown = results.values(row, place, figure, folds), FIGURES[figure]
+    values, kind = results.values(row, place, figure, folds), FIGURES[figure]
     text = "missing"
     if len(values):
         mark = r" \*" if _differs(results, row, place, figure, folds) else ""
-        spread = f" ± {shown.text(values.std())}" if len(values) > 1 else ""
-        text = f"{shown.text(values.mean())}{spread}{mark}"
+        spread = f" ± {kind.text(values.std())}" if len(values) > 1 else ""
+        text = f"{kind.text(values.mean())}{spread}{mark}"
     printed = printed_of(results, row, place).get(figure)
     if printed:
-        text += f"<br><sub>print {shown.text(printed[0])} ± {shown.text(printed[1])}</sub>"
+        text += f"<br><sub>print {kind.text(printed[0])} ± {kind.text(printed[1])}</sub>"
     return text
 
 
@@ -310,7 +223,7 @@ def _differs(results: Results, row: str, place: str, figure: str, folds: list[in
     if row == reference:
         return False
     units = results.in_units([row, reference], place, figure, folds)
-    return signed_rank(units[row] - units[reference], "two-sided") < LEVEL
+    return signed_rank(units[row] - units[reference], "two-sided") < ALPHA
 
 
 def _folding(results: Results, row: str, data: str, folds: list[int] | None) -> str:
@@ -357,16 +270,3 @@ def _each(data: list[str], of: Callable[..., str], results: Results, row: str, f
     """Return a figure of the whole image for each data set, once where they are alike."""
     texts = [of(results, row, name, folds) for name in data]
     return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
-
-
-# === Grid ===
-
-
-def _point(row: Row, grid: dict) -> tuple[float, ...]:
-    return tuple(row.settings[axis["key"]] for axis in grid["axes"].values())
-
-
-def _mean_dice(results: Results, row: str) -> float:
-    """Return the mean over pairs of the mean over structures, in percent."""
-    cases = results.cases[results.cases["row"] == row]
-    return float(cases["dice"].mean() * 100)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks.engine.outcome import LEVEL, signed_rank
+from benchmarks.engine.measures import FIGURES
+from benchmarks.engine.outcome import ALPHA, signed_rank
 from benchmarks.engine.paper import Paper
-from benchmarks.engine.results import BEFORE, FIGURES, UNITS, Results, place_title, places
+from benchmarks.engine.results import BEFORE, UNITS, Results, place_title, places
 from benchmarks.engine.tables import (
     COLUMNS,
     NONE,
@@ -84,7 +85,7 @@ def legend(results: Results, entry: dict) -> str:
     text = (
         "Median ± interquartile range over pairs and folds; below it what the paper prints. Marks: "
         f"differs, {marks}; two-sided Wilcoxon signed-rank test on "
-        f"{UNITS[results.paper.content['unit']]}, p < {LEVEL}, which fewer than 6 units cannot "
+        f"{UNITS[results.paper.content['unit']]}, p < {ALPHA}, which fewer than 6 units cannot "
         "reach."
     )
     return " ".join([text, *explained([*entry["figures"], *entry["columns"]]), *vanished(results)])
@@ -101,19 +102,19 @@ def cell(results: Results, row: str, place: str, figure: str, marks: dict[str, s
     """Return "median ± interquartile range signs", and the print below it."""
     if not results.runs_on(row, place.split("/")[0]):
         return NONE
-    values, shown = results.values(row, place, figure).dropna(), FIGURES[figure]
+    values, kind = results.values(row, place, figure).dropna(), FIGURES[figure]
     text = NONE
     if len(values):
         low, median, high = values.quantile([0.25, 0.5, 0.75])
         signs = [
             sign for sign, other in marks.items() if differs(results, row, other, place, figure)
         ]
-        text = " ".join([f"{shown.text(median)} ± {shown.text(high - low)}", *map(_escaped, signs)])
+        text = " ".join([f"{kind.text(median)} ± {kind.text(high - low)}", *map(_escaped, signs)])
     said = printed_of(results, row, place).get(figure)
     if said:
         median, spread, *signs = said
         stands = " ".join(
-            [f"{shown.text(median)} ± {shown.text(spread)}", *map(_escaped, "".join(signs))]
+            [f"{kind.text(median)} ± {kind.text(spread)}", *map(_escaped, "".join(signs))]
         )
         text += f"<br><sub>print {stands}</sub>"
     return text
@@ -124,7 +125,7 @@ def differs(results: Results, row: str, other: str, place: str, figure: str) -> 
     if row == other:
         return False
     units = results.in_units([row, other], place, figure).dropna()
-    return signed_rank(units[row] - units[other], "two-sided") < LEVEL
+    return signed_rank(units[row] - units[other], "two-sided") < ALPHA
 
 
 def _where(results: Results, place: str, data: list[str]) -> str:

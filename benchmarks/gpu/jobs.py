@@ -24,7 +24,7 @@ LABELS = ("moving_label", "fixed_label")
 
 
 @dataclass(frozen=True)
-class Job:
+class GpuJob:
     """One training step, or one piece with its gradient.
 
     Attributes:
@@ -54,7 +54,7 @@ class Job:
         return "".join(c if c.isalnum() else "_" for c in words)
 
 
-def _steps() -> list[Job]:
+def _steps() -> list[GpuJob]:
     paper = [
         ("MMRegNet", "mmregnet/mmregnet.yaml", (96, 96, 96), 1),
         ("VM-NCC", "mmregnet/vm_ncc.yaml", (96, 96, 96), 1),
@@ -63,13 +63,13 @@ def _steps() -> list[Job]:
         ("US", "rigid_bones/us.yaml", (320, 320, 96), 1),  # WS-RP has sizes known only as it runs
         ("Deform-GAN-2", "deform_gan/deform_gan_2.yaml", (112, 128, 96), 2),
     ]
-    jobs = [Job("DeepReg's U-Net, lncc", str(UNET), (64, 64, 64))]
-    jobs += [Job(title, str(CONFIGS / file), size, batch) for title, file, size, batch in paper]
+    jobs = [GpuJob("DeepReg's U-Net, lncc", str(UNET), (64, 64, 64))]
+    jobs += [GpuJob(title, str(CONFIGS / file), size, batch) for title, file, size, batch in paper]
     others = [replace(job, form=form) for job in jobs for form in OTHER_FORMS.get(job.title, ())]
     return jobs + others
 
 
-JOBS = {job.name: job for job in [*_steps(), *(Job(p, p, PIECE_SIZE) for p in PIECES)]}
+JOBS = {job.name: job for job in [*_steps(), *(GpuJob(p, p, PIECE_SIZE) for p in PIECES)]}
 
 
 def draw(names: list[str], size: tuple[int, ...], batch: int) -> list[np.ndarray]:

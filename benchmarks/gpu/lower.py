@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.gpu.jobs import JOBS, MIXED, Job, draw
+from benchmarks.gpu.jobs import JOBS, MIXED, GpuJob, draw
 
 CALLS = 2  # whose values are computed here
 
 
-def lower(job: Job, out: Path) -> None:
+def lower(job: GpuJob, out: Path) -> None:
     """Write the three files of a job into a folder."""
     os.environ["MMZOO_ACCELERATE"] = str(int(job.form != "DeepReg"))
     import mmzoo.deepreg
@@ -42,11 +42,11 @@ def lower(job: Job, out: Path) -> None:
     np.savez_compressed(out / f"{job.name}.npz", *state)
     plain = tf.function(function, autograph=False)  # XLA convolves slowly on processors
     values = [float(plain(*tensors)[0]) for _ in range(CALLS)]
-    told = asdict(job) | {"tensors": names, "values": values}
-    (out / f"{job.name}.json").write_text(json.dumps(told))
+    description = asdict(job) | {"tensors": names, "values": values}
+    (out / f"{job.name}.json").write_text(json.dumps(description))
 
 
-def _step(job: Job):
+def _step(job: GpuJob):
     """Return the names of the tensors of a training step, and the step: tensors -> [loss]."""
     from benchmarks.step import build
     from mmzoo.deepreg.adaptations.checkpoint import build_optimizer_variables
@@ -62,7 +62,7 @@ def _step(job: Job):
     return names, step
 
 
-def _piece(job: Job):
+def _piece(job: GpuJob):
     """Return the names of a piece's tensors, and the piece: tensors -> [value, gradient]."""
     import tensorflow as tf
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmzoo.report.markdown import markdown_table
+
 HEAD = """# On a GPU, compiled whole
 
 By `python -m benchmarks.gpu.lower`, which writes a training step (network, warp, losses, gradients, optimizer) or a piece with its gradient as the program that `jit_compile` gives to XLA, and `python -m benchmarks.gpu.run`, which compiles that program for a GPU and calls it, through JAX. So the arithmetic is the zoo's, TensorFlow's own kernels and its time between them are not in it. float32, of which convolutions and products may take TF32, as in TensorFlow. Seconds are of one call of many in a row, memory is what the compiled program holds at its highest with its arguments.
 """  # noqa: E501
+LEFT = (0, 2)  # columns of text
 
 
 def write_page(out: Path, figures: dict) -> Path:
@@ -38,11 +41,6 @@ def _machine(done: list[dict]) -> str:
     return f"{', '.join(devices)}; {', '.join(versions)}."
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    marks = ["---", "---:", "---"] + ["---:"] * (len(head) - 3)
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, marks, *rows))
-
-
 def _size(each: dict) -> str:
     batch = f"{each['batch']} x " if each["batch"] > 1 else ""
     return batch + "x".join(map(str, each["size"]))
@@ -62,7 +60,7 @@ def _steps(steps: list[dict]) -> str:
         for each in steps
     ]
     head = ["method", "size", "form", "ms a step", "GB", "s to compile", "loss, off a CPU's by"]
-    return _table(head, rows)
+    return markdown_table(head, rows, LEFT)
 
 
 def _pieces(pieces: list[dict]) -> str:
@@ -74,7 +72,8 @@ def _pieces(pieces: list[dict]) -> str:
             if other["title"] == title and other is not each:
                 ratio = other["gradient_s"] / each["gradient_s"]
                 rows.append(["", "", other["form"], *_figures(other), f"{ratio:.1f}x"])
-    return _table(["piece", "size", "form", "ms", "MB", "time against ours"], rows)
+    head = ["piece", "size", "form", "ms", "MB", "time against ours"]
+    return markdown_table(head, rows, LEFT)
 
 
 def _figures(each: dict) -> list[str]:

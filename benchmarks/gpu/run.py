@@ -29,20 +29,20 @@ def run(name: str, folder: Path) -> dict:
     """Compile and call one job.
 
     Returns:
-        What `gpu.lower` told of it; "device", "versions", "compile_s", "gradient_s", "memory_mb";
+        What `gpu.lower` wrote of it; "device", "versions", "compile_s", "gradient_s", "memory_mb";
         and "measured", the first values.
     """
     import jax
 
     jax.config.update("jax_enable_x64", True)  # counters of steps are int64
-    told = json.loads((folder / f"{name}.json").read_text())
+    described = json.loads((folder / f"{name}.json").read_text())
     device = jax.devices()[0]
     start = time.perf_counter()
     program, follows = _compiled(folder / f"{name}.mlirbc", device)
     compile_s = time.perf_counter() - start
     with np.load(folder / f"{name}.npz") as file:
         state = [file[key] for key in file.files]
-    arguments = [*draw(told["tensors"], tuple(told["size"]), told["batch"]), *state]
+    arguments = [*draw(described["tensors"], tuple(described["size"]), described["batch"]), *state]
     arguments = [jax.device_put(each, device) for each in arguments]
 
     def call():
@@ -51,10 +51,10 @@ def run(name: str, folder: Path) -> dict:
             arguments[argument] = results[result][0]
         return results[0][0]
 
-    measured = [float(call()) for _ in told["values"]]
+    measured = [float(call()) for _ in described["values"]]
     memory = program.get_compiled_memory_stats()
     taken = memory.temp_size_in_bytes + memory.argument_size_in_bytes + memory.output_size_in_bytes
-    return told | {
+    return described | {
         "device": device.device_kind,
         "versions": f"JAX {jax.__version__}",
         "compile_s": compile_s,
@@ -78,7 +78,7 @@ def _compiled(path: Path, device):
             r"parameter_number = (\d+) : i64\}, output_index = array<i64: (\d+)>", head
         )
         # JAX takes neither the module's own attributes nor copies, which are but their operand.
-        name = re.search(r"@[\w.]+", head).group()
+        name = re.findall(r"@[\w.]+", head)[0]
         body = body.replace("mhlo.copy", "stablehlo.optimization_barrier")
         code = mlir.module_to_bytecode(ir.Module.parse(f"module {name} {{\n{body}"))
     program = device.client.compile_and_load(
@@ -109,10 +109,12 @@ def run_monai(name: str, folder: Path) -> dict:
 
     from benchmarks.speed import peers
 
-    told = json.loads((folder / f"{name}.json").read_text())
+    described = json.loads((folder / f"{name}.json").read_text())
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    arrays = inputs(PEER_TENSORS.get(told["subject"], ("fixed", "warped")), tuple(told["size"]))
-    _, gradient = peers.prepare(told["subject"], arrays, device)
+    arrays = inputs(
+        PEER_TENSORS.get(described["subject"], ("fixed", "warped")), tuple(described["size"])
+    )
+    _, gradient = peers.prepare(described["subject"], arrays, device)
     gradient()
     figures = {"gradient_s": _seconds(gradient, lambda _: None)}
     if device == "cuda":
@@ -121,7 +123,7 @@ def run_monai(name: str, folder: Path) -> dict:
             "memory_mb": torch.cuda.max_memory_allocated() / 2**20,
         }
     versions = f"PyTorch {torch.__version__}, MONAI {monai.__version__}"
-    return told | figures | {"form": "MONAI", "versions": versions}
+    return described | figures | {"form": "MONAI", "versions": versions}
 
 
 def main() -> None:
@@ -179,6 +181,7 @@ def _in_a_process(form: str, name: str, options: argparse.Namespace) -> dict:
     ]
     environment = {**os.environ, "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
     start = time.perf_counter()
+    found: dict = {}
     try:
         done = subprocess.run(
             [*command, "--one", form, name],

@@ -40,7 +40,13 @@ STRUCTURES = {
     "cerebellum": (7, 46, 8, 47),
     "brain stem": (16,),
 }
-SPACING = {"t1": (2.0, 2.0, 2.0), "t2": (1.5, 1.5, 3.0), "pd": (1.5, 1.5, 3.0)}
+DRAWN = "drawn"  # a mean for each label at random
+SPACING = {
+    "t1": (2.0, 2.0, 2.0),
+    "t2": (1.5, 1.5, 3.0),
+    "pd": (1.5, 1.5, 3.0),
+    DRAWN: (2.0, 2.0, 2.0),
+}
 
 
 def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> BenchmarkPair:
@@ -51,11 +57,12 @@ def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> B
     """
     rng = np.random.default_rng([seed, fixed, moving])
     maps = [
-        _head(read_labels(folder / f"training_seg_{person:02d}.nii.gz").image)
+        head_only(read_labels(folder / f"training_seg_{person:02d}.nii.gz").image)
         for person in (fixed, moving)
     ]
-    same = fixed == moving
-    bend = SplineDeformation(rng, middle(maps[0]), 260.0, 30.0, 4.0) if same else None
+    bend = None
+    if fixed == moving:
+        bend = SplineDeformation(rng, middle(maps[0]), 260.0, 30.0, 4.0)
     images, labels = [], []
     for index, (contrast, source) in enumerate(zip(contrasts, maps, strict=True)):
         grid = _grid(source, SPACING[contrast])
@@ -66,7 +73,7 @@ def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> B
         labels.append(plain(_structures(at_points(source, at, sitk.sitkNearestNeighbor)), grid))
     turn = turn_of(rng, middle(maps[1]))
     truth = mask = None
-    if same:
+    if bend:
         goal = bend(points_of(images[0]))
         moved = apply_turn(turn, goal)
         truth = displacement_from(moved - points_of(images[0]), images[0])
@@ -74,12 +81,14 @@ def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> B
     move_header(images[1], turn)
     move_header(labels[1], turn)
     name = f"{contrasts[1]} to {contrasts[0]}, " + (
-        f"person {fixed}, deformed" if same else f"person {moving} to {fixed}"
+        f"person {fixed}, deformed" if bend else f"person {moving} to {fixed}"
     )
-    return BenchmarkPair("brain labels", name, *images, *labels, truth, mask)
+    return BenchmarkPair(
+        "brain labels", name, images[0], images[1], labels[0], labels[1], truth, mask
+    )
 
 
-def _head(labels: sitk.Image) -> sitk.Image:
+def head_only(labels: sitk.Image) -> sitk.Image:
     """Cut to the head."""
     index = np.argwhere(sitk.GetArrayViewFromImage(labels) > 0)[:, ::-1]
     low, high = index.min(0), index.max(0) + 1
@@ -121,13 +130,13 @@ def _paint(labels: sitk.Image, contrast: str, rng) -> sitk.Image:
     """Return mean intensities, smoothed as thick voxels would."""
     values = sitk.GetArrayFromImage(labels)
     table = np.zeros(int(values.max()) + 1, np.float32)
-    own = np.random.default_rng(SEEDS[contrast])
+    own = rng if contrast == DRAWN else np.random.default_rng(SEEDS[contrast])
     for value in range(1, len(table)):
         table[value] = own.uniform(0.15, 0.9)  # what is outside the brain
-    for tissue, ids in TISSUES.items():
-        for value in ids:
+    for tissue, mean in CONTRASTS.get(contrast, {}).items():
+        for value in TISSUES[tissue]:
             if value < len(table):
-                table[value] = CONTRASTS[contrast][tissue]
+                table[value] = mean
     table[1:] *= rng.uniform(0.95, 1.05, len(table) - 1)
     image = sitk.GetImageFromArray(table[values])
     image.CopyInformation(labels)

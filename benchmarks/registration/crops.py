@@ -32,7 +32,9 @@ def spine_crops(folder: Path) -> BenchmarkPair:
     for image in (images[1], labels[1]):
         image.SetOrigin((np.array(image.GetOrigin()) + shift).tolist())
     name = "T2w to CT, two people"
-    return BenchmarkPair("spine crops", name, *images, *labels, None, None, initial="none")
+    return BenchmarkPair(
+        "spine crops", name, *(images[0], images[1], labels[0], labels[1]), None, None, "none"
+    )
 
 
 def _whole_bodies(path: Path) -> sitk.Image:

@@ -5,9 +5,12 @@ each: ANTs' own start, from centres of mass, loses CT, whose air is -1000, and w
 is the field.
 """
 
+import functools
 import os
 import tempfile
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -18,7 +21,7 @@ from mmzoo.metrics import folding_fraction, jacobian_determinant
 
 # As ANTsPy has it by default but for the last level, which by default does nothing.
 SYN = {"type_of_transform": "SyNOnly", "syn_metric": "mattes", "reg_iterations": (40, 20, 20)}
-ELASTIX = {
+ELASTIX: dict[str, Any] = {
     "metric": "AdvancedMattesMutualInformation",
     "bins": 32,
     "iterations": 250,
@@ -43,7 +46,7 @@ def ants_syn(pair: BenchmarkPair) -> sitk.Transform:
     import ants
 
     os.environ["ANTS_RANDOM_SEED"] = "1"
-    images = [_to_ants(ants, image) for image in (pair.fixed, pair.moving)]
+    images = [to_ants(ants, image) for image in (pair.fixed, pair.moving)]
     with tempfile.TemporaryDirectory() as folder:
         prefix, start = os.path.join(folder, ""), os.path.join(folder, "start.mat")
         sitk.WriteTransform(_as_affine(affine(pair)), start)
@@ -53,13 +56,13 @@ def ants_syn(pair: BenchmarkPair) -> sitk.Transform:
     return sitk.DisplacementFieldTransform(field)
 
 
-def _as_affine(transform: sitk.Transform) -> sitk.AffineTransform:
+def _as_affine(transform: Any) -> sitk.AffineTransform:
     from mmzoo.evaluation.affine import as_affine
 
     return as_affine(transform)
 
 
-def _to_ants(ants, image: sitk.Image):
+def to_ants(ants, image: sitk.Image):
     return ants.from_numpy(
         sitk.GetArrayFromImage(image).T.astype(np.float32),
         origin=list(image.GetOrigin()),
@@ -71,10 +74,10 @@ def _to_ants(ants, image: sitk.Image):
 def elastix(pair: BenchmarkPair) -> sitk.Transform:
     import itk
 
-    from mmzoo.baselines.elastix import Settings, parameter_maps, run_elastix
+    from mmzoo.baselines.elastix import ElastixSettings, parameter_maps, run_elastix
 
     parameters = itk.ParameterObject.New()
-    for stage in parameter_maps(Settings(**ELASTIX)):
+    for stage in parameter_maps(ElastixSettings(**ELASTIX)):
         parameters.AddParameterMap(stage)
     images = [_to_itk(itk, image) for image in (pair.fixed, pair.moving)]
     method = itk.ElastixRegistrationMethod.New(*images)
@@ -87,6 +90,33 @@ def elastix(pair: BenchmarkPair) -> sitk.Transform:
     vectors = sitk.GetImageFromArray(itk.array_from_image(field).astype(np.float64), isVector=True)
     vectors.CopyInformation(pair.fixed)
     return sitk.DisplacementFieldTransform(vectors)
+
+
+def convex_adam(pair: BenchmarkPair) -> sitk.Transform:
+    """ConvexAdam with its defaults, on the fixed image's voxels, from the affine stage."""
+    import torch
+    from convexAdam.convex_adam_MIND import convex_adam_pt
+
+    from mmzoo.registration.transform import displacement_image
+
+    linear = affine(pair)
+    least = float(sitk.GetArrayViewFromImage(pair.moving).min())
+    moved = sitk.Resample(pair.moving, pair.fixed, linear, sitk.sitkLinear, least)
+    arrays = [sitk.GetArrayFromImage(each).T.astype(np.float32) for each in (pair.fixed, moved)]
+    # Voxels, on the fixed grid. Half the precision, its default, is for GPUs.
+    vectors = convex_adam_pt(*arrays, device=torch.device("cpu"), dtype=torch.float32)
+    direction = np.array(pair.fixed.GetDirection()).reshape(3, 3)
+    mm = (vectors * np.array(pair.fixed.GetSpacing())) @ direction.T
+    found = displacement_image(mm, pair.fixed)
+    return sitk.CompositeTransform([linear, sitk.DisplacementFieldTransform(found)])
+
+
+def by_preset(pair: BenchmarkPair, name: str, refine: int = 0) -> sitk.Transform:
+    import mmzoo
+
+    return mmzoo.register(
+        pair.fixed, pair.moving, initial=pair.initial, model=name, refine=refine
+    ).transform
 
 
 def _to_itk(itk, image: sitk.Image):
@@ -117,7 +147,18 @@ METHODS = {
     "mmzoo register": mmzoo_register,
     "ANTs SyN": ants_syn,
     "elastix": elastix,
+    "ConvexAdam": convex_adam,
 }
+REFINED = ", refined"  # behind the name of a preset: the direct method goes on from its field
+STEPS = 30
+
+
+def method_of(name: str) -> Callable[[BenchmarkPair], sitk.Transform]:
+    """Return the method of that name, one of `METHODS` or a preset."""
+    if name in METHODS:
+        return METHODS[name]
+    preset = name.removesuffix(REFINED)
+    return functools.partial(by_preset, name=preset, refine=STEPS if preset != name else 0)
 
 
 def measure(method: str, pair: BenchmarkPair) -> dict:
@@ -128,7 +169,7 @@ def measure(method: str, pair: BenchmarkPair) -> dict:
     """
     before = resident_mb()
     wall, processor = time.perf_counter(), time.process_time()
-    transform = METHODS[method](pair)
+    transform = method_of(method)(pair)
     seconds, processor = time.perf_counter() - wall, time.process_time() - processor
     memory = resident_mb() - before
     dice, tre = pair.score(transform)
@@ -161,13 +202,14 @@ def folding(transform: sitk.Transform, grid: sitk.Image) -> float:
 def settings() -> dict:
     """Return what was set, for the page."""
     from importlib.metadata import version
+    from importlib.util import find_spec
 
     import mmzoo
     from mmzoo.registration.settings import Settings as Ours
     from mmzoo.registration.similarity import LOSSES
 
     ours = Ours()
-    return {
+    said = {
         "mmzoo register": f"mmzoo {mmzoo.__version__}, all defaults: {ours.loss}, {ours.initial}, "
         f"{ours.field}, control points {ours.control_mm:g} mm apart, weight "
         f"{LOSSES[ours.loss].weight:g} mm^2, at most {ours.max_voxels:,} voxels, "
@@ -177,3 +219,6 @@ def settings() -> dict:
         "elastix": f"itk-elastix {version('itk-elastix')}, a B-spline, {ELASTIX}, the rest as "
         "mmzoo/baselines/elastix.py has it",
     }
+    if find_spec("convexAdam"):
+        said["ConvexAdam"] = f"convexAdam {version('convexAdam')}, its defaults, in float32"
+    return said

@@ -53,7 +53,7 @@ class BenchmarkPair:
         return float(np.mean(values)), self._error_mm(transform)
 
     def _error_mm(self, transform: sitk.Transform) -> float:
-        if self.truth is None:
+        if self.truth is None or self.mask is None:
             return float("nan")
         grid = self.truth
         found = sitk.GetArrayFromImage(
@@ -76,7 +76,7 @@ def displacement_from(vectors: np.ndarray, grid: sitk.Image) -> sitk.Image:
 
 def phantom_pair(name: str, index: int, seed: int) -> BenchmarkPair:
     """Return a pair of a phantom: of one person with the true field, or of two people."""
-    settings = phantom.Settings(name, SIZES[name], seed=seed)
+    settings = phantom.PhantomSettings(name, SIZES[name], seed=seed)
     fixed_modality = phantom_module(name).FIXED
     fixed, fixed_labels, affine = phantom.make_case(settings, fixed_modality, index)
     moving, moving_labels, moving_affine = phantom.make_case(settings, settings.moving, index)

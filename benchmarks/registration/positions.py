@@ -17,6 +17,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -24,9 +25,9 @@ import SimpleITK as sitk
 from benchmarks.registration.brains import (
     CONTRASTS,
     TISSUES,
-    _head,
     apply_turn,
     at_points,
+    head_only,
     middle,
     move_header,
     plain,
@@ -34,7 +35,7 @@ from benchmarks.registration.brains import (
 )
 from mmzoo.io.images import read_labels
 from mmzoo.metrics import normalised_mutual_information
-from mmzoo.registration.frame import Pair, shown
+from mmzoo.registration.frame import ImagePair, field_of_view
 
 PEOPLE = 12
 FOUND_MM = 10.0
@@ -72,7 +73,7 @@ class Drawn:
 
     def alike(self, transform: sitk.Transform) -> float:
         """Return NMI of the two images times the share of the fixed one that is known."""
-        known = sitk.GetArrayFromImage(shown(self.moving, None, self.fixed, transform)) > 0
+        known = sitk.GetArrayFromImage(field_of_view(self.moving, None, self.fixed, transform)) > 0
         if not known.any():
             return 0.0
         warped = sitk.GetArrayFromImage(sitk.Resample(self.moving, self.fixed, transform))
@@ -86,13 +87,13 @@ def draw(folder: Path, index: int) -> Drawn:
     people = rng.integers(1, PEOPLE + 1, 2)
     if rng.uniform() < 0.75 and people[0] == people[1]:
         people[1] = people[0] % PEOPLE + 1
-    maps = [_head(read_labels(folder / f"training_seg_{p:02d}.nii.gz").image) for p in people]
+    maps = [head_only(read_labels(folder / f"training_seg_{p:02d}.nii.gz").image) for p in people]
     contrasts = rng.choice(["t1", "t2", "pd", "ct", "drawn"], 2).tolist()
     cut = rng.integers(0, 4)  # none, the fixed image, the moving one, both
     images = []
     for k, (source, contrast) in enumerate(zip(maps, contrasts, strict=True)):
         spacing = SPACINGS[int(rng.uniform() < 0.3)]
-        images.append(_image(source, contrast, spacing, cut & (k + 1), rng))
+        images.append(_image(source, contrast, spacing, int(cut) & (k + 1), rng))
     truth, brain = _truth(maps)
     kind = KINDS[rng.integers(0, len(KINDS))]
     turn = _turn(kind, middle(maps[1]), rng)
@@ -106,7 +107,7 @@ def draw(folder: Path, index: int) -> Drawn:
         f"{index}: {contrasts[1]} of {people[1]} to {contrasts[0]} of {people[0]}, {kind}, "
         f"cut {('none', 'fixed', 'moving', 'both')[cut]}"
     )
-    return Drawn(name, *images, whole, brain)
+    return Drawn(name, images[0], images[1], whole, brain)
 
 
 def _image(labels: sitk.Image, contrast: str, spacing, cut: int, rng) -> sitk.Image:
@@ -179,16 +180,16 @@ def _turn(kind: str, centre: np.ndarray, rng) -> sitk.Euler3DTransform:
 def by_mmzoo(pair: Drawn) -> tuple[sitk.Transform, list[str]]:
     from mmzoo.registration.linear import register_linear
 
-    return register_linear(Pair(pair.fixed, pair.moving), "affine")
+    return register_linear(ImagePair(pair.fixed, pair.moving), "affine")
 
 
 def by_ants(pair: Drawn) -> tuple[sitk.Transform, list[str]]:
     import ants
 
     os.environ["ANTS_RANDOM_SEED"] = "1"
-    from benchmarks.registration.methods import _to_ants
+    from benchmarks.registration.methods import to_ants
 
-    images = [_to_ants(ants, image) for image in (pair.fixed, pair.moving)]
+    images = [to_ants(ants, image) for image in (pair.fixed, pair.moving)]
     found = ants.registration(*images, type_of_transform="Affine")
     return sitk.ReadTransform(found["fwdtransforms"][0]), []
 
@@ -200,11 +201,12 @@ def measure(method: str, pair: Drawn) -> dict:
     """Return what a method made of a pair."""
     wall, processor = time.perf_counter(), time.process_time()
     found, notes = METHODS[method](pair)
-    row = {"pair": pair.name, "method": method, "error_mm": round(pair.error_mm(found), 2)}
+    error = round(pair.error_mm(found), 2)
+    row: dict[str, Any] = {"pair": pair.name, "method": method, "error_mm": error}
     row |= {
         "seconds": round(time.perf_counter() - wall, 2),
         "processor_seconds": round(time.process_time() - processor, 2),
-        "found": row["error_mm"] < FOUND_MM,
+        "found": error < FOUND_MM,
         "doubted": any(note.startswith("doubtful") for note in notes),
         "notes": notes,
     }

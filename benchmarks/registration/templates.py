@@ -21,6 +21,7 @@ from benchmarks.registration.brains import (
 )
 from benchmarks.registration.pair import BenchmarkPair, displacement_from
 from mmzoo.io.images import read_image, read_labels
+from mmzoo.io.paths import select
 from mmzoo.phantoms.fields import SplineDeformation
 
 FILES = {
@@ -46,7 +47,8 @@ SPACING_MM, SIZE_MM = (30.0, 40.0), (4.0, 5.0)  # of the deformations, by index
 def template(folder: Path, name: str) -> sitk.Image:
     """Return a template on the grid of the T1, which all share whatever their headers say."""
     first = read_image(folder / FILES["T1"], "T1").image
-    image = read_image(folder / FILES[name], name).image
+    # Where two of its headers disagree, the array is as the sform says.
+    image = read_image(select(folder / FILES[name], "sform"), name).image
     found = sitk.GetImageFromArray(sitk.GetArrayFromImage(image))
     found.CopyInformation(first)
     return found
@@ -62,14 +64,18 @@ def template_pair(folder: Path, name: str, index: int, seed: int) -> BenchmarkPa
 
 def t1_pd_pair(folder: Path, index: int, seed: int) -> BenchmarkPair:
     """Return T1 and PD of one person, brought together rigidly, the PD deformed."""
-    from mmzoo.registration.frame import Pair
+    from mmzoo.registration.frame import ImagePair
     from mmzoo.registration.linear import register_linear
+    from mmzoo.spatial.frames import matrix_of
 
     rng = np.random.default_rng([seed, index, 99])
     fixed = read_image(folder / "chris_PD.nii.gz", "PD").image
     moving = read_image(folder / "chris_t1.nii.gz", "T1").image
-    back = register_linear(Pair(fixed, moving), "rigid")[0].GetInverse()
-    move_header(moving, sitk.Euler3DTransform(back))
+    back = matrix_of(register_linear(ImagePair(fixed, moving), "rigid")[0].GetInverse())
+    rigid = sitk.Euler3DTransform()
+    rigid.SetMatrix(back[:3, :3].ravel().tolist(), 1e-5)
+    rigid.SetTranslation(back[:3, 3].tolist())
+    move_header(moving, rigid)
     return deformed(rng, index, "T1 and PD", f"T1 to PD, {index}", fixed, moving, None)
 
 

@@ -50,14 +50,16 @@ def trainings(scale: str = "laptop") -> tuple[Training, ...]:
 
 def _demo(scale: str) -> Training:
     makefile = (ROOT / "Makefile").read_text()
-    size = re.search(rf"^PEOPLE_{scale} := --size (\d+) (\d+) (\d+) ", makefile, re.MULTILINE)
-    name = re.search(r"configs/\w+/\w+\.yaml", makefile)
-    files = (ROOT / name[0], ROOT / f"configs/scale/{scale}.yaml")
-    return _training(DEMO, "MMRegNet", files, {}, tuple(map(int, size.groups())), 0)
+    sizes = rf"^PEOPLE_{scale} := --size (\d+) (\d+) (\d+) "
+    size = tuple(map(int, re.findall(sizes, makefile, re.MULTILINE)[0]))
+    name = re.findall(r"configs/\w+/\w+\.yaml", makefile)[0]
+    files = (ROOT / name, ROOT / f"configs/scale/{scale}.yaml")
+    return _training(DEMO, "MMRegNet", files, {}, size, 0)
 
 
 def _of_paper(name: str, scale: str) -> list[Training]:
-    paper, found = load_paper(name, scale), {}
+    paper = load_paper(name, scale)
+    found: dict[tuple, Training] = {}
     runs = [run for run in paper.runs if paper.rows[run.row].kind == "row"]
     for run in dict.fromkeys(paper.training(run) for run in runs):
         if paper.is_conventional(run):

@@ -37,7 +37,7 @@ def _tensor(name: str, size: tuple[int, ...], generator) -> np.ndarray:
     if name != "bones":
         return generator.random((1, *size), np.float32)
     bones = np.zeros((1, *size), np.float32)
-    bones[(0, *(slice(n // 3, n // 3 + round(0.27 * n)) for n in size))] = 1
+    bones[0][tuple(slice(n // 3, n // 3 + round(0.27 * n)) for n in size)] = 1
     return bones
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from benchmarks.speed.limits import least_seconds
 from benchmarks.speed.pieces import PIECES
 from benchmarks.speed.processors import Processor
-from benchmarks.speed.results import Results, Size, voxels
+from benchmarks.speed.results import Size, SpeedResults, voxels
 from benchmarks.speed.runs import PLAIN, name_size
 from benchmarks.speed.steps import FORMS, OLD, STEPS
 from benchmarks.speed.summary import summary
 from benchmarks.speed.targets import TARGETS, verdict
+from mmzoo.report.markdown import markdown_table
 
 OTHERS = ("DeepReg", PLAIN, "MONAI", "ConvexAdam")
 UNITS = {"gradient_s": "time", "memory_mb": "memory"}
@@ -28,7 +29,9 @@ LAPTOP = (
 )
 
 
-def write_page(out: Path, results: Results, versions: str, processors: Sequence[Processor]) -> Path:
+def write_page(
+    out: Path, results: SpeedResults, versions: str, processors: Sequence[Processor]
+) -> Path:
     """Write README.md; returns its path.
 
     Args:
@@ -55,7 +58,7 @@ def write_page(out: Path, results: Results, versions: str, processors: Sequence[
     return path
 
 
-def _head(results: Results, versions: str, here: Processor) -> str:
+def _head(results: SpeedResults, versions: str, here: Processor) -> str:
     bandwidth, operations, products = (
         results.machine[key] / 1e9 for key in ("copied_bytes_s", "operations_s", "multiply_adds_s")
     )
@@ -90,16 +93,11 @@ def _elsewhere(processors: Sequence[Processor]) -> str:
     )
 
 
-def _table(head: list[str], rows: list[list[str]], words: int = 1) -> str:
-    marks = ["---"] * words + ["---:"] * (len(head) - words)
-    return "\n".join("| " + " | ".join(row) + " |" for row in (head, marks, *rows))
-
-
 def _times(ratio: float | None) -> str:
     return "-" if ratio is None else f"{ratio:.1f}x"
 
 
-def _targets(results: Results, processors: Sequence[Processor]) -> str:
+def _targets(results: SpeedResults, processors: Sequence[Processor]) -> str:
     rows = []
     for t in TARGETS:
         elsewhere = [each.ratios.get(t.name) for each in processors[1:]]
@@ -115,10 +113,10 @@ def _targets(results: Results, processors: Sequence[Processor]) -> str:
             ]
         )
     names = [each.processor for each in processors]
-    return _table(["piece", "of", "size", "target", *names, ""], rows, words=2)
+    return markdown_table(["piece", "of", "size", "target", *names, ""], rows, range(2))
 
 
-def _ratios(results: Results) -> str:
+def _ratios(results: SpeedResults) -> str:
     rows = []
     for size in results.sizes(PIECES):
         for name, piece in PIECES.items():
@@ -126,18 +124,18 @@ def _ratios(results: Results) -> str:
             if mine is None:
                 continue
             least = least_seconds(piece, voxels(size), results.machine)
-            limit = max(least, key=least.get)
+            limit, seconds = max(least.items(), key=lambda item: item[1])
             others = [_other(results, name, other, size) for other in OTHERS]
-            of_limit = f"{mine / least[limit]:.1f}x"
+            of_limit = f"{mine / seconds:.1f}x"
             rows.append([name_size(size), piece.title, *others, of_limit, limit])
-    return _table(["size", "piece", *OTHERS, "of the limit", "which is"], rows, words=2)
+    return markdown_table(["size", "piece", *OTHERS, "of the limit", "which is"], rows, range(2))
 
 
-def _other(results: Results, name: str, form: str, size: Size) -> str:
+def _other(results: SpeedResults, name: str, form: str, size: Size) -> str:
     return results.failed(name, form, size) or _times(results.ratio(name, form, size))
 
 
-def _figures(results: Results) -> str:
+def _figures(results: SpeedResults) -> str:
     head = ["size", "piece", "form", "value s", "with gradient s", "memory MB", "bytes a voxel"]
     rows = []
     for size in results.sizes(PIECES):
@@ -152,10 +150,10 @@ def _figures(results: Results) -> str:
                     each = memory * 2**20 / voxels(size)
                     times = [f"{figures[key]:.4f}" for key in ("value_s", "gradient_s")]
                     rows.append([*row, *times, f"{memory:.0f}", f"{each:.0f}"])
-    return _table(head, rows, words=3)
+    return markdown_table(head, rows, range(3))
 
 
-def _steps(results: Results) -> str:
+def _steps(results: SpeedResults) -> str:
     head = ["size", "method", "pieces", "s a step", "memory MB", "against mmzoo"]
     rows = []
     for size in results.sizes(STEPS):
@@ -169,24 +167,24 @@ def _steps(results: Results) -> str:
                     ratio = _times(results.ratio(title, form, size))
                     seconds, memory = figures["gradient_s"], figures["memory_mb"]
                     rows.append([*row, f"{seconds:.3f}", f"{memory:.0f}", ratio])
-    return _table(head, rows, words=3)
+    return markdown_table(head, rows, range(3))
 
 
 def _named(form: str) -> str:
     return f"DeepReg on {form}" if form == OLD else form
 
 
-def _by_paper(results: Results) -> str:
+def _by_paper(results: SpeedResults) -> str:
     """Return the hours of all steps together."""
     head = ["benchmark", "training steps", "plain, hours", "mmzoo, hours", "plain against mmzoo"]
     rows = [
         [of, str(steps), f"{plain:.2f}", f"{ours:.2f}", _times(plain / ours)]
         for of, (steps, plain, ours) in results.hours().items()
     ]
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
-def _by_method(results: Results) -> str:
+def _by_method(results: SpeedResults) -> str:
     head = ["benchmark", "method", "images", "batch", "plain, s a step", "mmzoo, s a step", "time"]
     head += ["plain, MB", "mmzoo, MB", "memory"]
     rows = []
@@ -196,4 +194,4 @@ def _by_method(results: Results) -> str:
             plain, ours = results.both(t, key)
             row += [f"{plain:.{digits}f}", f"{ours:.{digits}f}", _times(plain / ours)]
         rows.append(row)
-    return _table(head, rows, words=3)
+    return markdown_table(head, rows, range(3))

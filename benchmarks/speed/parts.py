@@ -224,15 +224,15 @@ def main() -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     name = options.name or processor()
-    kept = {"processor": name, "size": size, "multiply_adds_s": product_rate()}
-    kept["methods"] = {}
+    rate, methods = product_rate(), {}
     for title, config in METHODS.items():
         command = [sys.executable, __file__, "--size", str(options.size), "--one", str(config)]
         run = subprocess.run(command, capture_output=True, text=True)
         if run.returncode:
             raise SystemExit(f"parts: {title} failed.\n{run.stderr[-2000:]}")
-        kept["methods"][title] = json.loads(run.stdout.splitlines()[-1])
-        print(title, kept["methods"][title], flush=True)
+        methods[title] = json.loads(run.stdout.splitlines()[-1])
+        print(title, methods[title], flush=True)
+    kept = {"processor": name, "size": size, "multiply_adds_s": rate, "methods": methods}
     path = options.out / "parts" / f"{slug(name)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(kept, indent=1) + "\n")

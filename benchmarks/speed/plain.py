@@ -13,7 +13,7 @@ from mmzoo.ops.filters import gaussian_kernel
 
 
 def warp(moving, ddf):
-    """DeepReg's sampling as it stands, told to let border values go on."""
+    """DeepReg's sampling as it stands, with edge values continued outside the image."""
     from deepreg.model import layer_util
 
     grid = layer_util.get_reference_grid(grid_size=ddf.shape[1:4])

@@ -11,6 +11,7 @@ import inspect
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 from unittest import mock
 
 from benchmarks.speed import plain
@@ -44,7 +45,7 @@ PLAIN = {  # name of a piece -> where it is, what takes its place
 
 @contextlib.contextmanager
 def plainly() -> Iterator[Counter]:
-    """Let models that are built and run meanwhile use the plain forms.
+    """Make models that are built and run within this context use the plain forms.
 
     Yields how often each piece of `PLAIN` was called; building and tracing call it, not each step.
     """
@@ -81,10 +82,10 @@ def _own(function):
 
 
 def _counted(name: str, function, calls: Counter):
-    @functools.wraps(function)
-    def call(*args, **kwargs):
+    def count_and_call(*args, **kwargs):
         calls[name] += 1
         return function(*args, **kwargs)
 
+    call: Any = functools.wraps(function)(count_and_call)
     call.__signature__ = inspect.signature(function)  # which Keras reads of a layer's call
     return call

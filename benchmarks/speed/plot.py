@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.speed.limits import least_seconds
 from benchmarks.speed.pieces import PIECES
-from benchmarks.speed.results import Results, voxels
+from benchmarks.speed.results import SpeedResults, voxels
 from mmzoo.io.atomic import whole_file
 
 COLOURS = {
@@ -20,15 +20,15 @@ COLOURS = {
 COLUMNS = 5
 
 
-def draw(out: Path, results: Results) -> Path:
+def draw(out: Path, results: SpeedResults) -> Path:
     """Write speed.png; returns its path."""
-    shown = [name for name in PIECES if any(key[0] == name for key in results.figures)]
-    lines = -(-len(shown) // COLUMNS)
+    measured = [name for name in PIECES if any(key[0] == name for key in results.figures)]
+    lines = -(-len(measured) // COLUMNS)
     figure = Figure(figsize=(2.6 * COLUMNS, 2.4 * lines + 0.5), layout="constrained")
     panels = figure.subplots(lines, COLUMNS, squeeze=False, sharex=True).ravel()
-    for panel, name in zip(panels, shown, strict=False):
+    for panel, name in zip(panels, measured, strict=False):
         _panel(panel, name, results)
-    for panel in panels[len(shown) :]:
+    for panel in panels[len(measured) :]:
         panel.set_axis_off()
     handles = {
         label: handle
@@ -41,7 +41,7 @@ def draw(out: Path, results: Results) -> Path:
     return out / "speed.png"
 
 
-def _panel(panel, name: str, results: Results) -> None:
+def _panel(panel, name: str, results: SpeedResults) -> None:
     sizes = results.sizes([name])
     for form, colour in COLOURS.items():
         points = [(voxels(s), results.get(name, form, s, "gradient_s")) for s in sizes]

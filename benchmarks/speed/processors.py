@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import datetime
 import json
-import platform
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.speed.results import Results
+from benchmarks.speed.results import SpeedResults
 from benchmarks.speed.targets import TARGETS
-from mmzoo.planning.processor import vector_instructions
+from mmzoo.planning.processor import processor_name, vector_instructions
 
 WIDEST = ("AVX512", "AVX2", "SVE", "NEON")  # instructions that name a processor
 
@@ -36,13 +35,11 @@ class Processor:
 
 def processor() -> str:
     """Return the name of this machine's processor and its widest vector instructions."""
-    found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    name = found[1].strip() if found else platform.machine()
     widest = [w for w in WIDEST if w in (vector_instructions() or [])]
-    return ", ".join([name, *widest[:1]])
+    return ", ".join([processor_name(), *widest[:1]])
 
 
-def keep(out: Path, results: Results, name: str) -> list[Processor]:
+def keep(out: Path, results: SpeedResults, name: str) -> list[Processor]:
     """Write the file of this processor; returns all of them, this one first."""
     measured = {target.name: target.measured(results) for target in TARGETS}
     ratios = {key: round(ratio, 2) for key, ratio in measured.items() if ratio is not None}

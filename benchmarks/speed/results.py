@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.speed.laptop import Training, trainings
-from benchmarks.speed.runs import PLAIN, Run, read
+from benchmarks.speed.runs import PLAIN, SpeedRun, read
 
 Size = tuple[int, ...]
+FORMS = (PLAIN, "mmzoo")
 
 
 @dataclass(frozen=True)
-class Results:
+class SpeedResults:
     """Figures of all runs that have been made.
 
     Attributes:
@@ -38,22 +39,24 @@ class Results:
         mine, theirs = (self.get(subject, form, size, key) for form in ("mmzoo", other))
         return theirs / mine if mine and theirs is not None else None
 
-    def both(self, training: Training, key: str) -> list[float | None]:
-        """Return a figure of a step of the laptop benchmarks, plain and ours."""
-        forms = (PLAIN, "mmzoo")
-        return [self.get(training.subject, form, training.size, key) for form in forms]
-
     def laptop(self) -> list[Training]:
         """Return the trainings of the laptop benchmarks that were measured."""
-        return [t for t in trainings() if None not in self.both(t, "gradient_s")]
+        timed = {key for key, figures in self.figures.items() if "gradient_s" in figures}
+        return [t for t in trainings() if all((t.subject, f, t.size) in timed for f in FORMS)]
+
+    def both(self, measured: Training, key: str) -> tuple[float, float]:
+        """Return a figure of a step of one of the laptop benchmarks, plain and ours."""
+        plain, ours = (self.figures[measured.subject, f, measured.size][key] for f in FORMS)
+        return plain, ours
 
     def hours(self) -> dict[str, tuple[int, float, float]]:
         """Return steps, hours plain and hours ours of all steps of each laptop benchmark."""
-        found = {}
+        found: dict[str, tuple[int, float, float]] = {}
         for of, group in itertools.groupby(self.laptop(), lambda training: training.of):
-            each = [(t.steps, *self.both(t, "gradient_s")) for t in group]
-            plain, ours = (sum(n[0] * n[k] for n in each) / 3600 for k in (1, 2))
-            found[of] = sum(n[0] for n in each), plain, ours
+            for t in group:
+                plain, ours = (t.steps * seconds / 3600 for seconds in self.both(t, "gradient_s"))
+                steps, hours_plain, hours_ours = found.get(of, (0, 0.0, 0.0))
+                found[of] = steps + t.steps, hours_plain + plain, hours_ours + ours
         return found
 
     def sizes(self, subjects) -> list[Size]:
@@ -67,7 +70,7 @@ def voxels(size: Size) -> int:
     return size[0] * size[1] * size[2]
 
 
-def collect(runs: list[Run], out: Path, machine: dict) -> Results:
+def collect(runs: list[SpeedRun], out: Path, machine: dict) -> SpeedResults:
     """Read the files of runs: the quickest turn counts, as other work only ever adds; and the
     median of memory."""
     figures = {}
@@ -75,7 +78,7 @@ def collect(runs: list[Run], out: Path, machine: dict) -> Results:
         turns = read(out / run.file)
         if turns:
             figures[run.subject, run.form, run.size] = _of_turns(turns)
-    return Results(figures, machine)
+    return SpeedResults(figures, machine)
 
 
 def _of_turns(turns: list[dict]) -> dict:

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.speed.laptop import trainings
 from benchmarks.speed.pieces import PIECES
 from benchmarks.speed.steps import FORMS, OLD, SIZES, STEPS
-from mmzoo.io.atomic import whole_file
+from mmzoo.io.atomic import write_text
 
 HERE = Path(__file__).resolve().parent
 PLAIN = "plain"
@@ -22,7 +22,7 @@ LONGEST = 400  # seconds that one measurement may take
 
 
 @dataclass(frozen=True)
-class Run:
+class SpeedRun:
     """One subject in one form at one size.
 
     Attributes:
@@ -51,7 +51,7 @@ def name_size(size: tuple[int, ...]) -> str:
     return "x".join(map(str, size))
 
 
-def pieces(sizes, monai: str, names=()) -> Iterator[Run]:
+def pieces(sizes, monai: str, names=()) -> Iterator[SpeedRun]:
     """Yield the runs of the pieces, smallest size first, the forms of a piece in turn.
 
     Args:
@@ -68,23 +68,23 @@ def pieces(sizes, monai: str, names=()) -> Iterator[Run]:
                 forms["ConvexAdam"] = monai
             for form, python in forms.items():
                 script = str(HERE / "measure.py")
-                yield Run(name, form, size, (python, script, name, form, name_size(size)))
+                yield SpeedRun(name, form, size, (python, script, name, form, name_size(size)))
 
 
-def steps(old: str, sizes=SIZES) -> Iterator[Run]:
+def steps(old: str, sizes=SIZES) -> Iterator[SpeedRun]:
     """Yield the runs of training steps; `old` is a Python with TensorFlow 2.3.1 and DeepReg."""
     for size in sizes:
         for title, config in STEPS.items():
             for form in FORMS:
                 script = str(HERE.parent / "step.py")
                 arguments = ("--one", "--json", "--size", name_size(size))
-                yield Run(title, form, size, (sys.executable, script, str(config), *arguments))
+                yield SpeedRun(title, form, size, (sys.executable, script, str(config), *arguments))
             if old and title == next(iter(STEPS)):
                 script = str(HERE / "old_step.py")
-                yield Run(title, OLD, size, (old, script, str(config), name_size(size)))
+                yield SpeedRun(title, OLD, size, (old, script, str(config), name_size(size)))
 
 
-def laptop(scale: str = "laptop") -> Iterator[Run]:
+def laptop(scale: str = "laptop") -> Iterator[SpeedRun]:
     """Yield the runs of one step of each training of the demo and of the papers at a scale."""
     script = str(HERE.parent / "step.py")
     for training in trainings(scale):
@@ -93,10 +93,10 @@ def laptop(scale: str = "laptop") -> Iterator[Run]:
         command = (sys.executable, script, *map(str, training.files), *arguments)
         for form, more in {"mmzoo": (), PLAIN: ("--plain",)}.items():
             run = training.subject, form, training.size
-            yield Run(*run, (*command, *more), training.threads)
+            yield SpeedRun(*run, (*command, *more), training.threads)
 
 
-def measure(runs: list[Run], out: Path, turns: int, most_gb: float) -> None:
+def measure(runs: list[SpeedRun], out: Path, turns: int, most_gb: float) -> None:
     """Run what is not in the folder yet, all of one turn before the next; tells of each."""
     out.mkdir(parents=True, exist_ok=True)
     waiting = [(turn, run) for turn in range(turns) for run in runs]
@@ -106,12 +106,11 @@ def measure(runs: list[Run], out: Path, turns: int, most_gb: float) -> None:
         start = time.perf_counter()
         failed = next((each for each in measured if "failed" in each), None)
         measured.append(failed or call(run, most_gb))
-        with whole_file(out / run.file) as path:
-            path.write_text(json.dumps(measured))
+        write_text(out / run.file, json.dumps(measured))
         print(f"{done}/{len(waiting)} {_told(run, measured[-1], start)}", flush=True)
 
 
-def _told(run: Run, figures: dict, start: float) -> str:
+def _told(run: SpeedRun, figures: dict, start: float) -> str:
     said = figures.get("failed") or f"{figures['gradient_s']:.4f} s, {figures['memory_mb']:.0f} MB"
     took = time.perf_counter() - start
     return f"{run.subject}, {run.form}, {name_size(run.size)}: {said} ({took:.0f} s)"
@@ -122,7 +121,7 @@ def read(path: Path) -> list[dict]:
     return json.loads(path.read_text()) if path.exists() else []
 
 
-def call(run: Run, most_gb: float) -> dict:
+def call(run: SpeedRun, most_gb: float) -> dict:
     """Return what the process of a run printed, or {"failed": why}."""
     accelerate = "0" if run.form == "DeepReg" else "1"
     environment = {**os.environ, "MMZOO_ACCELERATE": accelerate, "CUDA_VISIBLE_DEVICES": ""}
@@ -152,10 +151,10 @@ def _watch(process: subprocess.Popen, most_gb: float) -> str:
         time.sleep(0.05)
         if time.perf_counter() - start > LONGEST:
             stopped = f"more than {LONGEST} s"
-        elif process.poll() is None and int((status.read_text().split() or [0, 0])[1]) * page > (
-            most_gb * 2**30
-        ):
-            stopped = f"more than {most_gb:g} GB"
+        elif process.poll() is None:
+            pages = int((status.read_text().split() or ["0", "0"])[1])
+            if pages * page > most_gb * 2**30:
+                stopped = f"more than {most_gb:g} GB"
         if stopped:
             process.kill()
             process.wait()

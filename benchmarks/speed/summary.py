@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from benchmarks.speed.laptop import DEMO
-from benchmarks.speed.results import Results
+from benchmarks.speed.results import SpeedResults
 from benchmarks.speed.steps import OLD
 from benchmarks.speed.targets import JUDGED, LARGE, UNET
-from mmzoo.io.atomic import whole_file
+from mmzoo.io.atomic import write_text
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 OPENING = "Value and gradient at 96^3"  # of the README's paragraph
@@ -27,9 +27,9 @@ AUTHORS = {
 }
 
 
-def summary(results: Results, processor: str) -> str:
+def summary(results: SpeedResults, processor: str) -> str:
     """Return the paragraph; what was not measured is left out, and without pieces there is none."""
-    pieces = {
+    pieces: dict[str, list] = {
         name: [results.ratio(name, o, JUDGED) for o in ("DeepReg", "MONAI")] for name in PIECES
     }
     if any(None in ratios for ratios in pieces.values()):
@@ -65,8 +65,7 @@ def update(readme: Path, paragraph: str) -> None:
     lines = readme.read_text().splitlines()
     (at,) = (i for i, line in enumerate(lines) if line.startswith(OPENING))
     lines[at] = paragraph
-    with whole_file(readme) as path:
-        path.write_text("\n".join(lines) + "\n")
+    write_text(readme, "\n".join(lines) + "\n")
 
 
 def _times(ratio: float) -> str:

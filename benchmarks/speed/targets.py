@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchmarks.speed.laptop import trainings
 from benchmarks.speed.limits import least_seconds
 from benchmarks.speed.pieces import PIECES
-from benchmarks.speed.results import Results, voxels
+from benchmarks.speed.results import SpeedResults, voxels
 from benchmarks.speed.runs import name_size
 from benchmarks.speed.steps import ALONE, OLD, STEPS
 
@@ -34,7 +34,7 @@ class Target:
         words = self.key, self.subject, self.other, self.other_subject, name_size(self.size)
         return ", ".join(filter(None, words))
 
-    def measured(self, results: Results) -> float | None:
+    def measured(self, results: SpeedResults) -> float | None:
         """Return the ratio, None if one of the two was not measured."""
         mine = results.get(self.subject, "mmzoo", self.size, self.key)
         subject = self.other_subject or self.subject
@@ -61,7 +61,7 @@ TARGETS = (
 )
 
 
-def verdict(target: Target, results: Results, elsewhere: Sequence[float | None] = ()) -> str:
+def verdict(target: Target, results: SpeedResults, elsewhere: Sequence[float | None] = ()) -> str:
     """Return "met", "not met" with the ratio that the limit allows, or "not measured".
 
     Args:

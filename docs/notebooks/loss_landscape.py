@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 
 import mmzoo
+from mmzoo.spatial.view import frame_slice, planes_through, show_slice
 
 size = ["56", "64", "48"]
 command = ["mmzoo", "phantom", "brain", "--motion", "0", "--cases", "2", "--folds", "2"]
@@ -30,11 +31,12 @@ def read(name):
 
 moving, spacing = read("t1_000")
 fixed, _ = read("t2_000")
+axial, _, _ = planes_through(np.array(fixed.shape) // 2, fixed.shape, spacing)
 fig, axes = plt.subplots(1, 2, figsize=(6, 3))
 for ax, volume, title in zip(axes, (moving, fixed), ("T1", "T2"), strict=True):
-    ax.imshow(volume[:, :, volume.shape[2] // 2].T, cmap="gray", origin="lower")
+    show_slice(ax, axial, axial.slice(volume))
+    frame_slice(ax, axial)  # the patient's right is on the left
     ax.set_title(title)
-    ax.axis("off")
 plt.show()
 
 # %% [markdown]

@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 
 import mmzoo
+from mmzoo.spatial.view import frame_slice, planes_through, show_slice
 
 size = ["56", "64", "48"]
 command = ["mmzoo", "phantom", "brain", "--cases", "2", "--folds", "2", "--valid", "0"]
@@ -37,19 +38,26 @@ def volume(path):
     return voxels / voxels.max()
 
 
+def show_middle(ax, voxels, spacing):
+    """Draw the middle axial slice; the patient's right is on the left."""
+    axial, _, _ = planes_through(np.array(voxels.shape) // 2, voxels.shape, spacing)
+    show_slice(ax, axial, axial.slice(voxels))
+    frame_slice(ax, axial)
+
+
 def checkerboard(one, other, cells=8):
     cell = max(one.shape[0] // cells, 1)
     i, j = np.indices(one.shape[:2]) // cell
     return np.where((i + j)[..., None] % 2 == 0, one, other)
 
 
+spacing = nib.load(fixed).header.get_zooms()
 fig, axes = plt.subplots(1, 2, figsize=(8, 4))
 stages = {"before": moving, "after": "registered/warped.nii.gz"}
 for ax, (stage, path) in zip(axes, stages.items(), strict=True):
     board = checkerboard(volume(fixed), volume(path))
-    ax.imshow(board[:, :, board.shape[2] // 2].T, cmap="gray", origin="lower")
+    show_middle(ax, board, spacing)
     ax.set_title(stage)
-    ax.axis("off")
 plt.show()
 
 # %% [markdown]
@@ -58,7 +66,6 @@ plt.show()
 
 # %%
 truth = nib.load("brains/fields/t1_000__t2_000.nii.gz").get_fdata()
-spacing = np.array(nib.load(fixed).header.get_zooms())
 affine = nib.load(fixed).affine
 field = nib.load("registered/displacement_mm.nii.gz")
 start = np.round(np.linalg.solve(affine, field.affine[:, 3]))[:3].astype(int)  # its margin

@@ -3,6 +3,6 @@
 One tool a file, named in `tools.py`; all else here is the same for every tool.
 """
 
-from mmzoo.baselines.run import Run, run_baseline
+from mmzoo.baselines.run import BaselineRun, run_baseline
 
-__all__ = ["Run", "run_baseline"]
+__all__ = ["BaselineRun", "run_baseline"]

@@ -10,8 +10,6 @@ fields differ by 1e-5 to 1e-2 voxels, without the seed by whole voxels where the
 align.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import os

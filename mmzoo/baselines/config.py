@@ -1,13 +1,11 @@
 """The `baseline` section of a configuration."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mmzoo.baselines.tools import TOOLS, Tool
 from mmzoo.checks import are_percentiles, check_choice
-from mmzoo.evaluation.warp import ORDERS
+from mmzoo.evaluation.scipy_warp import ORDERS
 
 KEYS = ("tool", "settings", "clip_percentiles", "pairs", "interpolation", "name")
 PAIRS = ("all", "matched")

@@ -14,8 +14,6 @@ sample region are in mm. With the seed fixed and one ITK thread the same pair gi
 bit by bit.
 """
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -40,7 +38,7 @@ STAGES = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class ElastixSettings:
     """What a configuration may say.
 
     Attributes:
@@ -80,7 +78,7 @@ def register(
     Args:
         moving: (m_dim1, m_dim2, m_dim3), not constant.
         fixed: (f_dim1, f_dim2, f_dim3), not constant.
-        settings: see `Settings`.
+        settings: see `ElastixSettings`.
         spacing_mm: voxel size along each axis.
 
     Returns:
@@ -99,7 +97,7 @@ def register(
     return _dense_field(itk, method.GetCombinationTransform(), images[0])
 
 
-def parameter_maps(settings: Settings) -> list[dict[str, tuple[str, ...]]]:
+def parameter_maps(settings: ElastixSettings) -> list[dict[str, tuple[str, ...]]]:
     """Return elastix's parameters of each stage, as its parameter files would have them."""
     shared: dict[str, Any] = {
         "Registration": "MultiResolutionRegistration",
@@ -137,7 +135,7 @@ def parameter_maps(settings: Settings) -> list[dict[str, tuple[str, ...]]]:
     ]
 
 
-def _parameters(itk, settings: Settings):
+def _parameters(itk, settings: ElastixSettings):
     parameters = itk.ParameterObject.New()
     for stage in parameter_maps(settings):
         parameters.AddParameterMap(stage)
@@ -192,10 +190,10 @@ def load_itk():
 # === Settings ===
 
 
-def _read(settings: dict) -> Settings:
+def _read(settings: dict) -> ElastixSettings:
     for name in settings:
-        check_choice("baseline.settings", name, [entry.name for entry in fields(Settings)])
-    given = Settings(**settings)
+        check_choice("baseline.settings", name, [entry.name for entry in fields(ElastixSettings)])
+    given = ElastixSettings(**settings)
     check_choice("baseline.settings.metric", given.metric, METRICS)
     check_choice("baseline.settings.initial", given.initial, STAGES)
     if not isinstance(given.pyramid, (list, tuple)) or not given.pyramid:

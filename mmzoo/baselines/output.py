@@ -6,8 +6,6 @@ OUT/test/
   pair_<i>/label_<k>/{moving_label,fixed_label}.nii.gz
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -15,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmzoo.baselines.pairs import DataPair, Volume
-from mmzoo.io.atomic import whole_file
+from mmzoo.baselines.pairs import DataPair, PlacedArray
+from mmzoo.io.atomic import write_text
 from mmzoo.io.nifti import save_nifti
 
 CHANGING = ("pairs", "expected", "failed")  # entries of pairs.json that are no settings
@@ -117,8 +115,7 @@ class Output:
         return float(np.mean(seconds)) if seconds else float("nan")
 
     def _write_description(self) -> None:
-        with whole_file(self.folder / "pairs.json") as unfinished:
-            unfinished.write_text(json.dumps(self.description, indent=2) + "\n")
+        write_text(self.folder / "pairs.json", json.dumps(self.description, indent=2) + "\n")
 
 
 def _made_from(description: dict) -> dict:
@@ -136,8 +133,8 @@ def _flat(content: dict, prefix: str = "") -> dict:
 
 def write_pair(
     folder: Path,
-    images: tuple[Volume, Volume],
-    labels: list[tuple[Volume, Volume]],
+    images: tuple[PlacedArray, PlacedArray],
+    labels: list[tuple[PlacedArray, PlacedArray]],
     ddf: np.ndarray,
 ) -> None:
     """Write the volumes of a pair, each with the affine of its own grid, the ddf the fixed's."""
@@ -146,7 +143,7 @@ def write_pair(
     folder.mkdir(parents=True)
     _save(folder / "moving_image.nii.gz", moving)
     _save(folder / "fixed_image.nii.gz", fixed)
-    _save(folder / "ddf.nii.gz", Volume(ddf, fixed.affine))
+    _save(folder / "ddf.nii.gz", PlacedArray(ddf, fixed.affine))
     for index, (moving_label, fixed_label) in enumerate(labels):
         label_folder = folder / f"label_{index}"
         label_folder.mkdir()
@@ -154,5 +151,5 @@ def write_pair(
         _save(label_folder / "fixed_label.nii.gz", fixed_label)
 
 
-def _save(path: Path, volume: Volume) -> None:
+def _save(path: Path, volume: PlacedArray) -> None:
     save_nifti(path, volume.values.astype(np.float32), volume.affine)

@@ -1,14 +1,12 @@
 """The pairs of a split, numbered as `deepreg_predict` numbers them, and their volumes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from mmzoo.checks import check_choice, check_image_values
-from mmzoo.evaluation.prediction import case_name
+from mmzoo.evaluation.truth import case_name
 from mmzoo.io.nifti import read_array
 
 MODES = ("test", "valid")
@@ -44,7 +42,7 @@ class DataPair:
 
 
 @dataclass(frozen=True)
-class Volume:
+class PlacedArray:
     """An image or one label channel: its values, and voxel index to mm."""
 
     values: np.ndarray
@@ -137,7 +135,7 @@ def _file_names(folder: Path) -> list[str]:
     return names
 
 
-def read_images(pair: DataPair) -> tuple[Volume, Volume]:
+def read_images(pair: DataPair) -> tuple[PlacedArray, PlacedArray]:
     """Return the moving and the fixed image with values scaled to 0..1, as the network sees them.
 
     Raises:
@@ -149,7 +147,7 @@ def read_images(pair: DataPair) -> tuple[Volume, Volume]:
     return moving, fixed
 
 
-def _read_image(path: Path, shape: tuple[int, ...]) -> Volume:
+def _read_image(path: Path, shape: tuple[int, ...]) -> PlacedArray:
     volume = _read(path)
     if volume.values.shape != shape:
         raise ValueError(
@@ -158,10 +156,10 @@ def _read_image(path: Path, shape: tuple[int, ...]) -> Volume:
         )
     check_image_values(str(path), volume.values)
     low, high = volume.values.min(), volume.values.max()
-    return Volume((volume.values - low) / (high - low), volume.affine)
+    return PlacedArray((volume.values - low) / (high - low), volume.affine)
 
 
-def read_labels(pair: DataPair) -> list[tuple[Volume, Volume]]:
+def read_labels(pair: DataPair) -> list[tuple[PlacedArray, PlacedArray]]:
     """Return moving and fixed label for each channel; none if unlabelled.
 
     Raises:
@@ -173,12 +171,14 @@ def read_labels(pair: DataPair) -> list[tuple[Volume, Volume]]:
         channels = labels.values if labels.values.ndim == 4 else labels.values[..., None]
         if channels.shape[:3] != shape:
             raise ValueError(f"{path} has shape {channels.shape[:3]}, but its image has {shape}.")
-        sides.append([Volume(channel, labels.affine) for channel in np.moveaxis(channels, -1, 0)])
+        sides.append(
+            [PlacedArray(channel, labels.affine) for channel in np.moveaxis(channels, -1, 0)]
+        )
     if sides and len(sides[0]) != len(sides[1]):
         counts = " and ".join(str(len(side)) for side in sides)
         raise ValueError(f"Labels of {pair} have {counts} channels; they must have the same.")
     return list(zip(*sides, strict=True))
 
 
-def _read(path: Path) -> Volume:
-    return Volume(*read_array(path))
+def _read(path: Path) -> PlacedArray:
+    return PlacedArray(*read_array(path))

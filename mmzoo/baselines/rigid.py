@@ -6,8 +6,6 @@ masks, from where their centres of gravity meet, over a box round the fixed one,
 Where there are no labels, mutual information of the images, from where their headers put them.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import SimpleITK as sitk
 

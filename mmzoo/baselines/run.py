@@ -1,7 +1,5 @@
 """Registering every pair of a split by a conventional tool."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from collections.abc import Callable
@@ -18,7 +16,7 @@ from mmzoo.io.workers import TaskError, run_tasks
 
 
 @dataclass(frozen=True)
-class Run:
+class BaselineRun:
     """What a run came to.
 
     Attributes:
@@ -52,7 +50,7 @@ def run_baseline(
     jobs: int = 1,
     overwrite: bool = False,
     report: Callable[[int, int], None] | None = None,
-) -> Run:
+) -> BaselineRun:
     """Register the pairs of a split and write them as `deepreg_predict` does.
 
     A pair appears when it is whole. Finished pairs are kept if all that they are made from is
@@ -87,7 +85,7 @@ def run_baseline(
         description["interpolation"] = baseline.interpolation
     output = Output(Path(out).expanduser(), description, overwrite=overwrite)
     failures = _register(output, baseline, pairs, jobs, report)
-    return Run(output.folder, len(pairs), tuple(failures), output.mean_seconds())
+    return BaselineRun(output.folder, len(pairs), tuple(failures), output.mean_seconds())
 
 
 def _register(

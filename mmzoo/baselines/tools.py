@@ -1,7 +1,5 @@
 """The conventional tools by the name that a configuration gives them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -118,9 +118,10 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
     from functools import partial
 
     from mmzoo.datasets import reporting
+    from mmzoo.datasets.choices import Choices
     from mmzoo.datasets.one_case import with_size
     from mmzoo.datasets.overview import draw_overview
-    from mmzoo.datasets.preparation import Choices, prepare
+    from mmzoo.datasets.preparation import prepare
     from mmzoo.io.atomic import claimed
     from mmzoo.io.parallel import default_jobs
     from mmzoo.terminal import progress
@@ -153,7 +154,7 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
 
 def closing(description: dict, out: Path) -> list[str]:
     """Return what was written, in words."""
-    from mmzoo.datasets.layout import SPLITS, split_pairs
+    from mmzoo.datasets.folds import SPLITS, split_pairs
 
     first, pairing = description["folds"][0], description["pairing"]
     counts = {split: len(split_pairs(first[split], pairing)) for split in SPLITS}

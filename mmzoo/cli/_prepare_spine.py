@@ -16,6 +16,7 @@ from mmzoo.cli._pair_options import (
     Overwrite,
     Valid,
 )
+from mmzoo.cli._written_pairs import say_what_was_written, write_pairs
 
 ALIGN = ("labels", "images", "none")
 
@@ -63,13 +64,9 @@ def spine(
 ) -> None:
     """CT and MR of one spine: aligned on one vertebra, 1 mm, cropped, intensities in [0, 1]."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
-    import sys
-
     from mmzoo.datasets import layout
-    from mmzoo.datasets.overview import draw_overview
-    from mmzoo.datasets.pairs import PairOptions, prepare_pairs
+    from mmzoo.datasets.pairs import PairOptions
     from mmzoo.io.atomic import claimed
-    from mmzoo.io.paths import select_all
 
     with plain_errors(), claimed(out):
         options = PairOptions(
@@ -81,35 +78,32 @@ def spine(
             label_names=label_names or None,
         )
         given = bool(moving_labels or fixed_labels)
-        level = _level(align_value, label_values, label_names)
-        make = _place(align or ("labels" if given else "images"), level, given)
+        bone_value = _bone_value(align_value, label_values, label_names)
+        make = _place(align or ("labels" if given else "images"), bone_value, given)
         place = make(size, spacing, percentiles)
-        description = prepare_pairs(
-            select_all(moving, geometry),
-            select_all(fixed, geometry),
+        description = write_pairs(
+            moving,
+            fixed,
+            moving_labels,
+            fixed_labels,
             out,
             options,
-            moving_labels=select_all(moving_labels, geometry),
-            fixed_labels=select_all(fixed_labels, geometry),
+            geometry,
             overwrite=overwrite,
-            command=" ".join(["mmzoo", *sys.argv[1:]]),
             place=place,
         )
         layout.write_description(out, description | {"name": "spine", "rigid": place.motions})
-    from mmzoo.cli.prepare import summary
-
-    typer.echo(summary(description, out))
-    typer.echo(f"picture: {draw_overview(out)}")
+    say_what_was_written(description, out)
 
 
-def _level(value: int | None, values: list[int] | None, names: list[str] | None) -> int | None:
+def _bone_value(value: int | None, values: list[int] | None, names: list[str] | None) -> int | None:
     """Return the value of the bone to align on: the given one, or that of the name L5."""
     if value is None and values and names and "L5" in names and len(names) == len(values):
         return values[names.index("L5")]
     return value
 
 
-def _place(align: str, level: int | None, labelled: bool):
+def _place(align: str, bone_value: int | None, labelled: bool):
     """Return what puts pairs on a grid, all but the grid; ValueError for what cannot be aligned."""
     from mmzoo.baselines import rigid
     from mmzoo.baselines.elastix import load_itk
@@ -122,7 +116,7 @@ def _place(align: str, level: int | None, labelled: bool):
             "`align` is 'labels', but there are no label maps; give --moving-labels and "
             "--fixed-labels, or take --align images."
         )
-    if align == "labels" and level is None:
+    if align == "labels" and bone_value is None:
         raise ValueError(
             "which bone to align on is not said: give its value with --align-value, or name it L5 "
             "with --label-values and --label-names."
@@ -136,7 +130,7 @@ def _place(align: str, level: int | None, labelled: bool):
             check_positive("spacing", length)
         if not 0 <= percentiles[0] < percentiles[1] <= 100:
             raise ValueError(f"`percentiles` must rise from 0 to 100, got {percentiles}.")
-        used = level if align == "labels" else None
+        used = bone_value if align == "labels" else None
         return AlignedGrid(size, spacing, percentiles, used, function, typer.echo)
 
     return make

@@ -37,7 +37,8 @@ def many_pairs(
         ValueError: for bad input, before anything is registered.
         typer.Exit: with status 1 where a pair has failed.
     """
-    from mmzoo.registration.many import FAILED, Plan, register_one, register_pairs
+    from mmzoo.registration.many import Batch, register_one, register_pairs
+    from mmzoo.registration.summary import FAILED
 
     for option, value in one.items():
         if value:
@@ -46,18 +47,18 @@ def many_pairs(
                 "in the CSV file (--pairs), a DICOM series as FOLDER#2."
             )
     pairs = [pair.select(geometry) for pair in find_pairs(tables)]
-    plan = Plan(out, options, frame, " ".join(["mmzoo", *sys.argv[1:]]))
+    plan = Batch(out, options, frame, " ".join(["mmzoo", *sys.argv[1:]]))
     if name:
         chosen = [pair for pair in pairs if pair.name == name]
         if not chosen:
             known = ", ".join(pair.name for pair in pairs[:5])
             raise ValueError(f"`--pair` is {name!r}: there is no such pair, but {known}, ...")
-        with quiet() as stream, progress(stream) as told:
-            register_one(chosen[0], plan, overwrite, told)
+        with quiet() as stream, progress(stream) as update:
+            register_one(chosen[0], plan, overwrite, update)
         typer.echo(out / name)
         return
-    with quiet() as stream, progress(stream) as told:
-        rows = register_pairs(pairs, plan, jobs=jobs, overwrite=overwrite, progress=told)
+    with quiet() as stream, progress(stream) as update:
+        rows = register_pairs(pairs, plan, jobs=jobs, overwrite=overwrite, progress=update)
     failed = [row for row in rows if row["status"] == FAILED]
     doubtful = [row for row in rows if row["doubts"]]
     for row in failed:

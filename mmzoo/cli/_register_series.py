@@ -35,7 +35,7 @@ def one_series(
     from mmzoo.io.atomic import claimed
     from mmzoo.io.digests import digest
     from mmzoo.io.paths import select, selected
-    from mmzoo.registration.output import check_out
+    from mmzoo.registration.output import FILES, check_out
     from mmzoo.registration.series import register_series
     from mmzoo.registration.series_output import write_series
 
@@ -55,8 +55,8 @@ def one_series(
             named[name] = select(path, geometry)
     asked = {"inputs": {name: digest(path) for name, path in named.items()}, "options": options}
     chosen = options if fixed is not None else {"seed": options["seed"]}
-    with claimed(out), quiet() as stream, progress(stream) as told:
-        found = register_series(**named, **chosen, progress=told)
+    with claimed(out), quiet() as stream, progress(stream) as update:
+        found = register_series(**named, **chosen, progress=update)
         extra = {"command": " ".join(["mmzoo", *sys.argv[1:]]), "asked": asked}
         extra["files"] = {name: str(path.absolute()) for name, path in named.items()}
         write_series(found, out, extra)
@@ -64,6 +64,6 @@ def one_series(
         typer.secho(f"Note: {note}", fg="yellow", err=True)
     typer.echo(
         f"{found.report['frames']} frames; the farthest lies "
-        f"{found.report['largest_displacement_mm']:.2f} mm from the mean. {out}: warped.nii.gz, "
-        "mean.nii.gz, motion.csv, motion.png, registration.json"
+        f"{found.report['largest_displacement_mm']:.2f} mm from the mean. {out}: "
+        f"{', '.join(name for name in FILES if (out / name).exists())}"
     )

@@ -55,9 +55,9 @@ def apply(
 
     from mmzoo import registration
     from mmzoo.io.paths import select
-    from mmzoo.registration.apply import Output
+    from mmzoo.registration.apply import OutputFile
 
-    output = Output(
+    output = OutputFile(
         out, overwrite, lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True)
     )
     with plain_errors():

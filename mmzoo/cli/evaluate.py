@@ -62,7 +62,14 @@ def evaluate(
     ] = None,
     learn2reg: Annotated[
         Path | None,
-        typer.Option(help="Write the fields of RUN into this folder as Learn2Reg takes them."),
+        typer.Option(
+            help="Write the fields of RUN into this folder as Learn2Reg takes them, and that "
+            "challenge's figures of them."
+        ),
+    ] = None,
+    fixed_mask: Annotated[
+        Path | None,
+        typer.Option(help="Of the fixed image: where --learn2reg takes SDlogJ (default: all)."),
     ] = None,
     before: Annotated[bool, typer.Option(help="Measure the pairs before registration too.")] = True,
     affine: Annotated[
@@ -85,10 +92,10 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a prediction, a registration or files: Dice, distances (mm), landmarks, folding."""
-    if learn2reg is not None:
-        _write_learn2reg(run, learn2reg, overwrite)
-        return
     given = (fixed_label, moving_label, fixed_points, moving_points)
+    if learn2reg is not None:
+        _write_learn2reg(run, learn2reg, (*given, frame), fixed_mask, overwrite)
+        return
     if run is None or any(given) or transform or fixed or (run / "registration.json").is_file():
         _evaluate_files(run, given, frame, transform or [], fixed, out)
         return
@@ -124,14 +131,36 @@ def evaluate(
         typer.echo(path)
 
 
-def _write_learn2reg(run: Path | None, out: Path, overwrite: bool) -> None:
+def _write_learn2reg(run, out: Path, given, mask: Path | None, overwrite: bool) -> None:
+    """Write a submission, and print the challenge's figures of it."""
     with plain_errors():
+        import json
+
+        from rich.console import Console
+
         from mmzoo.registration.learn2reg import write_learn2reg
+        from mmzoo.registration.truth import Truth
 
         if run is None:
             raise ValueError("`--learn2reg` needs RUN, a registration or a prediction.")
-        for path in write_learn2reg(run, out, overwrite):
-            typer.echo(path)
+        paths = write_learn2reg(run, out, Truth(*given), mask, overwrite)
+    Console().print(challenge_table(json.loads(paths[-1].read_text())["cases"]))
+    for path in paths:
+        typer.echo(path)
+
+
+def challenge_table(cases: dict):
+    """Return a table of the Learn2Reg challenge's means: a line a case, a column a figure."""
+    from rich.table import Table
+
+    names = list(dict.fromkeys(name for said in cases.values() for name in said))
+    table = Table("case", header_style="bold")
+    for name in names:
+        table.add_column(name, justify="right")
+    for case, said in cases.items():
+        means = [said.get(name, {}).get("mean") for name in names]
+        table.add_row(case, *("-" if mean is None else f"{mean:.4g}" for mean in means))
+    return table
 
 
 def _evaluate_files(run, given, frame: str, transforms: list[str], fixed, out) -> None:
@@ -139,7 +168,8 @@ def _evaluate_files(run, given, frame: str, transforms: list[str], fixed, out) -
     from rich.console import Console
 
     with plain_errors():
-        from mmzoo.registration.quality import Truth, evaluate_files, evaluate_registration
+        from mmzoo.registration.quality import evaluate_files, evaluate_registration
+        from mmzoo.registration.truth import Truth
 
         truth = Truth(given[0], given[1], given[2], given[3], frame)
         if run is None:

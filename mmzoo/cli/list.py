@@ -25,7 +25,7 @@ def list(
             _print(name, keys(), ("key", "value"))
             continue
         if name == "presets":
-            from mmzoo.inference.presets import rows as presets
+            from mmzoo.deepreg.presets import rows as presets
 
             _print(name, presets())
             continue

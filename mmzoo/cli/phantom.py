@@ -97,7 +97,7 @@ def phantom(
     with plain_errors(), claimed(out):
         box = parse_box("fov", fov)
         size = size or phantoms.default_size(name)
-        settings = phantoms.Settings(
+        settings = phantoms.PhantomSettings(
             name, size, box, spacing, seed, moving=moving, motion=motion, noise=noise, blur=blur
         )
         with progress() as report:
@@ -113,6 +113,6 @@ def phantom(
                 command=" ".join(["mmzoo", *sys.argv[1:]]),
                 report=partial(report, f"{name} phantoms"),
             )
-    typer.echo(f"{len(description['cases'])} cases, {folds} folds in {out}.")
+    typer.echo(f"{len(description['cases'])} images, {folds} folds in {out}.")
     typer.echo(train_with(out))
     typer.echo(f"picture: {draw_overview(out)}")

@@ -8,7 +8,6 @@ import typer
 from mmzoo.cli._box import parse_box
 from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
-from mmzoo.cli._next import train_with
 from mmzoo.cli._pair_options import (
     FixedLabels,
     Folds,
@@ -22,6 +21,7 @@ from mmzoo.cli._pair_options import (
 from mmzoo.cli._prepare_own import add_command
 from mmzoo.cli._prepare_set import add_commands
 from mmzoo.cli._prepare_spine import spine
+from mmzoo.cli._written_pairs import say_what_was_written, write_pairs
 
 app = typer.Typer(help="Bring real data into the layout that training reads.")
 
@@ -75,12 +75,8 @@ def pairs(
 ) -> None:
     """Resample pairs of images of one person or two onto a common grid, pair by pair."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
-    import sys
-
-    from mmzoo.datasets.overview import draw_overview
-    from mmzoo.datasets.pairs import PairOptions, prepare_pairs
+    from mmzoo.datasets.pairs import PairOptions
     from mmzoo.io.atomic import claimed
-    from mmzoo.io.paths import select_all
 
     with plain_errors(), claimed(out):
         options = PairOptions(
@@ -94,40 +90,20 @@ def pairs(
             deform=deform,
             seed=seed,
         )
-        description = prepare_pairs(
-            select_all(moving, geometry),
-            select_all(fixed, geometry),
+        description = write_pairs(
+            moving,
+            fixed,
+            moving_labels,
+            fixed_labels,
             out,
             options,
-            moving_labels=select_all(moving_labels, geometry),
-            fixed_labels=select_all(fixed_labels, geometry),
+            geometry,
             overwrite=overwrite,
-            command=" ".join(["mmzoo", *sys.argv[1:]]),
-            tell=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),
+            on_note=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),
         )
-    typer.echo(summary(description, out))
-    typer.echo(f"picture: {draw_overview(out)}")
+    say_what_was_written(description, out)
 
 
 add_command(app)
 add_commands(app)
 app.command(cls=ManyValues)(spine)
-
-
-def summary(description: dict, out: Path) -> str:
-    """Return what was written, in words."""
-    case = next(iter(description["cases"].values()))
-    shape = " x ".join(str(size) for size in case["shape"])
-    spacing = " x ".join(f"{step:.2f}" for step in case["spacing_mm"])
-    lines = [
-        f"{len(description['cases']) // 2} pair(s) of {shape} voxels in {out}, the first of "
-        f"{spacing} mm; labels: {', '.join(description['labels']) or 'none'}."
-    ]
-    same = description["folds"][0]["train"] == description["folds"][0]["test"]
-    if same:
-        lines.append(
-            "Training and test are the same pairs: the network is optimised for them, and its "
-            "figures say nothing about other people."
-        )
-    lines.append(f"Folds: {len(description['folds'])}.")
-    return "\n".join([*lines, train_with(out)])

@@ -21,10 +21,10 @@ def add(
     overwrite: Overwrite = False,
 ) -> None:
     """Add a preset of someone else, whose checksum is right."""
-    from mmzoo.inference import presets
+    from mmzoo.inference import packing
 
     with plain_errors():
-        out = presets.add(source, sha256, name=name, overwrite=overwrite)
+        out = packing.add(source, sha256, name=name, overwrite=overwrite)
     typer.echo(f"{out}: mmzoo register --model {out.stem} ...")
 
 
@@ -38,14 +38,24 @@ def pack(
         tuple[float, float, float] | None,
         typer.Option(help="Voxel size of its images in mm (default: it takes any)."),
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML file of trained_on, command, hours, machine, intended_use and limits, "
+            "what people want to know of a network."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Write the network of a training as a file to share."""
-    from mmzoo.inference import presets
+    from mmzoo.config_merge import read_file
+    from mmzoo.deepreg import presets
+    from mmzoo.inference import packing
 
     terms = {"title": title, "licence": licence}
     with plain_errors(), quiet():
-        presets.pack(run, out, **terms, spacing_mm=spacing, overwrite=overwrite)
+        said = read_file(card) if card else None
+        packing.pack(run, out, **terms, spacing_mm=spacing, card=said, overwrite=overwrite)
     size = out.stat().st_size / 1e6
     typer.echo(f"{out}, {size:.1f} MB, SHA-256 {presets.checksum(out)}")
     typer.echo(f"Who takes it: mmzoo presets add {out.name} --sha256 {presets.checksum(out)}")

@@ -97,9 +97,9 @@ def register(
         Path | None,
         typer.Option(
             rich_help_panel=MANY,
-            help="CSV file with columns fixed, moving, and maybe name, fixed_mask, moving_mask, "
-            "fixed_label, moving_label, fixed_points, moving_points; file names count from its "
-            "folder.",
+            help="CSV file with columns fixed, moving, and maybe name, subject, fixed_mask, "
+            "moving_mask, fixed_label, moving_label, fixed_points, moving_points; file names "
+            "count from its folder.",
         ),
     ] = None,
     pair: Annotated[
@@ -187,12 +187,14 @@ def _one_pair(files, out: Path, options: dict[str, Any], frame: str, overwrite: 
 
     check_out(out, overwrite)
     command = " ".join(["mmzoo", *sys.argv[1:]])
-    with claimed(out), quiet() as stream, progress(stream) as told:
-        return register_files(files, out, options, frame=frame, command=command, progress=told)
+    with claimed(out), quiet() as stream, progress(stream) as update:
+        return register_files(files, out, options, frame=frame, command=command, progress=update)
 
 
 def summary(report: dict, out: Path) -> str:
     """Return what was found, in words."""
+    from mmzoo.registration.output import FILES
+
     nmi = ", ".join(f"{name} {value}" for name, value in report["nmi"].items())
     lines = [f"Normalised mutual information: {nmi}."]
     titles = {"dice": "Dice", "asd_mm": "Average surface distance, mm", "hd95_mm": "HD95, mm"}
@@ -206,11 +208,7 @@ def summary(report: dict, out: Path) -> str:
         folds = report.get("folding_percent", 0)
         said = f"{folds:.3f} % of the voxels fold" if folds else "No voxel folds"
         lines.append(f"{said}; the smallest Jacobian determinant is {smallest:.2f}.")
-    names = [
-        *("warped.nii.gz", "transform.h5", "displacement_mm.nii.gz", "picture.png"),
-        *("report.html", "registration.json"),
-    ]
-    names = [name for name in names if (out / name).exists()]
+    names = [name for name in FILES if (out / name).exists()]
     lines.append(f"{sum(report['seconds'].values()):.0f} s; {out}: {', '.join(names)}")
     lines.append(f"Other images: mmzoo apply --transform {out}/transform.h5 ...")
     return "\n".join(lines)

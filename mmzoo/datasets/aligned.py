@@ -1,8 +1,9 @@
-"""Pairs on a grid of given voxels round their labels, rigidly aligned first: van Ulsen 2022, 3.2.
+"""Rigid alignment of pairs and resampling to a grid of given voxels: van Ulsen 2022, 3.2.
 
-The moving image is put where the fixed one's aligned structure is, both are resampled by windowed
-sinc (Lanczos) once, labels to the nearest voxel, cropped, and intensities between two percentiles
-go linearly to [0, 1]. The thesis clips nothing in words; here what lies outside is 0 or 1.
+The moving image is rigidly aligned to the fixed one on one structure. Both are resampled once by
+windowed sinc (Lanczos), labels to the nearest voxel, onto a box round the fixed image's labels, and
+intensities between two percentiles are mapped linearly to [0, 1]. The thesis does not mention
+clipping; here values outside become 0 or 1.
 """
 
 from collections.abc import Callable
@@ -20,26 +21,26 @@ Align = Callable[[sitk.Image, sitk.Image], np.ndarray]
 
 @dataclass(frozen=True)
 class AlignedGrid:
-    """How `prepare_pairs` puts a pair on a grid; see there for what is given and returned.
+    """Aligns and resamples pairs for `prepare_pairs`; see its argument `place`.
 
     Attributes:
         size: voxels along each axis, towards right, front and up.
         spacing: voxel size in mm.
         percentiles: of intensities that become 0 and 1.
-        level: value of the label that is aligned; None aligns the images.
+        label_value: of the label that is aligned; None aligns the images.
         align: takes the fixed and the moving mask, or the images, and returns the (4, 4) motion
             from the fixed to the moving in ITK's mm; None leaves images where their headers say.
-        tell: is told of each pair how it was aligned, and what it lacks.
-        motions: is given by moving case where a point of the fixed image is in the moving one as it
-            was read, (4, 4) of RAS mm; what is written of the moving image has that undone.
+        on_note: called with a note on each pair: its motion, and labels that it lacks.
+        motions: filled with the rigid motion of each moving case, (4, 4) in RAS mm, from points of
+            the fixed image to the moving image as it was read. It is undone in what is written.
     """
 
     size: tuple[int, int, int]
     spacing: tuple[float, float, float]
     percentiles: tuple[float, float]
-    level: int | None
+    label_value: int | None
     align: Align | None
-    tell: Callable[[str], None] = lambda line: None
+    on_note: Callable[[str], None] = lambda line: None
     motions: dict[str, list] = field(default_factory=dict)
 
     def __call__(self, files: dict, label_files: dict, values: list[int]):
@@ -70,33 +71,33 @@ class AlignedGrid:
 
     def _tell_notes(self, loaded: list[Loaded]) -> None:
         for note in dict.fromkeys(note for each in loaded for note in each.notes):
-            self.tell(note)
+            self.on_note(note)
 
     def _motion(self, k: int, names: dict, images: dict, maps: dict) -> np.ndarray:
-        """Return where a point of the fixed image is in the moving one, (4, 4), ITK's mm."""
+        """Return the rigid motion from the fixed to the moving image, (4, 4), LPS mm."""
         if self.align is None:
             return np.eye(4)
         pair = images
-        if self.level is not None:
-            pair = {role: maps[role] == self.level for role in maps}
+        if self.label_value is not None:
+            pair = {role: maps[role] == self.label_value for role in maps}
             for role, mask in pair.items():
                 if not sitk.GetArrayViewFromImage(mask).any():
                     raise ValueError(
-                        f"the labels of {names[role]} have no voxel of {self.level}, which is to "
-                        "be aligned; choose another --align-value, or --align images."
+                        f"the labels of {names[role]} have no voxel of {self.label_value}, which "
+                        "is to be aligned; choose another --align-value, or --align images."
                     )
         try:
             motion = self.align(pair["fixed"], pair["moving"])
         except RuntimeError as error:
             raise ValueError(f"{names['moving']} and {names['fixed']}: {error}") from error
         turn = np.degrees(np.arccos(np.clip((np.trace(motion[:3, :3]) - 1) / 2, -1, 1)))
-        middle = np.append(_middle(pair["fixed"], self.level is not None), 1.0)
+        middle = np.append(_middle(pair["fixed"], self.label_value is not None), 1.0)
         shift = np.linalg.norm((motion @ middle - middle)[:3])
-        self.tell(f"pair {k}: moved by {shift:.1f} mm, turned by {turn:.1f} degrees")
+        self.on_note(f"pair {k}: moved by {shift:.1f} mm, turned by {turn:.1f} degrees")
         return motion
 
     def _grid(self, fixed: sitk.Image, labels: sitk.Image | None, values) -> sitk.Image:
-        """Return the grid round the fixed image's labels, or round its middle without."""
+        """Return the grid round the fixed image's labels; without labels, round its middle."""
         lower, upper = np.full(3, -0.5), np.array(fixed.GetSize()) - 0.5
         if labels is not None:
             inside = np.argwhere(np.isin(sitk.GetArrayViewFromImage(labels).T, values))
@@ -122,17 +123,17 @@ class AlignedGrid:
         if len(lost) == len(values):
             raise ValueError(f"{path} has no voxel of label value(s) {lost} on the grid.")
         if lost:
-            self.tell(f"{path} has no voxel of label value(s) {lost}, whose channels are empty")
+            self.on_note(f"{path} has no voxel of label value(s) {lost}, whose channels are empty")
 
 
 def _lanczos(image: sitk.Image, grid: sitk.Image, to_image: sitk.Transform) -> np.ndarray:
     smallest = float(sitk.GetArrayViewFromImage(image).min())
     sinc = sitk.sitkLanczosWindowedSinc
-    return _to_array(sitk.Resample(image, grid, to_image, sinc, smallest))
+    return geometry.to_array(sitk.Resample(image, grid, to_image, sinc, smallest))
 
 
 def _nearest(labels: sitk.Image, grid: sitk.Image, to_image: sitk.Transform, values) -> np.ndarray:
-    found = _to_array(sitk.Resample(labels, grid, to_image, sitk.sitkNearestNeighbor, 0))
+    found = geometry.to_array(sitk.Resample(labels, grid, to_image, sitk.sitkNearestNeighbor, 0))
     return np.stack([found == value for value in values], axis=-1).astype(np.uint8)
 
 
@@ -147,7 +148,3 @@ def _middle(image: sitk.Image, mask: bool) -> np.ndarray:
 
 def _ends(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return inside.min(axis=0), inside.max(axis=0)
-
-
-def _to_array(image: sitk.Image) -> np.ndarray:
-    return np.ascontiguousarray(sitk.GetArrayFromImage(image).T)

@@ -1,7 +1,8 @@
-"""A known deformation of a real image, so that aligned pairs can test a registration.
+"""Known deformations of real images: they make aligned pairs into tests of registration.
 
-As Deform-GAN's test pairs are made (Zhang et al. 2020, section 3.1), by the motion of the brain
-phantom: shift, rotation, scaling and elastic bending that do not fold. See ``brain_motion``.
+As for Deform-GAN's test pairs (Zhang et al. 2020, section 3.1), with the motion model of the brain
+phantom: translation, rotation, scaling and elastic deformation without folding. See
+``brain_motion``.
 """
 
 import numpy as np
@@ -35,12 +36,12 @@ def draw_deformation(seed: int, index: int, size_mm: float, shape, spacing_mm) -
 
 
 def deform(motion: Chain, image: np.ndarray, labels, spacing_mm):
-    """Return a moving image deformed, and the field that undoes it.
+    """Return the deformed moving image, and the displacement field that undoes the deformation.
 
     Args:
         motion: of points of the deformed image, in mm about the middle of the volume, to points of
             the image as it was.
-        image: (dim1, dim2, dim3); border values go on outside.
+        image: (dim1, dim2, dim3); edge values are repeated outside.
         labels: (dim1, dim2, dim3, num_labels), binary, or None.
         spacing_mm: voxel size along each axis.
 

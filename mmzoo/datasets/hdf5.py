@@ -13,15 +13,13 @@ import nibabel as nib
 import numpy as np
 import yaml
 
-from mmzoo.datasets import layout
+from mmzoo.datasets.folds import SPLITS, Fold, split_pairs
 from mmzoo.io.atomic import whole_file
 
 VOLUMES = "volumes.h5"
 
 
-def write_folds(
-    out: Path, folds: list[layout.Fold], shape, *, labelled: bool, pairing: str
-) -> None:
+def write_folds(out: Path, folds: list[Fold], shape, *, labelled: bool, pairing: str) -> None:
     """Write all cases of a layout into one file and link every pair of every split to it.
 
     Args:
@@ -42,8 +40,8 @@ def write_folds(
                 data = file.create_dataset(f"{kind}/{case}", data=np.asarray(source.dataobj))
                 data.attrs["affine"] = source.affine
     for k, fold in enumerate(folds):
-        for split in layout.SPLITS:
-            pairs = layout.split_pairs(fold[split], pairing)
+        for split in SPLITS:
+            pairs = split_pairs(fold[split], pairing)
             _link_pairs(out, out / f"fold{k}" / split, pairs, kinds)
         section = yaml.safe_load((out / f"fold{k}.yaml").read_text())
         section["dataset"]["format"] = "h5"

@@ -21,19 +21,18 @@ import numpy as np
 import yaml
 from pydantic import BaseModel
 
-from mmzoo.io.atomic import whole_file
+from mmzoo.datasets.folds import SPLITS, Fold, split_pairs
+from mmzoo.io.atomic import whole_file, write_text
 from mmzoo.io.json_files import read_json
 from mmzoo.io.nifti import save_nifti
 
 DESCRIPTION = "mmzoo.json"
 FIELD = "fields/{moving}__{fixed}.nii.gz"
 MOTIONS = "fields/{moving}__{fixed}.json"
-SPLITS = ("train", "valid", "test")
-Fold = dict[str, dict[str, list[str]]]
 
 
 class Description(BaseModel):
-    """What ``mmzoo.json`` says of a data set; what is not named here may be anything."""
+    """Schema of ``mmzoo.json``; further entries are allowed."""
 
     name: str = ""
     kind: str = ""
@@ -48,136 +47,8 @@ class Description(BaseModel):
     folds: list[dict[str, dict[str, list[str]]]] = []
 
 
-def make_folds(
-    moving: list[str], fixed: list[str], num_folds: int, num_valid: int, num_test: int = 0
-) -> list[Fold]:
-    """Split people into folds for cross-validation, in the order of their names.
-
-    Each person is tested in exactly one fold; the next ``num_valid`` people of each modality
-    validate and the rest train. With ``num_test`` the last so many people are the test people of
-    every fold instead, and folds differ in who of the others validates and who trains.
-
-    Args:
-        moving: case names of the moving modality.
-        fixed: case names of the fixed modality; other people than the moving ones.
-        num_folds: number of folds, two or more.
-        num_valid: people of each modality in the validation split.
-        num_test: people of each modality in the test set that all folds share; 0 for none.
-
-    Raises:
-        ValueError: if no one would be left to train or test on, or people would have to validate
-            in two of the folds that share a test set.
-    """
-    if num_test:
-        return _folds_of_one_test_set(moving, fixed, num_folds, num_valid, num_test)
-    for name, cases in (("moving", moving), ("fixed", fixed)):
-        num_test = -(-len(cases) // max(num_folds, 1))
-        if num_folds < 2 or num_valid < 0 or len(cases) < max(num_folds, num_test + num_valid + 1):
-            raise ValueError(
-                f"{len(cases)} {name} cases cannot be split into {num_folds} folds with "
-                f"{num_valid} for validation; each fold needs at least one to test and one to "
-                f"train on. Use 2 or more folds, and more cases, fewer folds or fewer to validate."
-            )
-    return [
-        _merge(_split(moving, num_folds, num_valid, k), _split(fixed, num_folds, num_valid, k))
-        for k in range(num_folds)
-    ]
-
-
-def _folds_of_one_test_set(moving, fixed, num_folds: int, num_valid: int, num_test: int):
-    for name, cases in (("moving", moving), ("fixed", fixed)):
-        needed = max(num_folds * num_valid, num_valid + 1)
-        if min(num_folds, num_test) < 1 or num_valid < 0 or len(cases) - num_test < needed:
-            raise ValueError(
-                f"{len(cases)} {name} cases cannot be split into {num_test} to test in every fold "
-                f"and {num_folds} folds with {num_valid} of their own each for validation, and at "
-                "least one to train on. Use more cases, or fewer folds, to validate or to test."
-            )
-
-    def split(cases: list[str], k: int) -> dict[str, list[str]]:
-        others, test = cases[: len(cases) - num_test], cases[len(cases) - num_test :]
-        valid = others[k * num_valid : (k + 1) * num_valid]
-        train = [case for case in others if case not in valid]
-        return {"train": train, "valid": valid, "test": test}
-
-    return [_merge(split(moving, k), split(fixed, k)) for k in range(num_folds)]
-
-
-def _split(cases: list[str], num_folds: int, num_valid: int, k: int) -> dict[str, list[str]]:
-    blocks = np.array_split(np.arange(len(cases)), num_folds)
-    turned = np.roll(np.arange(len(cases)), -blocks[k][0])
-    num_test = len(blocks[k])
-    ends = {"test": turned[:num_test], "valid": turned[num_test : num_test + num_valid]}
-    ends["train"] = turned[num_test + num_valid :]
-    return {split: [cases[i] for i in sorted(ends[split])] for split in SPLITS}
-
-
-def _merge(moving: dict[str, list[str]], fixed: dict[str, list[str]]) -> Fold:
-    return {split: {"moving": moving[split], "fixed": fixed[split]} for split in SPLITS}
-
-
-def one_split(
-    moving: list[str], fixed: list[str], counts: tuple[int, int, int], fewest: int = 1
-) -> list[Fold]:
-    """Split people once: so many to train, then to validate, then to test, or in proportion.
-
-    Args:
-        moving: case names, in the order they are split in.
-        fixed: the same.
-        counts: people to train, to validate and to test, of as many as there should be.
-        fewest: people it takes to make a pair.
-
-    Raises:
-        ValueError: if no one would be left to train or test on.
-    """
-    return [_merge(*(_parts(cases, counts, fewest) for cases in (moving, fixed)))]
-
-
-def _parts(cases: list[str], counts: tuple[int, int, int], fewest: int) -> dict[str, list[str]]:
-    total = sum(counts)
-    valid, test = (
-        count if len(cases) == total else round(count * len(cases) / total) for count in counts[1:]
-    )
-    test = max(test, fewest)
-    valid = min(valid, max(len(cases) - test - fewest, 0))
-    train = len(cases) - valid - test
-    if train < fewest:
-        raise ValueError(
-            f"{len(cases)} cases cannot be split in proportions of {counts}: too few would be left "
-            "to train on. Use more cases, or `folds`."
-        )
-    ends = {"train": cases[:train], "valid": cases[train : train + valid]}
-    return ends | {"test": cases[train + valid :]}
-
-
-def without_split(moving: list[str], fixed: list[str]) -> list[Fold]:
-    """Return one fold that trains and tests on the same people, all of them."""
-    everyone = {"moving": moving, "fixed": fixed}
-    no_one: dict[str, list[str]] = {"moving": [], "fixed": []}
-    return [{"train": everyone, "valid": no_one, "test": dict(everyone)}]
-
-
-def split_pairs(names: dict[str, list[str]], pairing: str = "all") -> list[tuple[str, str]]:
-    """Return the pairs of a split.
-
-    Args:
-        names: moving and fixed cases; unless every case meets every other, those at one place in
-            the two lists are of one person.
-        pairing: "all" (every moving case with every fixed one), "same" (each with its own) or
-            "others" (each with every one but its own).
-    """
-    if pairing == "same":
-        return list(zip(names["moving"], names["fixed"], strict=True))
-    return [
-        (moving, fixed)
-        for k, moving in enumerate(names["moving"])
-        for j, fixed in enumerate(names["fixed"])
-        if pairing == "all" or k != j
-    ]
-
-
 def save_case(out: Path, case: str, image: np.ndarray, labels, affine: np.ndarray) -> None:
-    """Write one case's image and labels; an interrupted run leaves no half-written file.
+    """Write one case's image and labels, each an atomic write.
 
     Args:
         out: root of the layout.
@@ -193,7 +64,7 @@ def save_case(out: Path, case: str, image: np.ndarray, labels, affine: np.ndarra
 
 
 def save_field(out: Path, moving: str, fixed: str, ddf: np.ndarray, affine: np.ndarray) -> None:
-    """Write the true field of a pair, as a registration would have to find it.
+    """Write the true displacement field of a pair.
 
     Args:
         out: root of the layout.
@@ -214,15 +85,14 @@ def save_motions(out: Path, moving: str, fixed: str, motions: dict[str, np.ndarr
         out: root of the layout.
         moving: case name.
         fixed: case name.
-        motions: by label, (4, 4): where a point of the fixed image, in RAS millimetres, is in the
-            moving one; what the true field is within that label.
+        motions: by label, the rigid motion (4, 4) in RAS millimetres from points of the fixed image
+            to the moving one: the true field within that label.
     """
     if motions:
         path = out / MOTIONS.format(moving=moving, fixed=fixed)
         path.parent.mkdir(parents=True, exist_ok=True)
         lists = {name: motion.tolist() for name, motion in motions.items()}
-        with whole_file(path) as unfinished:
-            unfinished.write_text(json.dumps(lists, indent=2) + "\n")
+        write_text(path, json.dumps(lists, indent=2) + "\n")
 
 
 def _save_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
@@ -239,17 +109,16 @@ def case_info(out: Path, case: str) -> dict:
 
 
 def write_description(out: Path, description: dict) -> None:
-    """Write ``mmzoo.json`` in one go."""
+    """Write ``mmzoo.json``, an atomic write."""
     out.mkdir(parents=True, exist_ok=True)
-    with whole_file(out / DESCRIPTION) as unfinished:
-        unfinished.write_text(json.dumps(description, indent=2) + "\n")
+    write_text(out / DESCRIPTION, json.dumps(description, indent=2) + "\n")
 
 
 def read_description(out: Path) -> dict | None:
     """Return the contents of ``mmzoo.json``, or None where there is none.
 
     Raises:
-        ValueError: if the file is damaged, or was edited so that its entries are others.
+        ValueError: if the file is damaged, or has entries of other types.
     """
     path = Path(out) / DESCRIPTION
     if not path.exists():
@@ -306,11 +175,11 @@ def check_new_folder(out: Path, overwrite: bool) -> None:
 def open_folder(
     out: Path, settings: dict, digest: str, overwrite: bool, changes: list[str] | None = None
 ) -> None:
-    """Make sure that a folder is empty, or holds an earlier run of the same settings.
+    """Prepare a folder to be filled: it must be empty, or hold an earlier run of the same settings.
 
     Args:
         out: root of the layout.
-        settings: what decides the contents.
+        settings: all that determines the contents.
         digest: short hash of them.
         overwrite: remove what other settings made.
         changes: what has changed beside the settings, in words.
@@ -369,9 +238,8 @@ def _write_fold(out: Path, k: int, pairs: dict, shape, labelled: bool) -> Path:
                     link = pair_folder / f"{role}_{kind}" / f"{moving}__{fixed}.nii.gz"
                     _link(link, out / kind / f"{case}.nii.gz")
     path = out / f"fold{k}.yaml"
-    with whole_file(path) as unfinished:
-        section = _dataset_section(directories, shape, labelled)
-        unfinished.write_text(yaml.safe_dump(section, sort_keys=False))
+    section = _dataset_section(directories, shape, labelled)
+    write_text(path, yaml.safe_dump(section, sort_keys=False))
     return path
 
 

@@ -1,4 +1,4 @@
-"""One piece of work of a preparation: read, check, put on a grid, write."""
+"""Preparation of one scan, or of two of one person: read, check, resample, write."""
 
 import json
 import zlib
@@ -11,19 +11,19 @@ import SimpleITK as sitk
 from mmzoo.datasets import layout, steps
 from mmzoo.datasets.deformed import deform, draw_deformation
 from mmzoo.datasets.sets.base import DataSet, Recipe, Scan, Volume
-from mmzoo.io.atomic import whole_file
+from mmzoo.io.atomic import write_text
 from mmzoo.spatial import geometry
 from mmzoo.spatial.frames import ras_affine
 
 
 def is_done(out: Path, scan: Scan) -> bool:
-    """Whether a scan was written, or left out for a reason that was noted."""
+    """Whether a scan was written, or left out with a reason."""
     image = out / "images" / f"{scan.case}.nii.gz"
     return image.exists() or bool(read_info(out, scan.case).get("left_out"))
 
 
 def read_info(out: Path, case: str) -> dict:
-    """Return what was seen while a case was prepared; empty where it was not."""
+    """Return the notes and figures of a prepared case; empty where it is not prepared."""
     path = out / "cases" / f"{case}.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
@@ -31,23 +31,22 @@ def read_info(out: Path, case: str) -> dict:
 def _write_info(out: Path, case: str, info: dict) -> None:
     path = out / "cases" / f"{case}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as unfinished:
-        unfinished.write_text(json.dumps(info, indent=2) + "\n")
+    write_text(path, json.dumps(info, indent=2) + "\n")
 
 
 def remove(out: Path, case: str) -> None:
-    """Remove what was prepared of a case, its image last."""
+    """Remove the files of a case, its image last."""
     for name in ("cases/{}.json", "labels/{}.nii.gz", "images/{}.nii.gz"):
         (out / name.format(case)).unlink(missing_ok=True)
 
 
 def prepare_group(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> tuple[str, str]:
-    """Prepare a scan, or two of one person on one grid; write nothing if anything is wrong.
+    """Prepare a scan, or two of one person on one grid; on an error nothing is written.
 
     Returns:
-        The name of the last case, and what was wrong with it, or nothing.
+        The name of the last case, and its error message, or "".
     """
-    # Processes run side by side; each with all threads would be slower.
+    # Processes run in parallel; each with all threads would be slower.
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     try:
         _prepare(data, group, out, choices)
@@ -82,11 +81,11 @@ def _prepare(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> None
 
 
 def _look(data: DataSet, scan: Scan, volume: Volume, structures) -> tuple[dict, list[str]]:
-    """Check a volume; return what is to be told of it, and the structures that it lacks.
+    """Check a volume; return the notes on it, and the structures that it lacks.
 
     Raises:
-        ValueError: for label values outside the table, structures that must not be empty but are,
-            and what the data set checks beside.
+        ValueError: for label values outside the table, structures that are empty but must not be,
+            and from the data set's own checks.
     """
     table = data.table(scan)
     info = {
@@ -136,7 +135,7 @@ def _leave_out(group, infos, lacking: dict[str, list[str]], out: Path) -> None:
 
 
 def make_grid(data: DataSet, group, volumes: list[Volume], choices) -> sitk.Image:
-    """Return the grid of a scan, or of a fixed scan over the field of view that both show."""
+    """Return the grid of a scan, or of a pair, over the common field of view."""
     recipe, scan, fixed = choices.recipe, group[-1], volumes[-1]
     box = steps.whole_box(fixed.image)
     try:
@@ -179,11 +178,11 @@ def resample(data: DataSet, scan: Scan, volume: Volume, grid: sitk.Image, choice
     Raises:
         ValueError: if a structure that the scan has is in no voxel of the grid.
     """
-    image = _to_array(steps.onto(volume.image, grid))
+    image = geometry.to_array(steps.onto(volume.image, grid))
     image = data.acquire(scan, image, grid, choices.seed)
     if volume.labels is None:
         return image, None
-    nearest = _to_array(steps.onto(volume.labels, grid, labels=True))
+    nearest = geometry.to_array(steps.onto(volume.labels, grid, labels=True))
     image = data.finish(image, nearest)
     table = data.table(scan)
     channels = [np.isin(nearest, table[name]) for name in choices.structures]
@@ -196,13 +195,8 @@ def resample(data: DataSet, scan: Scan, volume: Volume, grid: sitk.Image, choice
     return image, np.stack(channels, axis=-1).astype(np.uint8)
 
 
-def _to_array(image: sitk.Image) -> np.ndarray:
-    # SimpleITK's arrays run (z, y, x); ours run (x, y, z).
-    return np.ascontiguousarray(sitk.GetArrayFromImage(image).T)
-
-
 def intensities(image: np.ndarray, recipe: Recipe, modality: str) -> np.ndarray:
-    """Return an image limited and normalised as a recipe says."""
+    """Return an image with intensities clipped and normalised by a recipe."""
     brain = image != 0 if recipe.normalise == "brain" else None
     if modality in recipe.windows:
         image = steps.clip(image, *recipe.windows[modality])
@@ -221,14 +215,14 @@ def intensities(image: np.ndarray, recipe: Recipe, modality: str) -> np.ndarray:
 
 
 def _clip_brain(image: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Limit what is in the brain; the background, exactly 0, stays."""
+    """Clip intensities within the brain; the background, exactly 0, stays."""
     return np.where(image == 0, 0, steps.clip(image, low, high)).astype(np.float32)
 
 
 def with_size(recipe: Recipe, size, spacing, crop, margin_mm) -> Recipe:
-    """Return a recipe with what a user chose instead; None: as it is.
+    """Return a recipe with the user's choices; None keeps the recipe's value.
 
-    Where only the size of a recipe with a spacing is chosen, its field of view stays.
+    If the recipe has a spacing and only a size is chosen, the field of view stays.
     """
     if size and recipe.spacing and not spacing:
         spacing = tuple(np.array(recipe.size) * recipe.spacing / np.array(size))

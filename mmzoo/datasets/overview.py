@@ -10,7 +10,7 @@ import numpy as np
 from mmzoo.spatial.view import PLANES, Turn, frame_slice, planes_through, show_slice
 
 MAX_CASES = 4
-ACROSS = tuple(name for name, *_ in reversed(PLANES))  # the axes, by what is cut across each
+ACROSS = tuple(name for name, *_ in reversed(PLANES))  # the plane that is orthogonal to each axis
 
 
 def draw_overview(folder: Path) -> Path:
@@ -52,7 +52,7 @@ def draw_middles(path: Path, volumes: list[tuple], names=ACROSS) -> Path:
         path: PNG to write.
         volumes: of each its name, (dim1, dim2, dim3), its affine (voxel to RAS mm), and (dim1,
             dim2, dim3, num_labels) binary, or None.
-        names: what slices across the right, anterior and superior axis are called.
+        names: titles of the slices orthogonal to the right, anterior and superior axis.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

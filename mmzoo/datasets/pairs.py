@@ -1,7 +1,7 @@
-"""Real pairs of any size, spacing and orientation, into DeepReg's layout.
+"""Preparation of real image pairs of any size, spacing and orientation in DeepReg's layout.
 
-The two images of a pair are resampled in physical space onto one grid along the fixed image's axes,
-over the field of view they share. Case ``moving_003`` belongs to ``fixed_003`` and no other.
+The two images of a pair are resampled onto one grid along the fixed image's axes, over their common
+field of view. Case ``moving_003`` is paired with ``fixed_003`` only.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from nibabel.affines import voxel_sizes
 from mmzoo.checks import check_choice, check_positive
 from mmzoo.datasets import layout
 from mmzoo.datasets.deformed import deform, draw_deformation
+from mmzoo.datasets.folds import Fold, make_folds, without_split
 from mmzoo.io.images import Loaded, read_image, read_labels
 from mmzoo.spatial import geometry
 from mmzoo.spatial.frames import ras_affine
@@ -25,20 +26,20 @@ Place = Callable[[dict, dict, list[int]], tuple[tuple[int, ...], dict]]
 
 @dataclass(frozen=True)
 class PairOptions:
-    """How pairs are put on a grid and split.
+    """Grid and splits of pairs.
 
     Attributes:
         size: voxels along each axis, or None to take them from ``spacing``.
         spacing: voxel size in mm, or None to take it from ``size``.
-        crop: "none" (all that both images show), "body" (a box round the fixed image's foreground)
+        crop: "none" (the common field of view), "body" (a box round the fixed image's foreground)
             or edges in mm of a box round the middle.
         folds: folds for cross-validation; one trains and tests on the same pairs.
         valid: pairs in each validation split.
         test: pairs that are tested in every fold; 0: each in one fold.
         label_values: values of the label maps, in the order of channels; None takes all.
         label_names: their names; None makes "label 1" of value 1.
-        deform: largest displacement in mm by which moving images are deformed, the true field
-            kept; None leaves them as they are. See ``deformed``.
+        deform: largest displacement in mm of a known deformation of the moving images, whose true
+            field is kept; None: no deformation. See ``deformed``.
         seed: of the deformations.
     """
 
@@ -65,7 +66,7 @@ def prepare_pairs(
     overwrite: bool = False,
     command: str = "",
     place: Place | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    on_note: Callable[[str], None] = lambda line: None,
 ) -> dict:
     """Resample pairs and write the layout; nothing is written before all have been checked.
 
@@ -79,15 +80,15 @@ def prepare_pairs(
         overwrite: replace what an earlier preparation wrote there.
         command: what the user typed, kept in ``mmzoo.json``.
         place: takes image files and label files by role, and label values; returns the shape of all
-            pairs and case -> (image, labels or None, affine, source). None: on one grid over what
-            both images of a pair show, as ``options`` say.
-        tell: is told what is odd about a file's header.
+            pairs and case -> (image, labels or None, affine, source). None: a grid over the common
+            field of view, by ``options``.
+        on_note: called with each note on a file's header.
 
     Returns:
         The contents of ``mmzoo.json``.
 
     Raises:
-        ValueError: for files or options that make no data set; says which and how to mend it.
+        ValueError: for files or options that make no data set; says which and what to change.
     """
     _check_options(options)
     files = {"moving": list(moving), "fixed": list(fixed)}
@@ -97,7 +98,7 @@ def prepare_pairs(
     names = _label_names(values, options)
     if place is None:
         shape, boxes = _plan(files, options)
-        cases = _resample_all(files, label_files, boxes, shape, values, tell)
+        cases = _resample_all(files, label_files, boxes, shape, values, on_note)
     else:
         shape, cases = place(files, label_files, values)
     fields = {}
@@ -119,7 +120,7 @@ def prepare_pairs(
     if options.deform:
         description |= {"field": layout.FIELD, "deform": options.deform, "seed": options.seed}
     layout.clear_data_set(out)
-    # Before the cases, so that what an interrupted run leaves is known to be ours.
+    # Before the cases, so that an interrupted run is recognised.
     layout.write_description(out, description)
     for case, (image, labels, affine, source) in cases.items():
         layout.save_case(out, case, image, labels, affine)
@@ -202,7 +203,7 @@ def _crop(fixed: sitk.Image, lower, upper, crop):
 
 
 def _recentre(box, edges_mm, fixed: sitk.Image):
-    """Return a box of given edges round the middle of another."""
+    """Return a box of given edge lengths with the centre of another."""
     middle = (box[0] + box[1]) / 2
     half = np.asarray(edges_mm) / np.array(fixed.GetSpacing()) / 2
     return middle - half, middle + half
@@ -229,7 +230,7 @@ def _label_names(values: list[int], options: PairOptions) -> list[str]:
     return names
 
 
-def _resample_all(files, label_files, boxes, shape, values, tell) -> dict:
+def _resample_all(files, label_files, boxes, shape, values, on_note) -> dict:
     """Return case -> (image, labels, affine, source file), all checked."""
     cases = {}
     for k, (lower, upper) in enumerate(boxes):
@@ -245,7 +246,7 @@ def _resample_all(files, label_files, boxes, shape, values, tell) -> dict:
                 labels = _resample_labels(drawn, grid, values)
                 notes += drawn.notes
             for note in dict.fromkeys(notes):
-                tell(note)
+                on_note(note)
             affine = ras_affine(grid)
             cases[f"{role}_{k:03d}"] = (image, labels, affine, str(Path(path).resolve()))
     return cases
@@ -286,11 +287,9 @@ def _resample_labels(drawn: Loaded, grid: sitk.Image, values: list[int]) -> np.n
     return labels
 
 
-def _folds(num_pairs: int, options: PairOptions) -> list[layout.Fold]:
+def _folds(num_pairs: int, options: PairOptions) -> list[Fold]:
     moving = [f"moving_{k:03d}" for k in range(num_pairs)]
     fixed = [f"fixed_{k:03d}" for k in range(num_pairs)]
     if num_pairs == 1 or options.folds == 1:
-        return layout.without_split(moving, fixed)
-    return layout.make_folds(
-        moving, fixed, min(options.folds, num_pairs), options.valid, options.test
-    )
+        return without_split(moving, fixed)
+    return make_folds(moving, fixed, min(options.folds, num_pairs), options.valid, options.test)

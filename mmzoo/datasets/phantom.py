@@ -1,16 +1,17 @@
-"""Making phantom data sets: one seeded person a case, in parallel, restartable."""
+"""Making phantom data sets: one random person a case, in parallel; an interrupted run goes on."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from mmzoo.checks import check_positive
 from mmzoo.datasets import layout
+from mmzoo.datasets.folds import make_folds
 from mmzoo.io.parallel import default_jobs, run_all
 from mmzoo.phantoms.case import choose_grid, make_case, rigid_motions, true_field
-from mmzoo.phantoms.settings import Settings, phantom_module, trait
+from mmzoo.phantoms.settings import PhantomSettings, phantom_module, trait
 
 __all__ = [
-    "Settings",
+    "PhantomSettings",
     "choose_grid",
     "default_jobs",
     "default_size",
@@ -22,7 +23,7 @@ __all__ = [
 
 
 def make_data_set(
-    settings: Settings,
+    settings: PhantomSettings,
     out: Path,
     *,
     cases: int,
@@ -44,7 +45,7 @@ def make_data_set(
         valid: people per modality that validate in each fold.
         test: people per modality that are tested in every fold; 0: each in one fold.
         jobs: processes.
-        overwrite: throw away an earlier data set with other settings.
+        overwrite: replace an earlier data set of other settings.
         command: what the user typed, kept in ``mmzoo.json``.
         report: called with the number of finished cases and of all.
 
@@ -61,7 +62,7 @@ def make_data_set(
         modality: [f"{modality}_{index:03d}" for index in range(cases)]
         for modality in (settings.moving, module.FIXED)
     }
-    split = layout.make_folds(names[settings.moving], names[module.FIXED], folds, valid, test)
+    split = make_folds(names[settings.moving], names[module.FIXED], folds, valid, test)
     layout.open_folder(out, settings.as_dict(), settings.digest, overwrite)
     description = {
         "name": settings.name,
@@ -80,7 +81,7 @@ def make_data_set(
     }
     if settings.same_person:
         description |= {"field": layout.FIELD, "planes": trait(settings.name, "PLANES")}
-    # Written before any case, so that an interrupted run can be told from another data set.
+    # Before any case, so that an interrupted run is recognised.
     layout.write_description(out, description)
     _make_missing(settings, out, names, jobs, report)
     layout.write_folds(out, split, settings.size, labelled=True, pairing=description["pairing"])
@@ -91,7 +92,7 @@ def make_data_set(
     return description
 
 
-def _make_missing(settings: Settings, out: Path, names: dict, jobs: int, report) -> None:
+def _make_missing(settings: PhantomSettings, out: Path, names: dict, jobs: int, report) -> None:
     every = [(modality, k) for modality, cases in names.items() for k in range(len(cases))]
     todo = [
         (modality, k)
@@ -104,7 +105,7 @@ def _make_missing(settings: Settings, out: Path, names: dict, jobs: int, report)
         report(len(every) - len(todo) + done, len(every))
 
 
-def _write_case(settings: Settings, out: Path, modality: str, index: int) -> None:
+def _write_case(settings: PhantomSettings, out: Path, modality: str, index: int) -> None:
     fixed = phantom_module(settings.name).FIXED
     if settings.same_person and modality == fixed:
         pair = f"{settings.moving}_{index:03d}", f"{fixed}_{index:03d}"
@@ -119,6 +120,6 @@ def default_size(name: str) -> tuple[int, int, int]:
     """Return the size of a phantom's images where none is given.
 
     Raises:
-        ValueError: for a phantom that there is not.
+        ValueError: for an unknown phantom.
     """
     return trait(name, "SIZE")

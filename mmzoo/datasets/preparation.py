@@ -1,110 +1,28 @@
-"""Preparing a data set: many people side by side, restartable, checked, with a report.
+"""Preparing a data set: in parallel, with checks and a report; an interrupted run goes on.
 
-Each piece of work is one image, or the two of one person on one grid. Its files are written last
-image first whole, so that what is there is finished; what was seen on the way is in `cases/`.
+A job is one image, or the two of one person on one grid. Each file is an atomic write and the image
+comes last, so a case whose image exists is complete; its notes are in `cases/`.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from mmzoo.checks import check_choice, check_positive
+from mmzoo.checks import check_choice
 from mmzoo.datasets import hdf5, layout, one_case, reporting, sources
-from mmzoo.datasets.sets.base import DataSet, Recipe, Scan
+from mmzoo.datasets.choices import Choices
+from mmzoo.datasets.folds import SPLITS, Fold, make_folds, one_split, without_split
+from mmzoo.datasets.sets.base import DataSet, Scan
 from mmzoo.io.parallel import run_all
-from mmzoo.spatial.grid import check_size
 
-# Raise it when the same settings no longer give the same files.
+# Increase it when the same settings no longer give the same files.
 VERSION = 1
 FORMATS = ("nifti", "h5")
-CROPS = ("labels", "body", "nonzero", "none")
-NORMALISATIONS = ("zscore", "brain", "none")
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What a user may choose; empty or None: as the data set has it.
-
-    Attributes:
-        moving: modality that is registered.
-        fixed: modality that it is registered to.
-        structures: names of the labels that are written.
-        recipe: the steps.
-        folds: folds for cross-validation, or one.
-        valid: people of each modality that validate, in each fold.
-        seed: of what is drawn; with ``shuffle`` also of the order of people before they are split.
-        shuffle: split people in an order drawn by ``seed`` instead of that of their names.
-        people: take so many of each modality, the first.
-        without: names of cases or people that are left out.
-        deform_mm: largest displacement of moving images that lie on their fixed ones.
-        geometry: what counts in NIfTI headers that say two places: sform, qform, or empty for
-            ITK's rule.
-    """
-
-    moving: str = ""
-    fixed: str = ""
-    structures: tuple[str, ...] = ()
-    recipe: Recipe | None = None
-    folds: int | None = None
-    valid: int = 0
-    seed: int = 0
-    shuffle: bool = False
-    people: int | None = None
-    without: tuple[str, ...] = ()
-    deform_mm: float | None = None
-    geometry: str = ""
-
-    def settle(self, data: DataSet) -> "Choices":
-        """Return the choices with the data set's own where none was made, all checked.
-
-        Raises:
-            ValueError: for a choice that the data set does not leave.
-        """
-        deform_mm = data.deform_mm if self.deform_mm is None else self.deform_mm
-        settled = replace(
-            self,
-            moving=self.moving or data.moving,
-            fixed=self.fixed or data.fixed,
-            structures=self.structures or data.wanted or tuple(data.structures),
-            recipe=self.recipe or data.recipe,
-            deform_mm=deform_mm,
-        )
-        settled._check(data)
-        return settled
-
-    def _check(self, data: DataSet) -> None:
-        check_choice("moving", self.moving, data.modalities)
-        check_choice("fixed", self.fixed, data.modalities)
-        recipe, deform_mm = self.recipe or data.recipe, self.deform_mm or 0.0
-        for name in (*self.structures, *recipe.around):
-            check_choice("structures", name, data.structures)
-        check_recipe(recipe)
-        check_positive("deform", deform_mm, allow_zero=True)
-        check_positive("people", 1 if self.people is None else self.people)
-        if deform_mm and data.pairing(self.moving, self.fixed) != "same":
-            raise ValueError(
-                f"`deform` is for two images of one person, got {deform_mm} for "
-                f"{self.moving} and {self.fixed} of different people; leave it out."
-            )
-
-
-def check_recipe(recipe: Recipe) -> None:
-    """Raise ValueError for steps that cannot be done."""
-    check_size(recipe.size, (1, 1, 1), (4, 4, 4))
-    for length in recipe.spacing or ():
-        check_positive("spacing", length)
-    check_positive("margin", recipe.margin_mm, allow_zero=True)
-    check_choice("normalise", recipe.normalise, NORMALISATIONS)
-    if isinstance(recipe.crop, str):
-        check_choice("crop", recipe.crop, CROPS)
-        return
-    for length in recipe.crop:
-        check_positive("crop", length)
 
 
 def prepare(
@@ -134,13 +52,13 @@ def prepare(
         overwrite: replace what was prepared there with other choices.
         form: "nifti", or "h5": DeepReg's h5 files beside the NIfTI ones.
         command: what the user typed.
-        progress: is told how many pieces of work are done, of how many.
+        progress: called with the number of finished jobs and of all.
 
     Returns:
         The contents of ``mmzoo.json``; ``report.json`` and ``report.md`` lie beside it.
 
     Raises:
-        ValueError: where counts are off, or files do not fit; says which and how to mend it.
+        ValueError: for wrong numbers of people, or unfit files; says which and what to change.
     """
     check_choice("format", form, FORMATS)
     choices = choices.settle(data)
@@ -181,7 +99,7 @@ def prepare(
         "cases": {},
         "folds": [],
     }
-    # Before any case, so that an interrupted run can be told from another data set.
+    # Before any case, so that an interrupted run is recognised.
     layout.write_description(out, description)
     failed = _prepare_missing(data, groups, out, choices, jobs, progress)
     infos = {scan.case: one_case.read_info(out, scan.case) for group in groups for scan in group}
@@ -193,7 +111,7 @@ def prepare(
 
 
 def _goes_on(out: Path, settings: dict) -> bool:
-    """Say whether a folder holds an unfinished run of the same settings, be it of other files."""
+    """Whether a folder holds an unfinished run of the same settings, even of other files."""
     before = layout.read_description(out)
     if before is None or before.get("complete", True):
         return False
@@ -219,7 +137,7 @@ def find_scans(data: DataSet, source: Path, choices: Choices) -> list[Scan]:
 
 
 def group_scans(data: DataSet, found: list[Scan], choices: Choices) -> list[tuple[Scan, ...]]:
-    """Return pieces of work: (scan,), or (moving, fixed) of one person, who has both."""
+    """Return jobs: (scan,), or (moving, fixed) of a person who has both."""
     labelled = [scan for scan in found if scan.labels or not data.structures]
     kept = [scan for scan in labelled if not {scan.case, scan.person} & set(choices.without)]
     sides = {
@@ -237,7 +155,7 @@ def group_scans(data: DataSet, found: list[Scan], choices: Choices) -> list[tupl
 
 
 def _prepare_missing(data, groups, out, choices, jobs, progress) -> dict[str, str]:
-    """Prepare what is not there yet; return what went wrong, by case."""
+    """Prepare missing cases; return error messages by case."""
     todo = [group for group in groups if not all(one_case.is_done(out, scan) for scan in group)]
     progress(len(groups) - len(todo), len(groups))
     failed = {}
@@ -277,11 +195,11 @@ def _finish(data, groups, infos, out: Path, choices: Choices, description: dict,
     return description
 
 
-def split_people(data: DataSet, groups: Iterable, choices: Choices) -> list[layout.Fold]:
+def split_people(data: DataSet, groups: Iterable, choices: Choices) -> list[Fold]:
     """Split by people: all images of a person are always in the same split.
 
     Returns:
-        Folds; one that trains and tests on everyone where there are too few people to split.
+        Folds; a single one that trains and tests on everyone if there are too few people to split.
     """
     scans = {scan.case: scan for group in groups for scan in group}.values()
     sides = [
@@ -302,8 +220,8 @@ def split_people(data: DataSet, groups: Iterable, choices: Choices) -> list[layo
     return [_with_cases(fold, sides) for fold in folds]
 
 
-def _given_folds(data: DataSet, sides, choices: Choices) -> list[layout.Fold]:
-    """Return the folds that the data set names itself, if it does."""
+def _given_folds(data: DataSet, sides, choices: Choices) -> list[Fold]:
+    """Return the folds that the data set defines itself, if it does."""
     tested = {scan.person: data.test_fold(scan) for side in sides for scan in side}
     folds = []
     for number in sorted({fold for fold in tested.values() if fold is not None}):
@@ -314,24 +232,24 @@ def _given_folds(data: DataSet, sides, choices: Choices) -> list[layout.Fold]:
     return folds
 
 
-def _folds(data: DataSet, people, choices: Choices, fewest: int) -> list[layout.Fold]:
+def _folds(data: DataSet, people, choices: Choices, fewest: int) -> list[Fold]:
     moving, fixed = people
     most = min(len(moving), len(fixed)) // fewest
-    whole = layout.without_split(moving, fixed)
+    whole = without_split(moving, fixed)
     if choices.folds is None and isinstance(data.split, tuple):
-        return layout.one_split(moving, fixed, data.split, fewest) if most >= 2 else whole
+        return one_split(moving, fixed, data.split, fewest) if most >= 2 else whole
     folds = choices.folds or min(int(data.split), most)  # type: ignore[arg-type]
-    return layout.make_folds(moving, fixed, folds, choices.valid) if folds >= 2 else whole
+    return make_folds(moving, fixed, folds, choices.valid) if folds >= 2 else whole
 
 
-def _with_cases(fold: layout.Fold, sides) -> layout.Fold:
-    """Return a fold of people as one of their cases, in one order on both sides."""
+def _with_cases(fold: Fold, sides) -> Fold:
+    """Return a fold of people as a fold of cases, moving and fixed in the same order."""
     return {
         split: {
             role: [scan.case for scan in side if scan.person in set(fold[split][role])]
             for role, side in zip(("moving", "fixed"), sides, strict=True)
         }
-        for split in layout.SPLITS
+        for split in SPLITS
     }
 
 

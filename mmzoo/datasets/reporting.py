@@ -1,11 +1,12 @@
-"""The report of a preparation: what was found, what is missing, what was mended."""
+"""The report of a preparation: scans found, missing, left out and corrected."""
 
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from mmzoo.datasets.sets.base import DataSet, Scan
-from mmzoo.io.atomic import whole_file
+from mmzoo.datasets.sources import listed
+from mmzoo.io.atomic import write_text
 
 JSON, MARKDOWN = "report.json", "report.md"
 MAX_LISTED = 20
@@ -13,12 +14,12 @@ MAX_LISTED = 20
 
 @dataclass
 class Report:
-    """What happened; see the headings of ``report.md``.
+    """Contents of a report; see the headings of ``report.md``.
 
     Attributes:
         name: of the data set.
         title: its name as published.
-        page: where it is had.
+        page: where to download it.
         source: folder it was read from.
         remarks: what a user should know of the data set.
         found: by modality, how many scans with labels.
@@ -26,7 +27,7 @@ class Report:
         missing: by modality, what the official download has and the folder has not.
         unlabelled: by modality, how many scans without labels, which are not used.
         left_out: by case, why.
-        mended: by case, what.
+        mended: by case, what was corrected.
         checks: by case, figures.
         label_ml: by case, volume of each structure in millilitres.
         failed: by case, what is wrong with it.
@@ -72,7 +73,7 @@ class Report:
         """Return what is missing, for an error."""
         lines = [
             f"{modality}: {self.found[modality]} of {self.expected[modality]} found, missing "
-            + _listed(names)
+            + listed(names, MAX_LISTED)
             for modality, names in self.missing.items()
         ]
         return (
@@ -81,7 +82,7 @@ class Report:
         )
 
     def cases(self, infos: dict[str, dict], failed: dict[str, str]) -> None:
-        """Take over what was seen in each case."""
+        """Add the notes and figures of each case."""
         self.failed = failed
         for case, info in infos.items():
             self.mended |= _if_any(case, info.get("notes"))
@@ -99,17 +100,11 @@ def _if_any(key: str, value) -> dict:
     return {key: value} if value else {}
 
 
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return ", ".join(names[:MAX_LISTED]) + more
-
-
 def write(out: Path, report: Report) -> None:
     """Write ``report.json`` and ``report.md``."""
     texts = {JSON: json.dumps(asdict(report), indent=2) + "\n", MARKDOWN: markdown(report)}
     for name, text in texts.items():
-        with whole_file(out / name) as unfinished:
-            unfinished.write_text(text)
+        write_text(out / name, text)
 
 
 def markdown(report: Report) -> str:
@@ -118,7 +113,7 @@ def markdown(report: Report) -> str:
     lines += [f"* {remark}" for remark in report.remarks]
     lines += ["", "| modality | found | official | missing |", "| --- | ---: | ---: | --- |"]
     for modality, count in report.found.items():
-        missing = _listed(report.missing.get(modality, [])) or "nothing"
+        missing = listed(report.missing.get(modality, []), MAX_LISTED) or "nothing"
         expected = report.expected[modality] or "any"
         lines.append(f"| {modality} | {count} | {expected} | {missing} |")
     if report.unlabelled:
@@ -153,12 +148,12 @@ def in_words(report: dict) -> list[str]:
         missing = report["missing"].get(modality)
         expected = report["expected"][modality]
         lines.append(f"{modality}: {count} found" + (f" of {expected}" if expected else "") + ".")
-        lines += [f"{modality}: missing {_listed(missing)}."] if missing else []
+        lines += [f"{modality}: missing {listed(missing, MAX_LISTED)}."] if missing else []
     kinds: dict[str, list[str]] = {}
     for case, notes in report["mended"].items():
         for note in notes:
             kinds.setdefault(note, []).append(case)
-    lines += [f"mended in {_listed(cases)}: {note}." for note, cases in kinds.items()]
+    lines += [f"mended in {listed(cases, MAX_LISTED)}: {note}." for note, cases in kinds.items()]
     lines += [f"left out {case}: {why}." for case, why in report["left_out"].items()]
     for case, found in list(report["checks"].items())[:MAX_LISTED]:
         lines.append(f"{case}: " + ", ".join(f"{key} {value}" for key, value in found.items()))

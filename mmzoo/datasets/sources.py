@@ -1,4 +1,4 @@
-"""What a preparation is made from: which images and labels, by their contents, in which pairs."""
+"""Inputs of a preparation: images and labels with their hashes, and their pairs."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmzoo.datasets.sets.base import DataSet, Scan
-from mmzoo.io.atomic import whole_file
+from mmzoo.io.atomic import write_text
 from mmzoo.io.digests import add_file
 from mmzoo.io.paths import selected
 
@@ -16,7 +16,7 @@ FILE = "sources.json"
 
 
 def read(out: Path) -> dict:
-    """Return what `write` has left in a folder; nothing where it has not, or it is damaged."""
+    """Return the sources that `write` left in a folder; empty if missing or damaged."""
     try:
         found = json.loads((out / FILE).read_text())
     except (OSError, ValueError):
@@ -25,24 +25,23 @@ def read(out: Path) -> dict:
 
 
 def write(out: Path, sources: dict) -> None:
-    """Write sources beside the data that are prepared from them."""
+    """Write sources beside the prepared data."""
     out.mkdir(parents=True, exist_ok=True)
-    with whole_file(out / FILE) as partial:
-        partial.write_text(json.dumps(sources) + "\n")
+    write_text(out / FILE, json.dumps(sources) + "\n")
 
 
 def describe(data: DataSet, groups: Iterable[tuple[Scan, ...]], earlier: dict) -> dict:
-    """Return what decides the contents of prepared data, beside the user's choices.
+    """Return what determines the contents of prepared data, apart from the user's choices.
 
     Args:
         data: the data set.
         groups: scans that are prepared together.
-        earlier: what this has returned for an earlier run; a file of the same size and time of
-            change is not read again.
+        earlier: the sources of an earlier run; files of the same size and modification time are not
+            read again.
 
     Returns:
-        "scans": by case, its files, person, partner and fold. "files": by path, size in bytes, time
-        of change in ns and SHA-256. "labels": by name, the values in label maps.
+        "scans": by case, its files, person, partner and fold. "files": by path, size in bytes,
+        modification time in ns and SHA-256. "labels": by name, the values in label maps.
     """
     known = earlier.get("files", {})
     scans: dict[str, dict] = {}
@@ -62,7 +61,7 @@ def describe(data: DataSet, groups: Iterable[tuple[Scan, ...]], earlier: dict) -
 
 
 def _fingerprint(path: Path, known: Any) -> list:
-    """Return bytes, time of change in ns and SHA-256 of a file, or of all files of a folder."""
+    """Return bytes, modification time in ns and SHA-256 of a file, or of all files of a folder."""
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     states = [file.stat() for file in files]
     state = [sum(s.st_size for s in states), max((s.st_mtime_ns for s in states), default=0)]
@@ -75,14 +74,14 @@ def _fingerprint(path: Path, known: Any) -> list:
 
 
 def key(sources: dict) -> str:
-    """Return a short hash of sources; times of change do not count."""
+    """Return a short hash of sources, without modification times."""
     contents = {path: known[2] for path, known in sources["files"].items()}
     text = json.dumps(sources | {"files": contents}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def differences(earlier: dict, now: dict) -> list[str]:
-    """Return in words what has changed from one preparation's sources to another's."""
+    """Return the changes between the sources of two preparations, in words."""
     found = []
     for kind, what in (("files", "files"), ("scans", "pairs of cases"), ("labels", "labels")):
         before, after = earlier.get(kind, {}), now[kind]
@@ -92,12 +91,14 @@ def differences(earlier: dict, now: dict) -> list[str]:
             "gone": [name for name in before if name not in after],
             "changed": [name for name in both if _gist(before[name]) != _gist(after[name])],
         }
-        found += [f"{what} {word}: {_named(names)}" for word, names in lists.items() if names]
+        found += [
+            f"{what} {word}: {listed(names, MOST_NAMED)}" for word, names in lists.items() if names
+        ]
     return found
 
 
 def changed_cases(earlier: dict, now: dict, groups: Iterable[tuple[Scan, ...]]) -> list[str]:
-    """Return the cases that must be prepared anew, or are gone, with all of their groups."""
+    """Return the cases whose sources changed or are gone, and all cases of the same jobs."""
 
     def gist(sources: dict, case: str) -> Any:
         scan = sources.get("scans", {}).get(case)
@@ -113,10 +114,11 @@ def changed_cases(earlier: dict, now: dict, groups: Iterable[tuple[Scan, ...]]) 
 
 
 def _gist(entry: Any) -> Any:
-    """Return what counts of an entry: of a file its hash alone."""
+    """Return what is compared of an entry: of a file its hash alone."""
     return entry[2] if isinstance(entry, list) and len(entry) == 3 else entry
 
 
-def _named(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+def listed(names: list[str], most: int) -> str:
+    """Return names in a line, the first ones and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

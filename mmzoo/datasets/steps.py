@@ -1,7 +1,7 @@
-"""Steps of preparation, each of use alone: orient, crop, resample, resize, clip, normalise.
+"""Steps of preparation: orient, crop, resample, resize, clip, normalise.
 
-Volumes are SimpleITK images, in physical space; what only changes intensities takes arrays.
-Labels are never interpolated: the nearest voxel counts.
+Volumes are SimpleITK images, in physical space; intensity steps take arrays. Labels are resampled
+to the nearest voxel.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ Box = tuple[np.ndarray, np.ndarray]
 
 
 def orient(image: sitk.Image, axes: str = "RAS") -> sitk.Image:
-    """Return the image with its axes in the order and direction nearest to `axes`; no resampling.
+    """Return the image reoriented to the axes nearest to `axes`, without resampling.
 
     Args:
         image: 3-D.
@@ -66,7 +66,7 @@ def centred_box(image: sitk.Image, box: Box, edges_mm) -> Box:
 
 
 def crop(image: sitk.Image, box: Box) -> sitk.Image:
-    """Return the whole voxels that a box meets; what of it lies outside the image is left out.
+    """Crop to the voxels that a box touches, within the image.
 
     Raises:
         ValueError: if the box lies outside the image altogether.
@@ -79,7 +79,7 @@ def crop(image: sitk.Image, box: Box) -> sitk.Image:
 
 
 def resample(image: sitk.Image, spacing_mm, *, labels: bool = False) -> sitk.Image:
-    """Return the same field of view in voxels of another size, to the nearest whole number of them.
+    """Resample the field of view to another voxel size, to the nearest whole number of voxels.
 
     Args:
         image: image or label map.
@@ -95,12 +95,12 @@ def resample(image: sitk.Image, spacing_mm, *, labels: bool = False) -> sitk.Ima
 
 
 def resize(image: sitk.Image, size, *, labels: bool = False) -> sitk.Image:
-    """Return the same field of view in so many voxels along each axis; see ``resample``."""
+    """Resample the field of view to so many voxels along each axis; see ``resample``."""
     return onto(image, geometry.make_grid(image, *whole_box(image), size), labels=labels)
 
 
 def onto(image: sitk.Image, grid: sitk.Image, *, labels: bool = False) -> sitk.Image:
-    """Return an image on another grid: linear after smoothing where that is coarser, or nearest."""
+    """Resample onto another grid, linearly after smoothing for a coarser one, or nearest."""
     image = _what_meets(image, grid)
     if labels:
         identity, nearest = sitk.Transform(), sitk.sitkNearestNeighbor
@@ -111,7 +111,7 @@ def onto(image: sitk.Image, grid: sitk.Image, *, labels: bool = False) -> sitk.I
 
 
 def _what_meets(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
-    """Cut off what is far from a grid: smoothing all of a large scan for a small box is slow."""
+    """Crop an image to the neighbourhood of a grid: smoothing all of a large scan is slow."""
     try:
         lower, upper = geometry.common_box(image, grid)
     except ValueError:
@@ -121,12 +121,12 @@ def _what_meets(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
 
 
 def clip(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Return intensities limited to a window, float32."""
+    """Return intensities clipped to a window, float32."""
     return np.clip(values, low, high).astype(np.float32)
 
 
 def clip_percentiles(values: np.ndarray, low: float = 1, high: float = 99) -> np.ndarray:
-    """Return intensities limited to two of their percentiles, float32.
+    """Return intensities clipped to two of their percentiles, float32.
 
     Raises:
         ValueError: if the two are the same: nearly all of the image is one value.
@@ -145,8 +145,7 @@ def zscore(values: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
 
     Args:
         values: any shape.
-        mask: where mean and deviation are taken, such as the brain; what lies outside keeps its
-            order. All of the image if None.
+        mask: voxels that mean and deviation are taken of, such as the brain. All if None.
     """
     inside = values if mask is None else values[mask]
     return ((values - inside.mean()) / max(float(inside.std()), 1e-12)).astype(np.float32)

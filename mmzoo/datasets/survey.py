@@ -1,4 +1,4 @@
-"""Looking at images before anything is done to them: what is in a file, and how two belong."""
+"""Summary of image files: size, orientation, intensities, labels, and how two images overlap."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,18 +22,18 @@ MAX_PICTURES = 6
 
 @dataclass
 class Look:
-    """What a file shows.
+    """Summary of a file.
 
     Attributes:
         path: the file, or the folder of DICOM slices.
         size: voxels along each axis, in RAS order.
         spacing_mm: voxel sizes.
-        stored: where the axes of the file point, as LPS.
+        stored: orientation code of the file's axes, as "LPS".
         field_mm: lower and upper corner of the field of view, RAS.
         range: smallest value, percentiles 1, 50 and 99, largest value.
         label_ml: volume of each value of a label map in millilitres; empty for an image.
-        remarks: what is odd.
-        error: why it cannot be read, or nothing.
+        remarks: what is unusual.
+        error: why it cannot be read, or "".
     """
 
     path: str
@@ -71,17 +71,17 @@ def _stacks(path: Path) -> list[Path]:
     try:
         stacks = dicom.find_stacks(dicom.dicom_files(path))
     except ValueError:
-        return [path]  # said when it is read
+        return [path]  # `look` reports why
     volumes = [k for k, stack in enumerate(stacks, start=1) if stack.is_volume]
     return [path.with_name(f"{path.name}#{k}") for k in volumes] if len(volumes) > 1 else [path]
 
 
 def look(path: Path) -> tuple[Look, sitk.Image | None]:
-    """Return what a file shows, and the volume; a file that cannot be read is no error."""
+    """Return the summary of a file, and the volume; a file that cannot be read raises no error."""
     seen = Look(str(path))
     try:
         volume = _read(path, seen)
-    # Whatever a library raises: the other files are looked at all the same.
+    # Whatever a library raises, the other files are read.
     except Exception as error:
         seen.error = in_words(error)
         return seen, None
@@ -111,7 +111,7 @@ def _read(path: Path, seen: Look) -> sitk.Image:
 def label_volumes(values: np.ndarray, spacing_mm) -> dict[int, float]:
     """Return the millilitres of every value of a label map; nothing for an image.
 
-    A label map has few different values, whole and not negative, and neighbours that are alike.
+    A label map has few different values, whole and not negative, most equal to their neighbours'.
     """
     sample = values.ravel()[:: max(1, values.size // 100_000)]
     if np.any(sample != np.round(sample)) or sample.min() < 0:
@@ -137,7 +137,7 @@ def _neighbours_alike(values: np.ndarray) -> bool:
 
 
 def overlap(first: sitk.Image, second: sitk.Image) -> str:
-    """Return in words how the fields of view of two volumes lie."""
+    """Return in words how the fields of view of two volumes overlap."""
     try:
         lower, upper = geometry.common_box(second, first)
     except ValueError as error:
@@ -154,7 +154,7 @@ def recognise(folder: Path) -> list[tuple[str, DataSet]]:
     """Return the data sets that a folder holds, by name."""
     found = [(name, sets.data_set(name)) for name in sets.names()]
     held = [(name, data) for name, data in found if _holds(data, folder)]
-    # Sets that are made of others are told of only where all of their parts are there.
+    # Data sets made of others are listed only where all parts are present.
     return [(name, data) for name, data in held if _whole(data, folder, held)]
 
 
@@ -210,11 +210,11 @@ def as_dict(seen: Look) -> dict:
 
 def draw(path: Path, looks: list[tuple[Look, sitk.Image | None]]) -> Path | None:
     """Draw middle slices of the first volumes that can be read; None if there is none."""
-    shown = [(seen, volume) for seen, volume in looks if volume is not None][:MAX_PICTURES]
-    if not shown:
+    drawn = [(seen, volume) for seen, volume in looks if volume is not None][:MAX_PICTURES]
+    if not drawn:
         return None
     volumes = []
-    for seen, volume in shown:
+    for seen, volume in drawn:
         values = sitk.GetArrayFromImage(volume).T
         if not seen.label_ml:
             values = np.clip(values, seen.range[1], seen.range[3])

@@ -1,7 +1,7 @@
-"""Turning heads upright: a rigid motion that brings parts of the brain to where they mostly lie.
+"""Upright heads: a rigid motion that brings brain structures to their mean positions.
 
-People lie in a scanner with their heads tilted by up to twenty degrees either way; networks that
-register deformations are published on heads that were aligned before.
+Heads are tilted in the scanner by up to twenty degrees; published networks for deformable
+registration get heads that were rigidly aligned before.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from mmzoo.spatial.frames import RAS_TO_LPS
 
-# Middles of structures by FreeSurfer's ids, RAS millimetres from their own mean: the mean of the
-# sixteen maps of the SynthSeg repository, each turned to it (Procrustes), left and right averaged.
+# Centroids of structures by FreeSurfer's ids, RAS millimetres from their mean: average of the
+# sixteen maps of the SynthSeg repository, aligned to it (Procrustes), left and right averaged.
 _SIDES = {
     (10, 49): (12.4, -0.5, 10.2),  # thalamus, left and right
     (12, 51): (25.6, 17.8, 8.3),  # putamen
@@ -36,7 +36,7 @@ def upright(labels: sitk.Image) -> tuple[sitk.Image, float]:
 
     Returns:
         The label map, its origin in the middle of the brain; and by how many degrees it was turned.
-        As it was, and 0, where fewer than three of the structures are there.
+        Unchanged, and 0, where fewer than three of the structures are present.
     """
     middles = _middles(labels)
     if len(middles) < FEWEST:
@@ -45,7 +45,7 @@ def upright(labels: sitk.Image) -> tuple[sitk.Image, float]:
     target = np.array([MIDDLES_MM[value] for value in middles]) @ LPS
     centre, aim = there.mean(axis=0), target.mean(axis=0)
     turn, _ = Rotation.align_vectors(target - aim, there - centre)
-    # From a point of the upright frame to where it was.
+    # From points of the upright head to the original one.
     back = sitk.AffineTransform(3)
     back.SetMatrix(turn.inv().as_matrix().ravel().tolist())
     back.SetTranslation((centre - turn.inv().apply(aim)).tolist())
@@ -55,7 +55,7 @@ def upright(labels: sitk.Image) -> tuple[sitk.Image, float]:
 
 
 def _middles(labels: sitk.Image) -> dict[int, np.ndarray]:
-    """Return the middles of the structures that are there, as ITK counts millimetres (LPS)."""
+    """Return the centroids of the structures that are present, LPS mm."""
     shapes = sitk.LabelShapeStatisticsImageFilter()
     shapes.Execute(labels)
     return {

@@ -1,14 +1,15 @@
-"""All that knows how DeepReg runs: adaptations, preflight checks, plugins and their autoload.
+"""Integration with DeepReg: adaptations, preflight checks, plugins and their autoload.
 
 This file imports nothing at the top: it runs at the start of every Python program.
 """
 
 
 def activate() -> None:
-    """Make every later `import deepreg` adapted and full of the zoo's plugins.
+    """Adapt DeepReg, and register the zoo's plugins in it, when it is imported.
 
     Programs need this only where the autoload is off (`MMZOO_AUTOLOAD=0`) or its `.pth` file is not
-    installed. A DeepReg that is already imported is adapted as well, as far as its modules go.
+    installed. A DeepReg that is imported already is adapted as well, but see
+    `autoload.adapt_imported`.
 
     Raises:
         ImportError: TensorFlow was imported before with Keras 3, which DeepReg cannot use.

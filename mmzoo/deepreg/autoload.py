@@ -1,7 +1,7 @@
 """The import hook that adapts DeepReg as it is imported and registers the zoo's plugins.
 
 Imported by `mmzoo_autoload.pth` at the start of every Python program, so it must stay tiny: the
-hook answers for `deepreg` and `deepreg.*` only, and everything else is imported when DeepReg is.
+hook handles `deepreg` and `deepreg.*` only, and imports the rest when DeepReg is imported.
 `MMZOO_AUTOLOAD=0` turns it off; `mmzoo.deepreg.activate()` turns it on from within a program.
 
 `.pth` files with `import` lines are deprecated from Python 3.15 on in favour of `.start` files; see
@@ -13,15 +13,15 @@ import os
 import sys
 
 LEGACY_KERAS = "TF_USE_LEGACY_KERAS"
-LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # 3: what matters comes as an exception of Python as well
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # 3: errors raise Python exceptions as well
 DONE = "__mmzoo_adaptations__"
 
 
 class DeepRegFinder:
-    """Meta-path finder for DeepReg's modules: finds them as Python does, adapts them after."""
+    """Meta-path finder that has DeepReg's modules adapted after their execution."""
 
     def find_spec(self, name, path=None, target=None):
-        """Return the module's own spec, its loader completed by the adaptations; else None."""
+        """Return the spec of a DeepReg module, whose loader applies the adaptations; else None."""
         if name != "deepreg" and not name.startswith("deepreg."):
             return None
         spec = _first_spec(name, path, target)
@@ -36,16 +36,11 @@ def install():
         sys.meta_path.insert(0, DeepRegFinder())
 
 
-def is_installed():
-    """Say whether DeepReg will be adapted when it is imported."""
-    return any(isinstance(finder, DeepRegFinder) for finder in sys.meta_path)
-
-
 def adapt_imported():
     """Adapt the modules of a DeepReg that was imported before the finder was installed.
 
-    Names that one DeepReg module has imported from another keep what they were bound to, so this is
-    a second best to `install()` before the import.
+    Names that one DeepReg module imported from another stay unadapted; better call `install()`
+    before the import.
     """
     if "deepreg" not in sys.modules:
         return
@@ -64,7 +59,7 @@ def prepare_tensorflow():
     importlib.import_module("mmzoo.onednn")
     os.environ[LEGACY_KERAS] = "1"
     tensorflow = sys.modules.get("tensorflow")
-    # A TensorFlow that has not touched Keras yet still obeys the variable, and so passes here.
+    # A TensorFlow that has not loaded Keras yet still reads the variable, and passes here.
     if tensorflow is not None and not tensorflow.keras.Model.__module__.startswith("tf_keras"):
         raise ImportError(
             "DeepReg needs Keras 2 (tf-keras), but TensorFlow was imported before it and uses "
@@ -90,14 +85,13 @@ def _first_spec(name, path, target):
 def _complete(loader, exec_module):
     """Let the loader adapt the module it has executed.
 
-    The loader stays the one Python chose (not wrapped), so that `inspect` and `runpy` still get
-    source and code from it.
+    The loader is changed, not wrapped, so that `inspect` and `runpy` get source and code from it.
     """
 
     def exec_and_adapt(module):
         if module.__name__ == "deepreg":
             prepare_tensorflow()
-        module.__dict__.pop(DONE, None)  # a reload starts from the plain module again
+        module.__dict__.pop(DONE, None)  # a reload executes the plain module again
         exec_module(module)
         _adapt(module)
         if module.__name__ == "deepreg":

@@ -1,4 +1,4 @@
-"""What a configuration may name, and the configurations that there are: rows for `mmzoo list`."""
+"""Plugins and configurations: the rows of `mmzoo list`."""
 
 import ast
 import importlib.util

@@ -1,9 +1,7 @@
-"""Checkpoints of `deepreg_train` as files: which there are, which are whole, which is the last.
+"""Checkpoint files of `deepreg_train`: finding them, and checking that they are complete.
 
-Knows TensorFlow alone: neither DeepReg nor Keras.
+Uses TensorFlow, neither DeepReg nor Keras.
 """
-
-from __future__ import annotations
 
 import logging
 import os
@@ -11,11 +9,12 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from mmzoo.checks import reason_of
 from mmzoo.errors import PreflightError
 
 
 def epoch_of(path: str) -> int:
-    """Return the number of epochs behind a checkpoint `ckpt-<epochs>`.
+    """Return the number of epochs of a checkpoint `ckpt-<epochs>`.
 
     Raises:
         PreflightError: the name is of another form (DeepReg's message).
@@ -41,13 +40,13 @@ def check_exists(path: str) -> None:
 
 
 def damage_of(path: str) -> str:
-    """Return what is wrong with a checkpoint, all of which is read; nothing if it is whole."""
+    """Read a whole checkpoint; return what is wrong with it, or ""."""
     try:
         reader = tf.train.load_checkpoint(path)
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
-    except Exception as error:  # TensorFlow raises half a dozen kinds for what is damaged
-        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    except Exception as error:  # TensorFlow raises many types for damaged files
+        return reason_of(error, 0)
     return ""
 
 
@@ -62,11 +61,11 @@ def check_whole(path: str) -> None:
 
 
 def newest_whole(save: str | Path, first: str | None = None) -> str | None:
-    """Return the whole checkpoint of most epochs, for the last save may have been interrupted.
+    """Return the complete checkpoint of most epochs; the last save may have been interrupted.
 
     Args:
         save: folder of checkpoints.
-        first: the one to take before all others if it is whole.
+        first: the preferred one, if it is complete.
 
     Returns:
         None for a folder without any.
@@ -89,9 +88,9 @@ def newest_whole(save: str | Path, first: str | None = None) -> str | None:
 
 
 def check_goes_on(save: Path) -> None:
-    """Raise PreflightError where a training would begin anew and overwrite checkpoints.
+    """Raise PreflightError if a training would start from epoch 0 and overwrite checkpoints.
 
-    TensorFlow's file `checkpoint` names the one to go on from; without it there is none.
+    TensorFlow's file `checkpoint` names the one to continue from; without it training restarts.
     """
     there = _by_epochs(save)
     if there and not named(save):

@@ -1,4 +1,4 @@
-"""The zoo on one screen: the names a DeepReg configuration may use, and what they stand for."""
+"""The table of plugins: names that a DeepReg configuration may use, and their classes."""
 
 import functools
 import pkgutil
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Plugin(NamedTuple):
-    """One row of the table: DeepReg's category, the name in YAML, the class, where it is from."""
+    """A row of the table: DeepReg's category, the name in YAML, the class, its source."""
 
     category: str
     name: str
@@ -14,7 +14,7 @@ class Plugin(NamedTuple):
     source: str
 
 
-# What a network of `train.backbone` is given where the configuration says nothing, as DeepReg does.
+# Defaults of `train.backbone`, as in DeepReg.
 OF_BACKBONE = {"out_channels": 3, "out_kernel_initializer": "zeros", "out_activation": None}
 
 DING = "Ding 2021"
@@ -94,6 +94,12 @@ PLUGINS = (
         f"{HOFFMANN}, smaller",
     ),
     Plugin(
+        "backbone_class",
+        "cost-volume",
+        "mmzoo.networks.registration.cost_volume:CostVolumeNet",
+        "Heinrich 2013 (MIND-SSC), Siebert 2021 (ConvexAdam), Hoffmann 2022",
+    ),
+    Plugin(
         "da_class",
         "random-deformation",
         "mmzoo.layers.deformation:RandomDeformation",
@@ -104,6 +110,12 @@ PLUGINS = (
         "random-contrast",
         "mmzoo.layers.contrast:RandomContrast",
         f"{HOFFMANN}, Billot 2023 (SynthSeg)",
+    ),
+    Plugin(
+        "da_class",
+        "random-shapes",
+        "mmzoo.layers.shapes:RandomShapes",
+        f"{HOFFMANN}, sm-shapes",
     ),
     Plugin(
         "da_class",
@@ -169,7 +181,7 @@ def register() -> None:
         # DeepReg divides a similarity by the batch size, so it has to be a sum over the batch.
         is_sum = plugin.category == LOSS_CLASS and issubclass(cls, keras.losses.Loss)
         build = cls
-        if is_sum:  # with the class's name and module, which DeepReg lists
+        if is_sum:  # keeps the class's name and module, which DeepReg lists
             partial = functools.partial(cls, reduction="sum")
             build = functools.update_wrapper(partial, cls, updated=())
         REGISTRY.register(category=plugin.category, name=plugin.name, cls=build)

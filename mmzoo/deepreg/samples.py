@@ -1,4 +1,4 @@
-"""Which file a sample of DeepReg's loaders comes from, and the grid that it lives on."""
+"""The file and the affine of a sample of DeepReg's loaders."""
 
 import os
 from typing import NamedTuple
@@ -77,7 +77,7 @@ def grid_affine(source: Source | None, shape: tuple) -> np.ndarray | None:
 
 
 def _affine_in_h5(source: Source, shape: tuple) -> np.ndarray | None:
-    """Return what an image's attribute `affine` says, as `mmzoo prepare --format h5` writes it."""
+    """Return an image's attribute `affine`, as `mmzoo prepare --format h5` writes it."""
     import h5py
 
     with h5py.File(source.path) as file:

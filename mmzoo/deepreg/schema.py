@@ -1,11 +1,9 @@
-"""What a configuration may hold: every key of DeepReg's and the zoo's own, with what it must be.
+"""The schema of configurations: every key of DeepReg and the zoo, and its allowed values.
 
-`check_keys` names what is misspelt or of another type before any work starts; `rows` is the table
-that `mmzoo list keys` and `docs/training.md` show. What is below `backbone`, the sections of `loss`
-and `data_augmentation` belongs to the classes that they name, which `preflight` asks.
+`check_keys` reports misspelt keys and wrong types before any work starts; `rows` is the table that
+`mmzoo list keys` and `docs/training.md` show. What is below `backbone`, the sections of `loss` and
+`data_augmentation` belongs to the classes that they name, which `preflight` asks.
 """
-
-from __future__ import annotations
 
 import difflib
 import math
@@ -109,6 +107,7 @@ class Train(_Section):
     seed: Any = _key("a whole number of 0 or more: for equal trainings [drawn anew]")
     mixed_precision: Any = _key("true or false: compute in bfloat16 [false]")
     jit_compile: Any = _key("true, false or auto: XLA compiles the step [false]")
+    initial_weights: Any = _key("a name of `mmzoo list presets`: begin with its weights [none]")
     translator: dict = _key("a section: translator of deform-gan")
 
 
@@ -255,7 +254,7 @@ def _wrong(place: tuple, found: Any) -> str:
     table = dict(rows())
     name = ".".join(map(str, place))
     wanted = ""
-    for end in range(len(place), 0, -1):  # an entry of a list is told of as the list
+    for end in range(len(place), 0, -1):  # an entry of a list is named as the list
         outer = ".".join(map(str, place[:end]))
         outer = re.sub(r"^train\.loss\.[^.]+\.", "train.loss.NAME.", outer)
         if outer in table and not wanted:

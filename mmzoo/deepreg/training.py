@@ -1,13 +1,12 @@
-"""How a training computes: `train.mixed_precision` and `train.jit_compile`, off by default.
+"""Options of `train`, off by default: precision, compilation and initial weights.
 
     mixed_precision: true     networks compute in bfloat16, see `mmzoo.layers.precision`
     jit_compile: true         XLA compiles the whole step; `auto`: where there is a GPU
+    initial_weights: NAME     of a preset whose network is the same, for the first step
 
-Neither changes what is trained: weights are float32 and checkpoints have the same variables. A
-prediction computes in float32, whatever its training did.
+The first two do not change the model: weights are float32 and checkpoints have the same variables.
+Predictions are always computed in float32.
 """
-
-from __future__ import annotations
 
 import difflib
 import functools
@@ -15,10 +14,12 @@ import logging
 import os
 
 from mmzoo import onednn
+from mmzoo.deepreg import presets
 from mmzoo.errors import PreflightError
 
 AUTO = "auto"
 CHOICES = {"mixed_precision": (True, False), "jit_compile": (True, False, AUTO)}
+INITIAL = "initial_weights"  # of `train`: a preset to begin with
 TENSOR_CORES = (8, 0)  # first compute capability of NVIDIA with bfloat16
 
 COMPILED_ON_CPU = (
@@ -49,10 +50,10 @@ MIXED_ON_OLD_GPU = (
 
 
 def build_model(config: dict):
-    """Return DeepReg's model, made as its section `train` asks for.
+    """Return DeepReg's model, built with the options of `train`.
 
-    On several GPUs DeepReg divides the losses by their number, and Keras does so again; here Keras
-    alone does.
+    On several GPUs DeepReg divides the losses by their number, and so does Keras; here only Keras
+    does.
 
     Args:
         config: what DeepReg's registry takes, `config["config"]` that section.
@@ -65,19 +66,29 @@ def build_model(config: dict):
     config = {**config, "num_devices": 1}
     with mixed_networks(train.get("mixed_precision", False)):
         model = REGISTRY.build_model(config)
+    if train.get(INITIAL):
+        presets.set_weights(network_of(model), presets.paths()[train[INITIAL]])
     if compiles_step(train):
         model.compile = functools.partial(model.compile, jit_compile=True)
     return model
 
 
+def network_of(model):
+    """Return the network of DeepReg's model."""
+    from mmzoo.framework import keras
+
+    (network,) = (layer for layer in model._model.layers if isinstance(layer, keras.Model))
+    return network
+
+
 def compiles_step(train: dict) -> bool:
-    """Say whether XLA compiles the step of a training on this machine."""
+    """Whether XLA compiles the training step on this machine."""
     asked = train.get("jit_compile", False)
     return bool(_gpus()) if asked == AUTO else asked
 
 
 def check_options(train: dict) -> None:
-    """Raise PreflightError where an option has another value, or a key is nearly one's name.
+    """Raise PreflightError where an option has an unknown value, or its name is misspelt.
 
     Args:
         train: the section of that name.
@@ -92,6 +103,30 @@ def check_options(train: dict) -> None:
                 f"`train.{key}` must be {' or '.join(map(_as_yaml, choices))}, got {train[key]!r}; "
                 "leave it out for false."
             )
+    if train.get(INITIAL):
+        _check_initial(train)
+
+
+def _check_initial(train: dict) -> None:
+    """Raise PreflightError where there is no such preset, or its network is another."""
+    there = presets.paths()
+    if train[INITIAL] not in list(there):
+        raise PreflightError(
+            f"There is no preset {train[INITIAL]!r} for `train.{INITIAL}`; `mmzoo list presets` "
+            f"names {', '.join(there) or 'those that were added, none yet'}."
+        )
+    about = presets.read_about(there[train[INITIAL]])
+    ours, theirs = (_architecture(each["backbone"]) for each in (train, about.train))
+    if ours != theirs:
+        raise PreflightError(
+            f"`train.{INITIAL}` is the preset {train[INITIAL]!r}, of the network {theirs}, and "
+            f"`train.backbone` is {ours}: both must be the same."
+        )
+
+
+def _architecture(backbone: dict) -> dict:
+    """Return the settings of a network that determine its weights' shapes."""
+    return {key: value for key, value in backbone.items() if not key.endswith("_initializer")}
 
 
 def warn_of_options(train: dict) -> None:
@@ -134,7 +169,7 @@ def _gpus() -> list:
 
 
 def _capability(gpu) -> tuple[int, int]:
-    """Return the compute capability of a GPU; that of one that has none counts as new."""
+    """Return the compute capability of a GPU; a high one where it is not known."""
     import tensorflow as tf
 
     details = tf.config.experimental.get_device_details(gpu)

@@ -18,8 +18,6 @@ One thread, so that sums are formed in one order and a pair gives the same matri
 the pairs run in parallel instead.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -27,6 +25,7 @@ from typing import TypeVar
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.checks import reason_of
 from mmzoo.spatial.frames import matrix_of
 
 Transform = TypeVar("Transform", bound=sitk.Transform)
@@ -56,8 +55,9 @@ def register_affine(moving: np.ndarray, fixed: np.ndarray) -> np.ndarray:
             rigid = _optimise(*images, _best_start(*images))
             return matrix_of(_optimise(*images, as_affine(rigid)))
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(f"affine registration of this pair failed in ITK: {reason}") from error
+        raise ValueError(
+            f"affine registration of this pair failed in ITK: {reason_of(error)}"
+        ) from error
 
 
 @contextmanager

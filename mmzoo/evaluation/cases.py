@@ -1,16 +1,14 @@
 """The figures of one pair at each stage: before, affine, network."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from mmzoo.evaluation.affine import register_affine
-from mmzoo.evaluation.prediction import Pair
+from mmzoo.evaluation.prediction import PredictedPair
+from mmzoo.evaluation.scipy_warp import affine_ddf, identity_ddf, warp, warp_label
 from mmzoo.evaluation.volumes import PairData, read_pair
-from mmzoo.evaluation.warp import affine_ddf, identity_ddf, warp, warp_label
 from mmzoo.metrics import (
     average_surface_distance,
     determinant_statistics,
@@ -20,6 +18,7 @@ from mmzoo.metrics import (
     inverse_consistency_error,
     jacobian_determinant,
     mean_change_at_edge,
+    mean_surface_distance,
     normalised_mutual_information,
     rigid_motion_error,
     root_mean_square_error,
@@ -58,6 +57,7 @@ class Case:
     stage: str
     dice: float = math.nan
     asd_mm: float = math.nan
+    msd_mm: float = math.nan
     hd_mm: float = math.nan
     hd95_mm: float = math.nan
     hd99_mm: float = math.nan
@@ -81,7 +81,7 @@ class Case:
 
 
 def measure_pair(
-    pair: Pair,
+    pair: PredictedPair,
     structures: tuple[str, ...],
     *,
     before: bool = True,
@@ -130,7 +130,7 @@ def measure_pair(
 
 
 def stage_fields(
-    pair: Pair, data: PairData, *, before: bool = True, affine: bool
+    pair: PredictedPair, data: PairData, *, before: bool = True, affine: bool
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the field of each stage, (f_dim1, f_dim2, f_dim3, 3) in voxels, and notes.
 
@@ -201,6 +201,7 @@ def _overlap(
     return {
         "dice": dice(fixed, warped),
         "asd_mm": average_surface_distance(distances),
+        "msd_mm": mean_surface_distance(distances),
         "hd_mm": hausdorff_distance(distances, percent=100),
         "hd95_mm": hausdorff_distance(distances, percent=95),
         "hd99_mm": hausdorff_distance(distances, percent=99),

@@ -4,8 +4,6 @@ Rows are the axial, coronal and sagittal slice through a structure; columns fixe
 warped, a checkerboard of fixed and warped, the displacement and the Jacobian determinant.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import matplotlib
@@ -17,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude, laplace, zoom
 
-from mmzoo.evaluation.scene import Scene, build_scene
+from mmzoo.evaluation.scene import PairScene, build_scene
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.spatial.view import Plane, frame_slice, show_slice
 
@@ -94,7 +92,7 @@ def _aspect(plane: Plane) -> float:
 # === Panels ===
 
 
-def _draw_row(row: list[Axes], plane: Plane, scene: Scene) -> None:
+def _draw_row(row: list[Axes], plane: Plane, scene: PairScene) -> None:
     panels = (scene.fixed, scene.moving, scene.warped, _checkerboard(plane, scene))
     for axis, volume in zip(row, panels, strict=False):
         image = volume if volume.ndim == 2 else plane.slice(volume)
@@ -114,7 +112,7 @@ def _draw_row(row: list[Axes], plane: Plane, scene: Scene) -> None:
     row[0].set_ylabel(plane.name, color=INK, fontsize=10)
 
 
-def _checkerboard(plane: Plane, scene: Scene, tiles: int = 6) -> np.ndarray:
+def _checkerboard(plane: Plane, scene: PairScene, tiles: int = 6) -> np.ndarray:
     """Return tiles of the fixed and the warped slice in turn, interpolated like the others."""
     fixed, warped = (
         zoom(plane.slice(volume), CHECKER_ZOOM, order=1, mode="nearest", grid_mode=True)
@@ -156,7 +154,7 @@ def _edges(axis: Axes, plane: Plane, fixed: np.ndarray) -> None:
         )
 
 
-def _displacement(axis: Axes, plane: Plane, scene: Scene) -> None:
+def _displacement(axis: Axes, plane: Plane, scene: PairScene) -> None:
     """Draw the displacement's length, and the moving grid's lines as the field bends them."""
     show_slice(axis, plane, plane.slice(scene.length_mm), cmap="viridis", vmax=_longest(scene))
     grid = np.indices(scene.length_mm.shape)
@@ -175,7 +173,7 @@ def _displacement(axis: Axes, plane: Plane, scene: Scene) -> None:
         )
 
 
-def _jacobian(axis: Axes, plane: Plane, scene: Scene) -> None:
+def _jacobian(axis: Axes, plane: Plane, scene: PairScene) -> None:
     determinant = plane.slice(scene.determinant)
     norm = CenteredNorm(1.0, _jacobian_range(scene))
     show_slice(axis, plane, determinant, cmap="RdBu_r", norm=norm, interpolation="nearest")
@@ -184,11 +182,11 @@ def _jacobian(axis: Axes, plane: Plane, scene: Scene) -> None:
     show_slice(axis, plane, folds, cmap=green, interpolation="nearest")
 
 
-def _longest(scene: Scene) -> float:
+def _longest(scene: PairScene) -> float:
     return max(float(np.percentile(scene.length_mm, 99.5)), 1e-3)
 
 
-def _jacobian_range(scene: Scene) -> float:
+def _jacobian_range(scene: PairScene) -> float:
     """Return the half width of the colour bar: up to 1, so that dark blue means folding."""
     return float(np.clip(np.percentile(np.abs(scene.determinant - 1), 99), 0.2, 1.0))
 
@@ -197,7 +195,11 @@ def _jacobian_range(scene: Scene) -> float:
 
 
 def _decorate(
-    figure: Figure, axes: list[list[Axes]], scene: Scene, structures: tuple[str, ...], title: str
+    figure: Figure,
+    axes: list[list[Axes]],
+    scene: PairScene,
+    structures: tuple[str, ...],
+    title: str,
 ) -> None:
     height = figure.get_size_inches()[1] * DPI
     for axis, name in zip(axes[0], COLUMNS, strict=True):

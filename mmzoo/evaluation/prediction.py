@@ -5,8 +5,6 @@ A prediction folder holds `pair_<i>/{moving_image,fixed_image,ddf}.nii.gz`, for 
 each pair was made from.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterable
@@ -17,16 +15,17 @@ import numpy as np
 from pydantic import BaseModel
 
 from mmzoo.checks import check_choice
-from mmzoo.datasets.layout import DESCRIPTION, FIELD, MOTIONS, read_description
+from mmzoo.datasets.layout import DESCRIPTION, read_description
 from mmzoo.evaluation.errors import PredictionError
-from mmzoo.evaluation.warp import ORDERS
+from mmzoo.evaluation.scipy_warp import ORDERS
+from mmzoo.evaluation.truth import case_name, true_field, true_motions
 from mmzoo.io.json_files import read_json
 
 MODES = ("test", "valid", "train")
 
 
 @dataclass(frozen=True)
-class Pair:
+class PredictedPair:
     """Where the files of one predicted pair lie; see `read_pair` in `volumes.py` for their content.
 
     Attributes:
@@ -53,7 +52,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class PredictionFolder:
     """A prediction folder.
 
     Attributes:
@@ -68,7 +67,7 @@ class Prediction:
     folder: Path
     method: str
     checkpoint: str
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PredictedPair, ...]
     structures: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
@@ -83,7 +82,7 @@ class Entry(BaseModel):
     seconds: float | None = None
 
 
-class Description(BaseModel):
+class PairsFile(BaseModel):
     """What `pairs.json` says of a prediction; what is not named here may be anything."""
 
     method: str = "network"
@@ -97,7 +96,7 @@ class Description(BaseModel):
     pairs: dict[str, Entry] = {}
 
 
-def open_prediction(run: str | Path, *, log_root: str | Path = "logs") -> Prediction:
+def open_prediction(run: str | Path, *, log_root: str | Path = "logs") -> PredictionFolder:
     """Find the prediction that `run` names and list its pairs, without reading any volume.
 
     Args:
@@ -119,7 +118,7 @@ def open_prediction(run: str | Path, *, log_root: str | Path = "logs") -> Predic
     )
     _check_label_counts(pairs)
     structures, notes = _structure_names(len(pairs[0].label_folders), description)
-    return Prediction(
+    return PredictionFolder(
         folder=folder,
         method=str(description.get("method", "network")),
         checkpoint=str(description.get("checkpoint", "")),
@@ -179,7 +178,7 @@ def _read_description(folder: Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        return read_json(path, Description)
+        return read_json(path, PairsFile)
     except ValueError as error:
         raise PredictionError(
             f"{error} Predict again, or delete the file (the cases then have no names)."
@@ -204,7 +203,7 @@ def _interpolation(folder: Path, description: dict) -> str:
     return interpolation
 
 
-def _list_pair(folder: Path, named: dict, interpolation: str) -> Pair:
+def _list_pair(folder: Path, named: dict, interpolation: str) -> PredictedPair:
     for name in ("ddf.nii.gz", "fixed_image.nii.gz", "moving_image.nii.gz"):
         _check_exists(folder / name)
     label_folders = _natural(path for path in folder.glob("label_*") if path.is_dir())
@@ -212,7 +211,7 @@ def _list_pair(folder: Path, named: dict, interpolation: str) -> Pair:
         for name in ("moving_label.nii.gz", "fixed_label.nii.gz"):
             _check_exists(label_folder / name)
     moving, fixed = (_file(named, role) for role in ("moving", "fixed"))
-    return Pair(
+    return PredictedPair(
         name=folder.name,
         folder=folder,
         moving_name=case_name(moving),
@@ -246,47 +245,7 @@ def _seconds(given: object) -> float:
     return math.nan
 
 
-def case_name(file: str) -> str:
-    """Return the case a file shows.
-
-    The zoo's layout names a file <moving>__<fixed>.nii.gz in a folder of its side; any other
-    name is kept as it is.
-    """
-    path = Path(file)
-    stem = path.name.removesuffix(".gz").removesuffix(".nii")
-    moving, separator, fixed = stem.partition("__")
-    if separator and path.parent.name in ("moving_images", "fixed_images"):
-        return moving if path.parent.name == "moving_images" else fixed
-    return stem
-
-
-def true_field(moving: str, fixed: str) -> Path | None:
-    """Return the true field of two files of one data set, where that has it.
-
-    Args:
-        moving: file of the moving image, or a link to it in the folder of a split.
-        fixed: that of the fixed image.
-    """
-    return _truth(FIELD, moving, fixed)
-
-
-def true_motions(moving: str, fixed: str) -> Path | None:
-    """Return the file of the true rigid motions of two files, as `true_field` does."""
-    return _truth(MOTIONS, moving, fixed)
-
-
-def _truth(pattern: str, moving: str, fixed: str) -> Path | None:
-    if not (moving and fixed):
-        return None
-    folders = [Path(file).resolve().parents for file in (moving, fixed)]
-    for folder in folders[1]:
-        if folder in folders[0] and (folder / DESCRIPTION).is_file():
-            path = folder / pattern.format(moving=case_name(moving), fixed=case_name(fixed))
-            return path if path.is_file() else None
-    return None
-
-
-def _check_label_counts(pairs: tuple[Pair, ...]) -> None:
+def _check_label_counts(pairs: tuple[PredictedPair, ...]) -> None:
     first = pairs[0]
     for pair in pairs[1:]:
         if len(pair.label_folders) != len(first.label_folders):

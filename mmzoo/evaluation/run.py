@@ -1,7 +1,5 @@
 """Evaluating a prediction folder from end to end."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator
@@ -12,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 
 from mmzoo.evaluation.cases import Case, measure_pair
-from mmzoo.evaluation.prediction import Prediction, open_prediction
+from mmzoo.evaluation.prediction import PredictionFolder, open_prediction
 from mmzoo.evaluation.summary import summarise
 from mmzoo.evaluation.tables import markdown
 from mmzoo.evaluation.volumes import read_pair
-from mmzoo.io.atomic import whole_file
+from mmzoo.io.atomic import whole_file, write_text
 from mmzoo.io.parallel import end_with_parent
 
 Measured = tuple[list[Case], list[str]]
@@ -35,7 +33,7 @@ class Evaluation:
         notes: sentences for the user on what was assumed or left out.
     """
 
-    prediction: Prediction
+    prediction: PredictionFolder
     cases: pd.DataFrame
     summary: pd.DataFrame
     pictures: tuple[Path, ...]
@@ -93,14 +91,14 @@ def evaluate(
     rows, notes = _measure(prediction, options, jobs, on_pair)
     cases = pd.DataFrame([asdict(row) for row in rows])
     summary = summarise(cases, union)
-    _write_text(out / "cases.csv", cases.to_csv(index=False))
-    _write_text(out / "summary.csv", summary.to_csv(index=False))
-    _write_text(out / "summary.md", markdown(summary, method=prediction.method))
+    write_text(out / "cases.csv", cases.to_csv(index=False))
+    write_text(out / "summary.csv", summary.to_csv(index=False))
+    write_text(out / "summary.md", markdown(summary, method=prediction.method))
     notes = [*prediction.notes, *notes]
     single = cases[cases["structure"] != union]
     drawn = _draw(prediction, single, out, pictures, structure, options, notes)
     settings = _settings(prediction, options, structure, drawn, notes)
-    _write_text(out / "settings.json", json.dumps(settings, indent=2) + "\n")
+    write_text(out / "settings.json", json.dumps(settings, indent=2) + "\n")
     return Evaluation(prediction, cases, summary, tuple(drawn), out, tuple(notes))
 
 
@@ -109,7 +107,7 @@ def default_folder(prediction: Path) -> Path:
     return (prediction.parent if prediction.name == "test" else prediction) / "evaluation"
 
 
-def _check_out(out: Path, prediction: Prediction, overwrite: bool) -> None:
+def _check_out(out: Path, prediction: PredictionFolder, overwrite: bool) -> None:
     """Raise ValueError where a folder holds anything but results of the same prediction."""
     if out.is_file():
         raise ValueError(f"{out} is a file; give a folder to write.")
@@ -127,7 +125,7 @@ def _check_out(out: Path, prediction: Prediction, overwrite: bool) -> None:
 
 
 def _check_options(
-    prediction: Prediction,
+    prediction: PredictionFolder,
     structure: str | None,
     union: str | None,
     pictures: int | None,
@@ -145,7 +143,7 @@ def _check_options(
 
 
 def _measure(
-    prediction: Prediction,
+    prediction: PredictionFolder,
     options: dict,
     jobs: int,
     on_pair: Callable[[int, int], None] | None,
@@ -161,7 +159,9 @@ def _measure(
     return rows, [note for _, pair_notes in in_order for note in pair_notes]
 
 
-def _results(prediction: Prediction, options: dict, jobs: int) -> Iterator[tuple[int, Measured]]:
+def _results(
+    prediction: PredictionFolder, options: dict, jobs: int
+) -> Iterator[tuple[int, Measured]]:
     if jobs == 1:
         for index, pair in enumerate(prediction.pairs):
             yield index, measure_pair(pair, prediction.structures, **options)
@@ -197,7 +197,7 @@ def median_order(cases: pd.DataFrame) -> list[str]:
 
 
 def _draw(
-    prediction: Prediction,
+    prediction: PredictionFolder,
     cases: pd.DataFrame,
     out: Path,
     pictures: int | None,
@@ -209,8 +209,8 @@ def _draw(
     if pictures == 0:
         return []
     # Loads matplotlib, which takes as long as measuring a small pair.
-    from mmzoo.evaluation.page import draw_page, tables_of
     from mmzoo.evaluation.picture import draw_pair
+    from mmzoo.evaluation.prediction_page import draw_page, tables_of
 
     pairs = {pair.name: pair for pair in prediction.pairs}
     drawn: list[Path] = []
@@ -231,7 +231,7 @@ def _draw(
     return drawn
 
 
-def _title(prediction: Prediction, rows: pd.DataFrame, *, first: bool) -> str:
+def _title(prediction: PredictionFolder, rows: pd.DataFrame, *, first: bool) -> str:
     """Return the heading of a picture: which pair it is, then its figures, before -> after."""
     case = rows.iloc[0]
     names = f": {case['moving']} (moving) to {case['fixed']} (fixed)" if case["moving"] else ""
@@ -257,7 +257,7 @@ def _change(figures: dict[str, pd.DataFrame], column: str, digits: int) -> str:
 
 
 def _settings(
-    prediction: Prediction,
+    prediction: PredictionFolder,
     options: dict,
     structure: str | None,
     drawn: list[Path],
@@ -272,12 +272,8 @@ def _settings(
         **options,
         "label_warping": "linear interpolation, threshold 0.5",
         "average_surface_distance": "mean of both directed, area-weighted averages",
+        "mean_surface_distance": "area-weighted average over both surfaces pooled",
         "picture_structure": structure,
         "pictures": [path.name for path in drawn],
         "notes": notes,
     }
-
-
-def _write_text(path: Path, text: str) -> None:
-    with whole_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")

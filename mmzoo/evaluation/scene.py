@@ -1,20 +1,18 @@
 """What the picture of a pair shows, worked out before anything is drawn."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import center_of_mass
 
+from mmzoo.evaluation.scipy_warp import identity_ddf, warp
 from mmzoo.evaluation.volumes import PairData
-from mmzoo.evaluation.warp import identity_ddf, warp
 from mmzoo.metrics import jacobian_determinant
-from mmzoo.spatial.view import Plane, Turn, planes_through, window
+from mmzoo.spatial.view import Plane, Turn, grey, planes_through
 
 
 @dataclass(frozen=True)
-class Scene:
+class PairScene:
     """All that is drawn of a pair, turned to RAS axes.
 
     Attributes:
@@ -40,7 +38,7 @@ class Scene:
     planes: list[Plane]
 
 
-def build_scene(data: PairData, focus: int | None = None) -> Scene:
+def build_scene(data: PairData, focus: int | None = None) -> PairScene:
     """Turn the volumes of a pair to RAS axes and choose the slices.
 
     Args:
@@ -54,10 +52,10 @@ def build_scene(data: PairData, focus: int | None = None) -> Scene:
     fixed = turn.volume(data.fixed)
     labels = [turn.volume(label.astype(np.float32)) for label in data.fixed_labels]
     centre = _centre(labels, focus, fixed.shape)
-    return Scene(
-        fixed=_grey(fixed),
-        moving=_grey(turn.volume(warp(data.moving, still))),
-        warped=_grey(turn.volume(warped), like=data.moving),
+    return PairScene(
+        fixed=grey(fixed),
+        moving=grey(turn.volume(warp(data.moving, still))),
+        warped=grey(turn.volume(warped), like=data.moving),
         ddf=ddf,
         length_mm=np.linalg.norm(ddf * np.array(turn.spacing_mm), axis=-1),
         determinant=turn.volume(jacobian_determinant(data.ddf)),
@@ -77,8 +75,3 @@ def _centre(
         if chosen.any():
             return center_of_mass(chosen)
     return tuple((n - 1) / 2.0 for n in shape)
-
-
-def _grey(image: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
-    low, high = window(image if like is None else like)
-    return np.clip((image - low) / (high - low), 0.0, 1.0)

@@ -1,7 +1,5 @@
 """Means over pairs, paired tests, and their tables (CSV, Markdown, terminal)."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -13,6 +11,7 @@ from mmzoo.evaluation.cases import STAGES
 OVERLAP = (
     "dice",
     "asd_mm",
+    "msd_mm",
     "hd_mm",
     "hd95_mm",
     "hd99_mm",

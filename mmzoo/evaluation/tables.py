@@ -1,7 +1,5 @@
 """The summary as a Markdown table (for a README) and as rich tables (for the terminal)."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
@@ -10,11 +8,12 @@ from rich.table import Table
 
 from mmzoo.evaluation.cases import STAGES
 from mmzoo.evaluation.summary import ALL_STRUCTURES
+from mmzoo.report.markdown import markdown_table
 
 Rows = tuple[list[str], list[list[str]]]  # header, body
 
 
-class Figure(NamedTuple):
+class TableColumn(NamedTuple):
     """How a figure is shown: its column without "_mean", its heading and its format."""
 
     column: str
@@ -24,25 +23,25 @@ class Figure(NamedTuple):
 
 
 STRUCTURE_FIGURES = (
-    Figure("dice", "Dice %", 1, 100.0),
-    Figure("asd_mm", "ASD mm", 2),
-    Figure("tre_mm", "TRE mm", 2),
-    Figure("inside_jacobian_std", "Jacobian std", 3),
-    Figure("motion_mm", "motion mm", 2),
-    Figure("motion_degrees", "motion degrees", 2),
+    TableColumn("dice", "Dice %", 1, 100.0),
+    TableColumn("asd_mm", "ASD mm", 2),
+    TableColumn("tre_mm", "TRE mm", 2),
+    TableColumn("inside_jacobian_std", "Jacobian std", 3),
+    TableColumn("motion_mm", "motion mm", 2),
+    TableColumn("motion_degrees", "motion degrees", 2),
 )
 IMAGE_FIGURES = (
-    Figure("folding_percent", "folding %", 3),
-    Figure("jacobian_mean", "Jacobian mean", 3),
-    Figure("jacobian_std", "Jacobian std", 3),
-    Figure("nmi", "NMI", 3),
-    Figure("gradient_similarity", "gradient similarity", 3),
-    Figure("inverse_consistency_voxels", "inverse error (voxels)", 2),
-    Figure("tre_image_mm", "TRE mm", 2),
-    Figure("rmse_percent", "RMSE %", 2),
-    Figure("translation_percent", "translation L1 %", 2),
-    Figure("translation_edges", "edges kept", 3),
-    Figure("seconds", "seconds", 2),
+    TableColumn("folding_percent", "folding %", 3),
+    TableColumn("jacobian_mean", "Jacobian mean", 3),
+    TableColumn("jacobian_std", "Jacobian std", 3),
+    TableColumn("nmi", "NMI", 3),
+    TableColumn("gradient_similarity", "gradient similarity", 3),
+    TableColumn("inverse_consistency_voxels", "inverse error (voxels)", 2),
+    TableColumn("tre_image_mm", "TRE mm", 2),
+    TableColumn("rmse_percent", "RMSE %", 2),
+    TableColumn("translation_percent", "translation L1 %", 2),
+    TableColumn("translation_edges", "edges kept", 3),
+    TableColumn("seconds", "seconds", 2),
 )
 
 
@@ -56,7 +55,7 @@ def markdown(summary: pd.DataFrame, *, method: str) -> str:
     tables = [_field_rows(summary, method)]
     if _labelled(summary):
         tables.insert(0, _structure_rows(summary, method, _known(summary, STRUCTURE_FIGURES)))
-    return "\n".join([*(_markdown_table(*rows) for rows in tables), _footnote(summary)])
+    return "\n".join([*(markdown_table(*rows) + "\n" for rows in tables), _footnote(summary)])
 
 
 def terminal(summary: pd.DataFrame, *, method: str) -> list[Table]:
@@ -86,7 +85,7 @@ def _rich_table(title: str, header: list[str], rows: list[list[str]]) -> Table:
     return table
 
 
-def _known(summary: pd.DataFrame, figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
+def _known(summary: pd.DataFrame, figures: tuple[TableColumn, ...]) -> tuple[TableColumn, ...]:
     return tuple(figure for figure in figures if summary[f"{figure.column}_mean"].notna().any())
 
 
@@ -94,7 +93,7 @@ def _labelled(summary: pd.DataFrame) -> bool:
     return bool(summary["dice_mean"].notna().any())
 
 
-def _structure_rows(summary: pd.DataFrame, method: str, figures: tuple[Figure, ...]) -> Rows:
+def _structure_rows(summary: pd.DataFrame, method: str, figures: tuple[TableColumn, ...]) -> Rows:
     """Return the figures of every stage side by side, one row a structure."""
     cells = [(figure, stage) for figure in figures for stage in _stages(summary)]
     header = ["structure", *(f"{figure.title} {_title(stage, method)}" for figure, stage in cells)]
@@ -125,7 +124,7 @@ def _title(stage: str, method: str) -> str:
     return method if stage == "network" else stage
 
 
-def _text(block: pd.DataFrame, stage: str, figure: Figure) -> str:
+def _text(block: pd.DataFrame, stage: str, figure: TableColumn) -> str:
     """Return "mean ± std", the mean alone for one pair, or "-" where there is none."""
     if stage not in block.index or math.isnan(block.at[stage, f"{figure.column}_mean"]):
         return "-"
@@ -133,12 +132,6 @@ def _text(block: pd.DataFrame, stage: str, figure: Figure) -> str:
     std = block.at[stage, f"{figure.column}_std"] * figure.scale
     spread = "" if math.isnan(std) else f" ± {std:.{figure.digits}f}"
     return f"{mean:.{figure.digits}f}{spread}"
-
-
-def _markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
-    return "\n".join(lines) + "\n"
 
 
 def _footnote(summary: pd.DataFrame) -> str:

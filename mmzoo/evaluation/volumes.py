@@ -11,7 +11,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from mmzoo.evaluation.errors import PredictionError
-from mmzoo.evaluation.prediction import Pair
+from mmzoo.evaluation.prediction import PredictedPair
 from mmzoo.io.nifti import APART_VOXELS, read_array
 from mmzoo.spatial.frames import apart_voxels
 
@@ -62,7 +62,7 @@ class PairData:
         return replace(self, moving_labels=(*moving, union[0]), fixed_labels=(*fixed, union[1]))
 
 
-def read_pair(pair: Pair) -> PairData:
+def read_pair(pair: PredictedPair) -> PairData:
     """Read the volumes of a pair and check that they fit together.
 
     Raises:
@@ -164,7 +164,9 @@ def _check_place(path: Path, place, wanted, shape: tuple[int, ...], image: str) 
         )
 
 
-def _read_labels(pair: Pair, name: str, shape: tuple[int, ...], affine) -> Iterator[np.ndarray]:
+def _read_labels(
+    pair: PredictedPair, name: str, shape: tuple[int, ...], affine
+) -> Iterator[np.ndarray]:
     for folder in pair.label_folders:
         label, place = _read_volume(folder / name, rank=3)
         _check_shape(folder / name, label, shape, "its image")

@@ -3,8 +3,6 @@
 Beside the graph each holds `mmzoo.json`, what is to be known of it: see `describe`.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import zipfile
@@ -13,7 +11,8 @@ from pathlib import Path
 
 from mmzoo.checks import check_choice
 from mmzoo.errors import PreflightError
-from mmzoo.inference.runs import Run, load_model, open_run
+from mmzoo.inference.loading import load_model
+from mmzoo.inference.runs import TrainedRun, open_run
 from mmzoo.io.atomic import whole_folder
 
 NOTE = "mmzoo.json"
@@ -21,7 +20,7 @@ ONNX_OPSET = 18
 
 
 def export(
-    run: str | Path | Run,
+    run: str | Path | TrainedRun,
     out: str | Path,
     format: str,
     *,
@@ -54,7 +53,9 @@ def export(
     return out
 
 
-def check_export(run: str | Path | Run, out: Path, format: str, overwrite: bool) -> Run:
+def check_export(
+    run: str | Path | TrainedRun, out: Path, format: str, overwrite: bool
+) -> TrainedRun:
     """Return the run where all that can be known beforehand is well; errors as in `export`."""
     check_choice("format", format, FORMATS)
     ending, _ = FORMATS[format]
@@ -68,10 +69,10 @@ def check_export(run: str | Path | Run, out: Path, format: str, overwrite: bool)
         raise PreflightError(f"{out} is there already; add --overwrite to replace it.")
     if format == "onnx":
         _require_onnx()
-    return run if isinstance(run, Run) else open_run(run)
+    return run if isinstance(run, TrainedRun) else open_run(run)
 
 
-def describe(run: Run, model) -> dict:
+def describe(run: TrainedRun, model) -> dict:
     """Return what a program needs to know of an exported network."""
     size = model.inputs[0].shape[1:]
     return {

@@ -5,14 +5,13 @@ and SavedModels run theirs when they are loaded or called. So a file `.keras` is
 name Keras's own layers and the zoo's, nothing else. The others are loaded when they are trusted.
 """
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmzoo.checks import reason_of
 from mmzoo.errors import PreflightError
 
 ENDINGS = (".keras", ".h5", ".hdf5")
@@ -52,8 +51,9 @@ def load_exported(path: Path, *, trust: bool = False) -> Any:
         return _load_other(path, written_by)
     # Whatever Keras, HDF5 and TensorFlow raise for a file that is cut or edited.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise PreflightError(f"{path} cannot be loaded as a model: {reason}") from error
+        raise PreflightError(
+            f"{path} cannot be loaded as a model: {reason_of(error, 0)}"
+        ) from error
 
 
 def _version(path: Path) -> int | None:

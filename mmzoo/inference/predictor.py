@@ -1,7 +1,5 @@
 """A trained network for pairs of arrays: scaled as in training, predicted, refined if asked."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +9,8 @@ import numpy as np
 
 from mmzoo.checks import check_image_values
 from mmzoo.errors import PreflightError
-from mmzoo.inference.runs import Run, build_method, is_of_zoo, open_run, plain_model, zoo_model
+from mmzoo.inference.loading import build_method, is_of_zoo, plain_model, zoo_model
+from mmzoo.inference.runs import TrainedRun, open_run
 
 
 class Prediction(NamedTuple):
@@ -48,7 +47,7 @@ class Predictor:
         Raises:
             ValueError: there is no such run.
         """
-        self.run: Run = open_run(run)
+        self.run: TrainedRun = open_run(run)
         self.image_size = tuple(image_size or self.run.image_size)
         self.spacing_mm = self.run.spacing_mm
 

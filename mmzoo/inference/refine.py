@@ -1,7 +1,5 @@
 """Instance optimisation: a trained network learns one pair a little further."""
 
-from __future__ import annotations
-
 import copy
 import functools
 import math
@@ -27,7 +25,7 @@ class Refiner:
 
         Args:
             method: DeepReg's model of a run, with its loss; see
-                `mmzoo.inference.runs.build_method`.
+                `mmzoo.inference.loading.build_method`.
         """
         from deepreg.model import optimizer as optimizers
 

@@ -4,8 +4,6 @@ Keras 2 and Keras 3 number a network's variables and lay them out in files each 
 is the same in both is the network itself: its attributes, by which everything is found here.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import zipfile
@@ -24,11 +22,6 @@ NETWORK = "model/_model/layer_with_weights-0"  # where it is in a checkpoint of 
 GENERATOR = "model/translator/generator"
 VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 OF_TRAINING = ("optimizer", "discriminator_optimizer", "trackers", "metrics")
-
-
-def in_order(network) -> list:
-    """Return the variables of a network in the order of Keras 2: those that are not learnt last."""
-    return [*network.trainable_weights, *network.non_trainable_weights]
 
 
 # === Checkpoints ===

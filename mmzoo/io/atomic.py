@@ -14,7 +14,7 @@ UNFINISHED = ".mmzoo-unfinished"  # in a folder whose files are being replaced
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a name to write to, which becomes `path` only when all is written and on the disk.
+    """Give a temporary name to write to; it becomes `path` when all is written and on the disk.
 
     Raises:
         OSError: the disk is full, or the like; `path` is as it was.
@@ -25,9 +25,15 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8; see `whole_file`."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a name to make a file or folder under, which replaces `path` when all is written."""
+    """Give a temporary name for a file or folder; it replaces `path` when all is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _partial(path) as partial:
         yield partial
@@ -73,7 +79,7 @@ def remove(path: Path) -> None:
 
 @contextmanager
 def _partial(path: Path) -> Iterator[Path]:
-    """Give a name beside `path`, nothing of which is left; nor of a process that was killed."""
+    """Give a temporary name beside `path`; remove it after use, and those of killed processes."""
     for stale in _stale(path):
         remove(stale)
     partial = path.with_name(f".{_host()}-{os.getpid()}-{path.name}")
@@ -88,7 +94,7 @@ def _host() -> str:
 
 
 def _stale(path: Path) -> list[Path]:
-    """Return what processes of this machine that are no more have left of a file."""
+    """Return the temporary files of `path` that ended processes of this machine have left."""
     pattern = re.compile(rf"\.{_host()}-(\d+)-{re.escape(path.name)}")
     names = os.listdir(path.parent) if path.parent.is_dir() else []
     found = [(path.with_name(name), pattern.fullmatch(name)) for name in names]
@@ -96,7 +102,7 @@ def _stale(path: Path) -> list[Path]:
 
 
 def _is_alive(process: int) -> bool:
-    if os.name != "posix":  # where signal 0 is none
+    if os.name != "posix":  # no signal 0
         return True
     try:
         os.kill(process, 0)
@@ -108,7 +114,7 @@ def _is_alive(process: int) -> bool:
 
 
 def _flush(path: Path) -> None:
-    """Have what is written on the disk: some file systems say only then that there is no room."""
+    """Flush a file to the disk: some file systems report a full disk only then."""
     if path.is_file():
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -116,7 +122,7 @@ def _flush(path: Path) -> None:
 
 @contextmanager
 def claimed(folder: Path) -> Iterator[None]:
-    """Hold a folder that is being written for one run; a run that ends, however, lets go of it.
+    """Lock a folder for the run that writes it; the lock goes when the process ends, in any way.
 
     Raises:
         ValueError: another run holds it.
@@ -137,6 +143,6 @@ def claimed(folder: Path) -> Iterator[None]:
             yield
         finally:
             lock.unlink(missing_ok=True)
-            with suppress(OSError):  # what was written is in them
+            with suppress(OSError):  # those that are not empty stay
                 for parent in new:
                     parent.rmdir()

@@ -1,12 +1,10 @@
-"""DICOM as one volume: what a folder holds, and where its slices lie by their own positions.
+"""Volumes of DICOM: the stacks that a folder holds, and where their slices lie.
 
 pydicom reads the headers of all frames; SimpleITK (GDCM) decodes the pixels of single-frame files,
 whatever their compression, pydicom those of multi-frame files. A stack is slices of one series and
 one orientation, each at a place of its own: time points and echoes are stacks of their own.
 Distances between slices are those of their positions along their normal, never a tag's.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,18 +16,19 @@ import SimpleITK as sitk
 from mmzoo.io.dicom_frames import TIMES, Frame, may_be_dicom, read_frames, values_of
 
 UNEVEN = 0.05  # largest deviation of a distance between slices from their mean, as a share of it
-TURNED = 1e-3  # cosines of one stack's orientations differ by less
+TURNED = 1e-3  # direction cosines within a stack differ by less
 DRIFT_MM = 0.1  # over the whole stack, within its planes: more is a gantry tilt
 SAME_PLACE_MM = 1e-3
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Slices on each other, in the order of their positions along the normal.
+    """Parallel slices of one series, in the order of their positions along the normal.
 
     Attributes:
         frames: the slices.
-        time: what tells it from other stacks of its series, or nothing.
+        time: tag and value, as a time point or an echo, that other stacks of its series differ in;
+            "" for the only one.
     """
 
     frames: tuple[Frame, ...]
@@ -51,12 +50,12 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Volume:
+class DicomStack:
     """A stack that was read.
 
     Attributes:
         image: 3-D float32, axes at right angles, columns first.
-        notes: what was mended or left out.
+        notes: what was corrected or left out.
         frames: its slices in the order of the image's third axis.
     """
 
@@ -74,7 +73,7 @@ def dicom_files(folder: Path) -> list[Path]:
     return []
 
 
-def read_folder(folder: Path, series: str = "") -> Volume:
+def read_folder(folder: Path, series: str = "") -> DicomStack:
     """Read the one stack of a folder, or the one that is named.
 
     Args:
@@ -92,7 +91,7 @@ def read_folder(folder: Path, series: str = "") -> Volume:
     return read_one(find_stacks(files), folder, series)
 
 
-def read_one(stacks: list[Stack], where: Path, series: str = "") -> Volume:
+def read_one(stacks: list[Stack], where: Path, series: str = "") -> DicomStack:
     """Read the one stack of several that makes a volume, or the one that is named."""
     chosen, left = _choose(where, stacks, series)
     found = read_stack(chosen, where)
@@ -102,7 +101,7 @@ def read_one(stacks: list[Stack], where: Path, series: str = "") -> Volume:
 
 
 def _choose(folder: Path, stacks: list[Stack], series: str) -> tuple[Stack, list[Stack]]:
-    """Return the stack to read, and those that are told of because they are not."""
+    """Return the stack to read, and those that are not read, which get a note."""
     listed = "\n".join(f"  {k}: {stack}" for k, stack in enumerate(stacks, start=1))
     if series:
         by_uid = [stack for stack in stacks if stack.frames[0].series == series]
@@ -142,7 +141,7 @@ def find_stacks(files: Iterable[Path]) -> list[Stack]:
 
 
 def _by_plane(frames: list[Frame]) -> list[list[Frame]]:
-    """Return frames by their orientation and size."""
+    """Group frames by orientation, voxel size and size."""
     parts: list[list[Frame]] = []
     for frame in frames:
         for part in parts:
@@ -157,7 +156,7 @@ def _by_plane(frames: list[Frame]) -> list[list[Frame]]:
 
 
 def _by_time(frames: list[Frame]) -> list[Stack]:
-    """Return frames as stacks, by what tells those at one place apart."""
+    """Group frames into stacks; several at one position are time points, echoes or the like."""
     if _one_a_place(frames):
         return [Stack(_ordered(frames))]
     for tag in TIMES:
@@ -190,11 +189,11 @@ def _ordered(frames: list[Frame]) -> tuple[Frame, ...]:
     return tuple(sorted(frames, key=lambda frame: float(frame.position @ frames[0].normal)))
 
 
-def read_stack(stack: Stack, where: Path) -> Volume:
+def read_stack(stack: Stack, where: Path) -> DicomStack:
     """Read the pixels of a stack and put them in space.
 
-    A gantry tilt (slices that lie on each other aslant) is undone by shifting each slice within its
-    plane, interpolated linearly, onto a grid at right angles.
+    A gantry tilt (each slice shifted within its plane against the one below) is undone by linear
+    interpolation onto an orthogonal grid.
 
     Raises:
         ValueError: fewer than two slices, uneven distances, or pixels that cannot be decoded.
@@ -227,7 +226,7 @@ def read_stack(stack: Stack, where: Path) -> Volume:
     if np.linalg.norm(drift.sum(axis=0)) > DRIFT_MM:
         image, said = _straightened(image, drift.mean(axis=0), float(gaps.mean()), where)
         notes.append(said)
-    return Volume(image, notes, frames)
+    return DicomStack(image, notes, frames)
 
 
 def _notes(stack: Stack, gap: float, where: Path) -> list[str]:
@@ -238,10 +237,11 @@ def _notes(stack: Stack, gap: float, where: Path) -> list[str]:
 
 
 def _straightened(image: sitk.Image, drift: np.ndarray, gap: float, where: Path):
-    """Return a stack, each slice of which drifts within its plane, on a grid at right angles."""
+    """Return a stack with a gantry tilt resampled onto an orthogonal grid, and a note."""
     degrees = float(np.degrees(np.arctan2(np.linalg.norm(drift), gap)))
     normal = np.array(image.GetDirection()).reshape(3, 3)[:, 2]
-    # A point at height h above the first slice is read where a stack without drift has it.
+    # The image stores slices without their in-plane shift, which grows with the height: a point is
+    # read at its position minus that shift.
     shear = sitk.AffineTransform(3)
     shear.SetCenter(image.GetOrigin())
     shear.SetMatrix((np.eye(3) - np.outer(drift, normal) / gap).ravel().tolist())
@@ -255,7 +255,7 @@ def _straightened(image: sitk.Image, drift: np.ndarray, gap: float, where: Path)
 
 
 def _wider(image: sitk.Image, shift: np.ndarray) -> sitk.Image:
-    """Return a grid that also holds what a shift within the planes, mm, takes out of an image."""
+    """Return an image's grid, enlarged to hold its slices after an in-plane shift, mm."""
     axes = np.array(image.GetDirection()).reshape(3, 3)[:, :2]
     pixels = (shift @ axes) / np.array(image.GetSpacing()[:2])
     lower, upper = np.floor(np.minimum(pixels, 0)), np.ceil(np.maximum(pixels, 0))

@@ -1,6 +1,4 @@
-"""One slice of DICOM: what its header says of its place, and its pixels."""
-
-from __future__ import annotations
+"""One DICOM slice: its position from the header, and its pixels."""
 
 import locale
 from collections.abc import Iterator
@@ -12,7 +10,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-# What tells two frames at one place apart, in the order in which it is tried.
+from mmzoo.checks import reason_of
+
+# Tags that distinguish frames at one position, in the order in which they are tried.
 TIMES = (
     "TemporalPositionIndex",
     "TemporalPositionIdentifier",
@@ -55,9 +55,10 @@ class Frame:
         position: (3,), LPS mm, of its first voxel's centre.
         axes: (3, 2), where columns and rows run, LPS.
         localizer: whether it is a scout.
-        thickness_mm: as its tag has it, or None.
-        times: by tag, what may tell it from another at the same place.
-        rescale: slope and intercept of a frame of several; the decoder applies a single one's.
+        thickness_mm: its tag SliceThickness, or None.
+        times: its values of `TIMES`, by tag.
+        rescale: slope and intercept of a frame in a multi-frame file; the decoder applies those of
+            a single-frame file.
     """
 
     file: Path
@@ -76,7 +77,7 @@ class Frame:
 
     @property
     def normal(self) -> np.ndarray:
-        """Of its plane, (3,)."""
+        """Unit normal of its plane, (3,)."""
         return np.cross(*self.axes.T)
 
 
@@ -113,7 +114,7 @@ def read_frames(file: Path) -> list[Frame]:
 
     try:
         data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=TAGS, force=True)
-    except Exception as error:  # pydicom raises what the broken bytes happen to hit
+    except Exception as error:  # pydicom raises many types for damaged files
         raise ValueError(f"{file} cannot be read as DICOM: {error}") from error
     if "SeriesInstanceUID" not in data and "Rows" not in data:
         raise ValueError(f"{file} is no DICOM image; take it out of the folder.")
@@ -204,7 +205,7 @@ def _floats(file: Path, tag: str, value, count: int) -> np.ndarray:
 
 
 def _times(data, group, index: int | None) -> dict[str, str]:
-    """Return by tag what may tell a frame from another at its place."""
+    """Return a frame's values of `TIMES`, by tag."""
     parts = [data]
     if index is not None:
         parts = [items[0] for name in OF_FRAMES if (items := group.get(name))] + parts
@@ -243,8 +244,7 @@ def _decoded(file: Path) -> np.ndarray:
         # As a float: GDCM applies slope and intercept, which need not be whole.
         image = sitk.ReadImage(str(file), sitk.sitkFloat32, "GDCMImageIO")
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ValueError(f"{file} cannot be read as a DICOM slice: {reason}") from error
+        raise ValueError(f"{file} cannot be read as a DICOM slice: {reason_of(error)}") from error
     return sitk.GetArrayFromImage(image).reshape(image.GetSize()[1::-1])
 
 
@@ -253,7 +253,7 @@ def _decoded_frames(file: Path) -> np.ndarray:
 
     try:
         values = pydicom.dcmread(file).pixel_array
-    except Exception as error:  # decoders raise what they like
+    except Exception as error:  # decoders raise many types
         raise ValueError(
             f"the frames of {file} cannot be decoded: {error}; where a decoder is missing, "
             '`pip install "pylibjpeg[all]"` adds it.'

@@ -12,7 +12,7 @@ BLOCK = 1 << 20  # bytes
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file, or of a folder's files and their names.
 
-    A file of an image in two, such as .hdr and .img, counts with the other one.
+    Of an image in two files, such as .hdr and .img, both count.
 
     Args:
         path: as a command takes it: a selection behind it (FILE#sform) counts too.

@@ -1,10 +1,8 @@
-"""Checks of an image file before its voxels are read: what a header claims costs no memory yet.
+"""Checks of an image file's header, before memory is allocated for its voxels.
 
-A header may claim any size and any place in space. What the file can hold decides whether it is
-believed: its length or, where it is compressed, what that length can unpack to.
+A damaged header may claim any size and position. A size is accepted if the file is long enough for
+it or, where it is compressed, could unpack to it.
 """
-
-from __future__ import annotations
 
 import math
 import os
@@ -18,7 +16,7 @@ from numpy.typing import ArrayLike
 
 MOST_PACKED = 1032  # bytes that one byte of deflate can stand for
 BLOCK = 1 << 20
-GZIP_OR_ZLIB = 47  # told apart by zlib itself
+GZIP_OR_ZLIB = 47  # zlib finds out which
 SMALLEST_MM, LARGEST_MM = 1e-4, 1e4  # of a voxel
 FARTHEST_MM = 1e6  # of an origin from (0, 0, 0)
 
@@ -27,8 +25,8 @@ def check_image_file(path: Path) -> None:
     """Check a file of any format whose header is known here; others pass.
 
     Raises:
-        ValueError: the header is damaged, claims what the file cannot hold or lies nowhere in
-            space, or a compressed file is cut or has flipped bits; says which.
+        ValueError: the header is damaged, claims more than the file can hold or an impossible
+            position, or a compressed file is cut short or corrupt; says which.
     """
     from mmzoo.io import meta_image, nifti_header, nrrd_header
 
@@ -82,7 +80,7 @@ def most_held(path: Path, *, packed: bool, offset: int = 0) -> int:
 
 
 def check_packed(path: Path, expected: int, offset: int = 0) -> None:
-    """Read compressed voxels to their end, where their checksum is; nothing of them is kept.
+    """Unpack compressed voxels to verify their checksum, without keeping them.
 
     Args:
         path: the file, packed by gzip or zlib.
@@ -90,7 +88,7 @@ def check_packed(path: Path, expected: int, offset: int = 0) -> None:
         offset: where the packed part of the file begins.
 
     Raises:
-        ValueError: it is cut short or has flipped bits, or is huge and all of one value.
+        ValueError: it is cut short or corrupt, or is huge and all of one value.
     """
     try:
         length = _unpacked_length(path, offset)
@@ -112,7 +110,7 @@ def check_packed(path: Path, expected: int, offset: int = 0) -> None:
 
 
 def _unpacked_length(path: Path, offset: int) -> int:
-    """Return what a file unpacks to; zlib.error where its checksum, or its end, is not right."""
+    """Return how many bytes a file unpacks to; zlib.error if it is cut short or corrupt."""
     length, unpack = 0, zlib.decompressobj(wbits=GZIP_OR_ZLIB)
     with path.open("rb") as file:
         file.seek(offset)
@@ -130,7 +128,7 @@ def _unpacked_length(path: Path, offset: int) -> int:
 
 
 def check_place(image: Any, path: object) -> None:
-    """Check where an image in memory lies; see ``check_space``.
+    """Check position, voxel size and axes of an image in memory; see ``check_space``.
 
     Args:
         image: SimpleITK's.
@@ -147,7 +145,7 @@ def check_space(
     origin_mm: ArrayLike,
     axes: np.ndarray | None,
 ) -> None:
-    """Raise ValueError unless an image has a place and a size in space that a scan can have.
+    """Raise ValueError unless position, voxel size and axes are ones that a scan can have.
 
     Args:
         path: of the file, for messages.
@@ -180,7 +178,7 @@ def _listed(values: ArrayLike) -> str:
 
 
 def _amount(num_bytes: float) -> str:
-    """Return bytes in the largest unit of which there is one."""
+    """Return a number of bytes in a fitting unit."""
     for unit in ("bytes", "KB", "MB", "GB"):
         if num_bytes < 1000:
             return f"{num_bytes:.3g} {unit}"

@@ -1,14 +1,12 @@
 """The one reader of images: a file, a folder of DICOM, or an object of Python, as ITK places it.
 
-Every command reads through here, so that what one shows is what another registers. What comes out
-is a SimpleITK image, its axes turned to the nearest of right, anterior, superior (nothing is
-interpolated), with what was odd about its header in words.
+Every command reads through here, so that all see the same image. The result is a SimpleITK image
+reoriented to the nearest RAS axes (nothing is interpolated), with notes on anything unusual in its
+header.
 
 A source may name more than a path: `FOLDER#2` the second stack of a DICOM folder, `FILE#sform` or
 `FILE#qform` the form that is to count in a NIfTI header whose two disagree.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.checks import check_image_values
+from mmzoo.checks import check_image_values, reason_of
 from mmzoo.io import nifti
 from mmzoo.io.atomic import whole_file
 from mmzoo.io.header_checks import check_image_file, check_place
@@ -33,8 +31,8 @@ class Loaded:
 
     Attributes:
         image: 3-D, one number a voxel, axes nearest to right, anterior, superior.
-        axes: where the axes of the source point, as LPS, to turn back to.
-        notes: what is odd about its header, and what was mended, in sentences.
+        axes: orientation of the source, a code such as "LPS", to turn back to.
+        notes: what is unusual in its header, and what was corrected, in sentences.
         title: what to call it in messages.
         frames: of a 4-D image, all of them (the first is `image`); else empty.
         seconds: between frames.
@@ -58,17 +56,19 @@ class Loaded:
 
 
 def read(source: Source, name: str = "", *, series: bool = False, flat: bool = False) -> Loaded:
-    """Read any image of numbers, of the type that it has.
+    """Read an image in its own pixel type; one that is `Loaded` already is returned as it is.
 
     Args:
-        source: see the head of this file.
-        name: what it is to the user ("fixed"), for messages about objects without a file.
+        source: see the head of this file, or what this function has returned.
+        name: its role ("fixed"), for messages about objects without a file.
         series: whether several 3-D images in one, as time frames, are welcome.
         flat: whether a 2-D image is, as a volume of one slice.
 
     Raises:
         ValueError: it cannot be read or is not one 3-D volume of numbers; says why.
     """
+    if isinstance(source, Loaded):
+        return source
     found = open_source(source, name, flat)
     frames, title = found.frames, found.title
     if len(frames) > 1 and not series:
@@ -94,7 +94,11 @@ def read_image(
         ValueError: also for NaN, infinity, or an image that is the same everywhere.
     """
     found = read(source, name, series=series, flat=flat)
-    frames = tuple(sitk.Cast(frame, sitk.sitkFloat32) for frame in found.frames or (found.image,))
+    frames = found.frames or (found.image,)
+    frames = tuple(
+        frame if frame.GetPixelID() == sitk.sitkFloat32 else sitk.Cast(frame, sitk.sitkFloat32)
+        for frame in frames
+    )
     for frame in frames:
         check_image_values(found.title, sitk.GetArrayViewFromImage(frame))
     return replace(found, image=frames[0], frames=frames if len(frames) > 1 else ())
@@ -112,8 +116,8 @@ def read_labels(
         flat: whether they may be 2-D; of a 2-D image they may.
 
     Raises:
-        ValueError: also for values that are not whole, or that their type cannot tell apart; and
-            for labels that do not lie on their image.
+        ValueError: also for values that are not whole, or too large for their type to hold exactly;
+            and for labels that do not lie on their image.
     """
     found = read(source, name, flat=flat or (on is not None and on.is_flat))
     values = _whole(sitk.GetArrayViewFromImage(found.image), found.title)
@@ -251,7 +255,7 @@ def write_image(image: sitk.Image, path: Path) -> None:
             if path.name.endswith((".nii", ".nii.gz")):
                 _check_written(partial, path)
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = reason_of(error)
         raise ValueError(
             f"{path} cannot be written ({reason}); give a name that ends in .nii.gz, .mha or .nrrd."
         ) from error

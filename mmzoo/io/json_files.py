@@ -1,4 +1,4 @@
-"""JSON that programs write and people edit: cut, foreign or edited files are named on reading."""
+"""JSON files, checked as they are read: people edit them, and copies are cut short."""
 
 import json
 import math
@@ -27,7 +27,7 @@ def read_json(path: Path, schema: type[BaseModel]) -> dict:
 
 
 def in_words(error: ValidationError) -> str:
-    """Return what the first finding of a schema means, as the rest of a sentence."""
+    """Return the first error of a validation as the rest of a sentence."""
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "it"
     got = repr(first["input"])
@@ -37,7 +37,7 @@ def in_words(error: ValidationError) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return data that JSON has a word for: null for numbers that are not finite."""
+    """Return data as JSON can hold them: null for numbers that are not finite."""
     if isinstance(value, dict):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

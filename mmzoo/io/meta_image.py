@@ -1,6 +1,4 @@
-"""MetaImage headers (.mha, .mhd), which ITK believes to the point of crashing."""
-
-from __future__ import annotations
+"""Checks of MetaImage headers (.mha, .mhd): ITK crashes on damaged ones."""
 
 import math
 from pathlib import Path
@@ -38,7 +36,7 @@ def check(path: Path) -> None:
         raise ValueError(
             f"{path} must have an ElementType of {', '.join(BYTES)}, got {kind or 'none'}."
         )
-    channels = 1  # further numbers a voxel are for the reader to refuse
+    channels = 1  # more channels are refused by the reader
     if "ElementNumberOfChannels" in fields:
         (channels,) = _numbers(path, fields, "ElementNumberOfChannels", 1, int)
     _check_space(path, fields, dims)

@@ -13,8 +13,6 @@ gives the same image:
 Each disagreement is put into words. `test_nifti.py` holds the rule against SimpleITK itself.
 """
 
-from __future__ import annotations
-
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +34,8 @@ BROKEN = (
 APART_VOXELS = 0.5  # corners further apart than this: two grids do not belong together
 FORMS = ("sform", "qform")
 UNITS_MM = {"meter": 1000.0, "micron": 0.001}  # others, "unknown" among them, count as mm
-SAME = 1e-4  # cosines, and the header's unit: forms that differ less are one
-TOLD = 0.01  # of a voxel: forms that lie further apart are named
+SAME = 1e-4  # cosines, and origins in the header's unit: forms that differ less count as equal
+NOTED = 0.01  # of a voxel: forms that lie further apart get a note
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Form:
 
     Attributes:
         name: "sform" or "qform".
-        code: 0 if the header does not vouch for it.
+        code: `sform_code` or `qform_code`; 0 where the header leaves it unset.
         axes: (3, 3), where each axis points, unit columns, RAS.
         steps_mm: (3,), voxel sizes as this form has them.
         origin_mm: (3,), RAS.
@@ -71,7 +69,7 @@ class Form:
 
 
 def place(header, path: object, geometry: str = "") -> tuple[np.ndarray, list[str]]:
-    """Return where the voxels of a NIfTI or Analyze file lie, and what its header disagrees on.
+    """Return the affine of a NIfTI or Analyze file, and notes on contradictions in its header.
 
     Args:
         header: nibabel's.
@@ -132,7 +130,7 @@ def _sizes(header, path) -> tuple[np.ndarray, float]:
 
 
 def _unit(header) -> str:
-    """Return the unit of length that a header names; "unknown" for a code that there is not."""
+    """Return the unit of length that a header names; "unknown" for an undefined code."""
     return {1: "meter", 2: "mm", 3: "micron"}.get(int(header["xyzt_units"]) & 7, "unknown")
 
 
@@ -166,7 +164,7 @@ def _forms(header, unit: float) -> dict[str, Form]:
 
 
 def _qform(header) -> np.ndarray:
-    """Return the qform, (4, 4), as nifti1.h computes it; NaN where its quaternion is none.
+    """Return the qform, (4, 4), as nifti1.h computes it; NaN where its quaternion is invalid.
 
     nibabel rounds differently near half a turn, by a thousandth of a radian.
     """
@@ -199,7 +197,7 @@ def _same(first: Form, second: Form, unit: float) -> bool:
 
 
 def _disagreements(forms, chosen: Form, sizes, header, path) -> list[str]:
-    """Return in sentences what a header says twice, and differently."""
+    """Return notes on what a header states twice and differently."""
     if not chosen.code:
         return [
             f"{path}: no qform and no sform, so where it lies is not known; as in ITK its axes "
@@ -211,7 +209,7 @@ def _disagreements(forms, chosen: Form, sizes, header, path) -> list[str]:
         if other is chosen or not other.code:
             continue
         gap = _gap(chosen, other, sizes, header.get_data_shape()[:3])
-        if gap > TOLD * sizes.min():
+        if gap > NOTED * sizes.min():
             shear = f", sheared by {other.shear_degrees:.3g} degrees" if other.shear_degrees else ""
             notes.append(
                 f"{path}: {chosen.name} and {other.name} lie up to {gap:.3g} mm apart; the "
@@ -219,7 +217,7 @@ def _disagreements(forms, chosen: Form, sizes, header, path) -> list[str]:
                 f"the {other.name} (origin {_short(other.origin_mm)}{shear})" + _choice([other])
             )
     for form in forms.values():
-        if form.code and np.abs(form.steps_mm / sizes - 1).max() > TOLD:
+        if form.code and np.abs(form.steps_mm / sizes - 1).max() > NOTED:
             notes.append(
                 f"{path}: voxel sizes are {_short(sizes)} mm by pixdim, which counts, as in ITK, "
                 f"and {_short(form.steps_mm)} mm by its {form.name}" + _choice([form])
@@ -228,7 +226,7 @@ def _disagreements(forms, chosen: Form, sizes, header, path) -> list[str]:
 
 
 def _gap(first: Form, second: Form, sizes: np.ndarray, shape) -> float:
-    """Return how far apart two forms put the corner that they put furthest apart, mm."""
+    """Return the largest distance between a corner of the volume by two forms, mm."""
     ends = np.array([[*corner, 1.0] for corner in np.ndindex(2, 2, 2)])
     corners = (ends * [*(np.array(shape) - 1.0), 1.0]).T
     difference = (first.place(sizes) - second.place(sizes)) @ corners
@@ -262,7 +260,7 @@ def read_array(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_nifti(values: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
-    """Return a NIfTI image in mm whose sform and qform are the same and both vouched for."""
+    """Return a NIfTI image in mm with equal sform and qform, both of code 1."""
     image = nib.Nifti1Image(values, affine)
     image.set_sform(affine, code=1)
     image.set_qform(affine, code=1)

@@ -1,12 +1,11 @@
-"""NIfTI headers (Analyze and FreeSurfer too): what is claimed, and whether the file holds it."""
-
-from __future__ import annotations
+"""Checks of NIfTI, Analyze and FreeSurfer headers: whether the file can hold what they claim."""
 
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
+from mmzoo.checks import reason_of
 from mmzoo.io import header_checks
 
 ENDINGS = (".nii", ".nii.gz", ".hdr", ".img", ".mgz", ".mgh")
@@ -16,7 +15,7 @@ GZIPPED = (".gz", ".mgz")
 def check(path: Path) -> None:
     """Check header and length of a file, and the checksum of a compressed one.
 
-    Where it lies in space is for the reader to check, which knows what counts of the header.
+    Position and axes are checked by the reader, which chooses between sform and qform.
 
     Raises:
         ValueError: it is cut short, damaged, or holds no numbers.
@@ -30,7 +29,7 @@ def check(path: Path) -> None:
         raise ValueError(f"{path} is not there; check the name and the folder.") from None
     # Whatever nibabel and NumPy raise for a header that is none.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        reason = reason_of(error)
         raise ValueError(
             f"{path} cannot be read as a medical image: {reason}. Is it cut short, or of another "
             "kind than its name says?"

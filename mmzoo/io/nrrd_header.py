@@ -1,6 +1,4 @@
-"""NRRD headers (.nrrd, .nhdr): what is claimed, and whether the file holds it."""
-
-from __future__ import annotations
+"""Checks of NRRD headers (.nrrd, .nhdr): whether the file can hold what they claim."""
 
 import math
 import re

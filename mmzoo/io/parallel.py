@@ -1,4 +1,4 @@
-"""Many independent pieces of work, side by side."""
+"""Independent jobs in parallel processes."""
 
 import multiprocessing
 import os
@@ -39,9 +39,9 @@ def run_all(function: Callable, tasks: list[tuple], jobs: int) -> Iterator[Any]:
 
 
 def end_with_parent() -> None:
-    """Have this process end when the one that started it does, be it killed without warning.
+    """End this process when its parent ends, even if the parent is killed.
 
-    A worker of a pool would sleep for ever on a queue that no one fills.
+    A worker of a pool would otherwise wait for ever for its next task.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -1,7 +1,5 @@
 """Names of images: what they select, where they are found, and whether they may be written."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,7 +47,7 @@ def find_images(folder: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path, overwrite: bool = False) -> None:
-    """Raise ValueError unless a file may be written: of one piece, and not there yet."""
+    """Raise ValueError unless a file may be written: an image in one file, not there yet."""
     if path.name.lower().endswith(IN_TWO):
         raise ValueError(
             f"{path} would be written as two files, of which an interruption could leave one; give "

@@ -1,7 +1,5 @@
 """Points of images in files: CSV, and the markups of 3D Slicer (.fcsv, .mrk.json)."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Callable
@@ -11,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmzoo.checks import check_choice
-from mmzoo.io.atomic import whole_file
+from mmzoo.io.atomic import write_text
 from mmzoo.spatial.frames import FRAMES
 
 AXES = ("x", "y", "z")
@@ -44,8 +42,7 @@ class Points:
         """
         if _suffix(path) != self.suffix:
             raise ValueError(f"{path} must end in {self.suffix}, as the points that were read do.")
-        with whole_file(path) as partial:
-            partial.write_text(self.text(places * FRAMES[self.frame]), encoding="utf-8")
+        write_text(path, self.text(places * FRAMES[self.frame]))
 
 
 def read_points(path: Path, frame: str = "") -> Points:

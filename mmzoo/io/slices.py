@@ -19,17 +19,17 @@ def _key(part: str) -> tuple[int, int | str]:
 
 
 def read_slices(files: list[Path]) -> tuple[sitk.Image, bool, list[str]]:
-    """Read DICOM slices whose labels lie on them in the order that is given.
+    """Read DICOM slices, given in the order of the pictures of their labels.
 
-    Where they are is up to their positions (see ``dicom.read_stack``); they must lie on each other
-    in the order of the files, or in the opposite one.
+    Their headers say where they lie (see ``dicom.read_stack``), which must be the order of the
+    files, or the opposite one.
 
     Args:
         files: one slice each, two or more.
 
     Returns:
-        The volume, float32 after the rescaling that the files ask for; whether it runs against the
-        order of the files, as the labels then must be turned; and what was mended.
+        The volume, float32, rescaled by slope and intercept; whether its slices are in the opposite
+        order of the files, so that the labels must be reversed too; and notes.
 
     Raises:
         ValueError: if a file cannot be read, or they make no even stack in that order.
@@ -60,7 +60,7 @@ def read_pictures(files: list[Path], grid: sitk.Image, turned: bool) -> sitk.Ima
     Args:
         files: as many as the volume has slices.
         grid: the volume, from ``read_slices``.
-        turned: what ``read_slices`` said.
+        turned: whether to reverse the order, from ``read_slices``.
 
     Returns:
         The grey values, int32, on the volume's grid.

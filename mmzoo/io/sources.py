@@ -1,6 +1,4 @@
-"""Whatever holds an image, opened: by nibabel, by SimpleITK, as DICOM, or from Python's memory."""
-
-from __future__ import annotations
+"""Opening an image: a file by nibabel, SimpleITK or as DICOM, or an object in memory."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 from nibabel.spatialimages import SpatialImage
 
+from mmzoo.checks import reason_of
 from mmzoo.io import dicom, nifti
 from mmzoo.io.dicom_frames import is_dicom, same_locale
 from mmzoo.io.header_checks import check_image_file
@@ -35,11 +34,11 @@ class Found:
 
 
 def open_source(source: Source, name: str, flat: bool = False) -> Found:
-    """Return the volumes of a source, each 3-D and with the type and the axes that it has.
+    """Return the volumes of a source, each 3-D, in its own pixel type and axes.
 
     Args:
         source: see `Source`.
-        name: what it is to the user, for messages.
+        name: its role ("fixed"), for messages.
         flat: a 2-D image is welcome, as a volume of one slice.
 
     Raises:
@@ -138,7 +137,7 @@ def _read_path(path: Path, choice: str, flat: bool) -> Found:
 
 
 def _one_slice(path: Path) -> Path | None:
-    """Return the DICOM file that is all there is of a path, and one slice; else None."""
+    """Return the DICOM file of a path that holds a single slice; None for other paths."""
     files = [each for each in path.iterdir() if each.is_file()] if path.is_dir() else [path]
     if len(files) != 1 or not is_dicom(files[0]):
         return None
@@ -147,7 +146,7 @@ def _one_slice(path: Path) -> Path | None:
     try:
         header.ReadImageInformation()
     except RuntimeError:
-        return None  # said by the reader of stacks
+        return None  # the reader of stacks says why
     return files[0] if header.GetSize()[2:] == (1,) else None
 
 
@@ -160,7 +159,7 @@ def _by_itk(path: Path) -> sitk.Image:
 
 
 def _by_nibabel(path: Path, choice: str, flat: bool) -> Found:
-    """Read by nibabel: ITK turns NaN into zero and fills up a file cut short, unsaid."""
+    """Read by nibabel: ITK silently turns NaN into zero and pads a file that is cut short."""
     try:
         source = nib.load(path)
     except nifti.BROKEN as error:
@@ -198,8 +197,7 @@ def _from_nibabel(source, title: str, choice: str, flat: bool) -> Found:
 
 
 def _unreadable(path, error: Exception) -> ValueError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-    return ValueError(f"{path} cannot be read as a medical image: {reason}")
+    return ValueError(f"{path} cannot be read as a medical image: {reason_of(error)}")
 
 
 def _split(image: sitk.Image, title: str, flat: bool) -> Found:

@@ -1,6 +1,4 @@
-"""Files of transforms: checked before ITK reads them, which believes their numbers or crashes."""
-
-from __future__ import annotations
+"""Transform files, checked before ITK reads them: it accepts damaged ones, or crashes."""
 
 import math
 import os
@@ -12,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.checks import reason_of
 from mmzoo.io.header_checks import MOST_PACKED, check_space
 
 # Parameters of ITK's transforms in 3-D, without "_double_3_3"; None for those on a grid.
@@ -37,7 +36,7 @@ PARAMETERS = {
 GRID = 18  # size, origin, spacing and direction of a field or of control points
 
 
-class Part(NamedTuple):
+class TransformPart(NamedTuple):
     """One transform of a file.
 
     Attributes:
@@ -68,8 +67,8 @@ def read_transform(path: Path) -> sitk.Transform:
         _check(path, part)
     try:
         transform = sitk.ReadTransform(str(path))
-    except (RuntimeError, KeyError) as error:  # a kind that SimpleITK does not wrap
-        raise _no_transform(path, str(error).strip().splitlines()[-1]) from error
+    except (RuntimeError, KeyError) as error:  # a type that SimpleITK does not wrap
+        raise _no_transform(path, reason_of(error)) from error
     return transform
 
 
@@ -80,7 +79,7 @@ def _no_transform(path: Path, reason: str) -> ValueError:
     )
 
 
-def _parts(path: Path) -> Iterator[Part]:
+def _parts(path: Path) -> Iterator[TransformPart]:
     """Yield what a file holds, read without ITK."""
     with path.open("rb") as file:
         start = file.read(64)
@@ -93,13 +92,12 @@ def _parts(path: Path) -> Iterator[Part]:
             yield from _parts_of_matlab(path)
         else:
             raise ValueError("its beginning is that of no such file")
-    # Whatever the libraries raise for files that are cut, edited or of another kind.
+    # The libraries raise many types for files that are cut short, edited or of another kind.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise _no_transform(path, reason) from error
+        raise _no_transform(path, reason_of(error)) from error
 
 
-def _parts_of_hdf5(path: Path) -> Iterator[Part]:
+def _parts_of_hdf5(path: Path) -> Iterator[TransformPart]:
     import h5py
 
     with h5py.File(path, "r") as file:
@@ -109,7 +107,7 @@ def _parts_of_hdf5(path: Path) -> Iterator[Part]:
             kind = kind[0] if isinstance(kind, np.ndarray) else kind
             kind = kind.decode("latin-1") if isinstance(kind, bytes) else str(kind)
             if kind.startswith("CompositeTransform"):
-                yield Part(kind, np.zeros(0), np.zeros(0))
+                yield TransformPart(kind, np.zeros(0), np.zeros(0))
                 continue
             # Old versions of ITK misspelt the names.
             sets = [
@@ -119,19 +117,19 @@ def _parts_of_hdf5(path: Path) -> Iterator[Part]:
             ]
             if max(each.size for each in sets) * 4 > MOST_PACKED * path.stat().st_size:
                 raise ValueError("it claims more numbers than the file can hold")
-            yield Part(kind, *(np.asarray(each, float).ravel() for each in sets))
+            yield TransformPart(kind, *(np.asarray(each, float).ravel() for each in sets))
 
 
-def _parts_of_text(path: Path) -> Iterator[Part]:
+def _parts_of_text(path: Path) -> Iterator[TransformPart]:
     text = path.read_text(encoding="latin-1")
     for block in re.split(r"^#Transform \d+\s*$", text, flags=re.MULTILINE)[1:]:
         fields = dict(re.findall(r"^(\w+):[ \t]*(.*)$", block, flags=re.MULTILINE))
         fixed = np.array(fields.get("FixedParameters", "").split(), float)
         values = np.array(fields.get("Parameters", "").split(), float)
-        yield Part(fields["Transform"].strip(), fixed, values)
+        yield TransformPart(fields["Transform"].strip(), fixed, values)
 
 
-def _parts_of_matlab(path: Path) -> Iterator[Part]:
+def _parts_of_matlab(path: Path) -> Iterator[TransformPart]:
     from scipy.io import loadmat
 
     found = loadmat(path, appendmat=False)
@@ -139,11 +137,11 @@ def _parts_of_matlab(path: Path) -> Iterator[Part]:
     fixed = np.asarray(found.get("fixed", ()), float).ravel()
     for name in names:
         values = np.asarray(found[name], float).ravel()
-        yield Part(name, fixed, values)
+        yield TransformPart(name, fixed, values)
 
 
-def _check(path: Path, part: Part) -> None:
-    """Raise ValueError unless a transform is one in 3-D whose numbers fit together."""
+def _check(path: Path, part: TransformPart) -> None:
+    """Raise ValueError unless a transform is 3-D, of as many finite parameters as its type has."""
     match = re.fullmatch(r"(\w+?)_(?:double|float)_(\d)_(\d)(?:_(\d))?", part.kind)
     if match and (match[2], match[3]) != ("3", "3"):
         raise ValueError(f"{path} must be a transform in 3-D, got {match[2]}-D ({part.kind}).")
@@ -163,8 +161,8 @@ def _check(path: Path, part: Part) -> None:
         )
 
 
-def _check_grid(path: Path, part: Part) -> int:
-    """Return how many parameters a field or a B-spline has by its grid."""
+def _check_grid(path: Path, part: TransformPart) -> int:
+    """Return how many parameters a displacement field or a B-spline transform has by its grid."""
     if part.fixed.size != GRID or not np.isfinite(part.fixed).all():
         raise _no_transform(path, f"the grid of its {part.kind} is damaged")
     size, rest = part.fixed[:3], part.fixed[3:]
@@ -175,19 +173,19 @@ def _check_grid(path: Path, part: Part) -> int:
 
 
 def write_transform(transform: sitk.Transform, path: Path) -> None:
-    """Write a transform to a file of ITK.
+    """Write a transform in one of ITK's formats.
 
     Raises:
         OSError: the disk is full.
     """
-    # Asked beforehand: HDF5 in ITK ends the process, later on, when a write has failed.
+    # Checked before: ITK's HDF5 ends the process when a write fails.
     if hasattr(os, "posix_fallocate"):
         with path.open("wb") as file:
             size = 8 * transform.GetNumberOfParameters() + 100_000
             os.posix_fallocate(file.fileno(), 0, size)
         path.unlink()
     sitk.WriteTransform(transform, str(path))
-    try:  # ITK's writers of text and .mat do not tell of a full disk
+    try:  # ITK's writers of text and .mat do not report a full disk
         sitk.ReadTransform(str(path))
     except RuntimeError as error:
         raise OSError(f"{path} could not be written whole: is the disk full?") from error

@@ -1,4 +1,4 @@
-"""Transforms of other programs, read as ITK's and written as what others read.
+"""Transforms in the formats of ITK, ANTs, elastix, FreeSurfer and FSL, read and written.
 
 All take points of the fixed image to the moving one, LPS mm, as `sitk.Resample` has it. A name may
 end in `:inverse`.
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.checks import reason_of
 from mmzoo.io import transform_file
-from mmzoo.io.atomic import whole_file
+from mmzoo.io.atomic import whole_file, write_text
 from mmzoo.io.header_checks import check_image_file, check_place
 from mmzoo.io.images import write_image
 from mmzoo.io.paths import check_writable
@@ -41,7 +42,7 @@ class Step:
 
     Attributes:
         transform: of points, LPS mm.
-        inverse: whether the point goes through it backwards.
+        inverse: whether the point goes through its inverse.
         file: where it comes from.
     """
 
@@ -50,7 +51,7 @@ class Step:
     file: Path = Path()
 
     def reversed(self) -> Step:
-        """Return the same the other way round."""
+        """Return the inverse step."""
         return replace(self, inverse=not self.inverse)
 
 
@@ -133,7 +134,7 @@ def _field(path: Path) -> sitk.Transform:
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = reason_of(error)
         raise ValueError(f"{path} cannot be read as a field of displacements: {reason}") from error
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 3:
         raise ValueError(
@@ -148,7 +149,7 @@ def _field(path: Path) -> sitk.Transform:
 
 
 def _matrix(text: str) -> np.ndarray | None:
-    """Return the 4 x 4 numbers that a text is, or None."""
+    """Return the affine matrix, (4, 4), of a text that holds nothing else, or None."""
     try:
         numbers = np.array(text.split(), float)
     except ValueError:
@@ -186,7 +187,7 @@ def _by_nitransforms(path: Path, kind: str, fixed=None, moving=None) -> sitk.Aff
     try:
         found = readers[kind].from_string(path.read_text())
         matrix = np.array(found.to_ras(moving=moving, reference=fixed), float)
-    except Exception as error:  # the library raises what the broken text happens to hit
+    except Exception as error:  # the library raises many types for damaged text
         raise ValueError(f"{path} cannot be read as a transform: {error!r}") from error
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         raise ValueError(f"{path} must hold one (4, 4) matrix of finite numbers.")
@@ -194,7 +195,7 @@ def _by_nitransforms(path: Path, kind: str, fixed=None, moving=None) -> sitk.Aff
 
 
 def _elastix(path: Path, text: str, depth: int = 0) -> sitk.Transform:
-    """Return elastix' transform: the ones it begins with act on a point first.
+    """Return a transform of elastix, its initial transforms included, which act first.
 
     elastix writes ITK's own parameters, so nothing is resampled.
     """
@@ -213,7 +214,7 @@ def _elastix(path: Path, text: str, depth: int = 0) -> sitk.Transform:
     if said.get("HowToCombineTransforms", ["Compose"])[0] != "Compose":
         raise ValueError(f"{path} adds to its initial transform; elastix must have composed them.")
     earlier = Path(" ".join(first))
-    # Where the folder was moved since, the file beside this one.
+    # If the folder was moved since, the file beside this one.
     earlier = earlier if earlier.is_file() else path.with_name(earlier.name)
     if not earlier.is_file() or depth > 20:
         raise ValueError(f"{path} begins with {' '.join(first)}, which is not there.")
@@ -260,7 +261,7 @@ def compose(transforms: list[sitk.Transform]) -> sitk.Transform:
 def write_transform(
     transform: sitk.Transform, path: Path, reference: sitk.Image | None = None
 ) -> None:
-    """Write a transform as what its suffix says.
+    """Write a transform in the format of the suffix.
 
     Args:
         transform: of points, LPS mm.
@@ -269,8 +270,8 @@ def write_transform(
         reference: whose grid an image of displacements fills.
 
     Raises:
-        ValueError: for another suffix, a curved transform in a format of matrices, or a reference
-            that is missing.
+        ValueError: for another suffix, a nonlinear transform in a format of matrices, or a missing
+            reference.
     """
     name = path.name.lower()
     check_writable(path, overwrite=True)
@@ -287,8 +288,7 @@ def write_transform(
         if name.endswith(".lta"):
             nitransforms = _nitransforms()
             made = nitransforms.io.lta.FSLinearTransform.from_ras(change_frame(matrix))
-            with whole_file(path) as partial:
-                partial.write_text(made.to_string())
+            write_text(path, made.to_string())
             return
         transform = transform_of(matrix)
     elif not name.endswith(ITK):

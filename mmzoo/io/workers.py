@@ -1,10 +1,8 @@
-"""Processes that each do one task at a time and may be ended, or end, in the midst of it.
+"""Worker processes that do one task at a time, and may be killed or crash during it.
 
 A pool of the standard library waits for a running task when it is stopped, and loses all tasks
 when one process crashes; compiled registration code runs for minutes and does crash.
 """
-
-from __future__ import annotations
 
 import contextlib
 import os
@@ -34,11 +32,11 @@ def run_tasks(
 ) -> Generator[tuple[Any, Any], None, None]:
     """Yield each task with the function's result, or with a TaskError, in the order they end.
 
-    Each process has its temporary files where they are removed even if it is killed. Closing the
-    iterator kills the processes.
+    Each process has a temporary folder, which is removed even if it is killed. Closing the iterator
+    kills the processes.
 
     Args:
-        function: of a module, so that another process finds it.
+        function: at the top level of a module, so that other processes find it.
         tasks: arguments, one a call.
         jobs: processes.
         threads: of ITK, and of TensorFlow, in each.
@@ -81,11 +79,11 @@ class _Worker:
         if self.link.closed:
             self._start()
         self.task, self.is_busy = task, True
-        with contextlib.suppress(OSError):  # a process that has died shows when it is waited for
+        with contextlib.suppress(OSError):  # `finish` reports a process that has died
             self.link.send(task)
 
     def finish(self) -> tuple[Any, Any]:
-        """Return the task and what came of it."""
+        """Return the task and its result, or its TaskError."""
         self.is_busy = False
         try:
             return self.task, self.link.recv()
@@ -102,8 +100,8 @@ class _Worker:
 
 
 def _serve(link: connection.Connection, function: Callable, scratch: str, threads: int) -> None:
-    """Do tasks until the other end is closed, be it by an end without warning."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; one answers it
+    """Do tasks until the other end of the pipe is closed, or its process is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the parent handles it
     for name in THREADS:  # read when the libraries are loaded
         os.environ[name] = str(threads)
     tempfile.tempdir = scratch

@@ -8,6 +8,7 @@ from mmzoo.layers.conv_block import ConvBlock
 from mmzoo.layers.deformation import RandomDeformation
 from mmzoo.layers.pair import Pair
 from mmzoo.layers.resize import AdditiveUpsampling, Resize
+from mmzoo.layers.shapes import RandomShapes
 from mmzoo.layers.unet import UNet
 from mmzoo.layers.warp import Warp
 
@@ -19,6 +20,7 @@ __all__ = [
     "RandomAffine",
     "RandomContrast",
     "RandomDeformation",
+    "RandomShapes",
     "Resize",
     "UNet",
     "Warp",

@@ -6,11 +6,9 @@ axis, and the affine map that carries them is applied to the whole volume. Movin
 get maps of their own; labels go with their images.
 Differs from their code and from DeepReg's `affine`: the map is applied in the coordinates it is
 drawn in, about the centre (they apply it to voxel indices, where it acts about voxel zero and
-hardly shifts), and border values go on outside (DeepReg's sampling blanks the first plane of each
-axis: an edge that test images do not have).
+hardly shifts), and edge values are repeated outside (DeepReg's sampling blanks the first plane of
+each axis: an edge that test images do not have).
 """
-
-from __future__ import annotations
 
 import tensorflow as tf
 

@@ -1,7 +1,5 @@
 """The B-spline transformer as a Keras layer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import tensorflow as tf

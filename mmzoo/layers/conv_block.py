@@ -1,7 +1,5 @@
 """Convolution, batch normalisation, ReLU: the block that networks are made of."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from mmzoo.framework import keras

@@ -1,7 +1,5 @@
 """Keras' convolution, quicker where the channels are few."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from mmzoo.framework import keras

@@ -1,7 +1,5 @@
 """The output layer of the networks that predict displacement fields."""
 
-from __future__ import annotations
-
 from mmzoo.layers.convolution import Conv3D
 from mmzoo.layers.precision import precision_of_weights
 

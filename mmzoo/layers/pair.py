@@ -1,7 +1,5 @@
 """Input of a registration network: moving and fixed image as channels."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from mmzoo.framework import keras

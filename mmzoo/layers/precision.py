@@ -6,8 +6,6 @@ and its second differences would be noise: so the last layer of every network, a
 after it (fields, warps, losses), computes in `precision_of_weights`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ _mixed = contextvars.ContextVar("mixed", default=False)
 
 @contextlib.contextmanager
 def mixed_networks(wanted: bool = True) -> Iterator[None]:
-    """Let the networks that are built meanwhile compute in bfloat16; other layers do not."""
+    """Build networks within this context in bfloat16; other layers are not affected."""
     token = _mixed.set(wanted)
     try:
         yield
@@ -31,7 +29,7 @@ def mixed_networks(wanted: bool = True) -> Iterator[None]:
 
 @contextlib.contextmanager
 def policy(name: str) -> Iterator[None]:
-    """Make Keras's layers in a dtype policy meanwhile."""
+    """Build Keras layers within this context in a dtype policy."""
     before = keras.mixed_precision.global_policy()
     if before.name != name:  # a policy that is set once no longer follows `floatx`
         keras.mixed_precision.set_global_policy(name)

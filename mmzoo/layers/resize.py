@@ -1,7 +1,5 @@
 """Trilinear resizing as Keras layers."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from mmzoo.framework import keras

@@ -6,8 +6,6 @@ doubling followed by a 2^3 convolution, concatenated skips, no normalisation, an
 kernels.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import tensorflow as tf
 

@@ -1,7 +1,5 @@
 """The warp as a Keras layer."""
 
-from __future__ import annotations
-
 from mmzoo.framework import keras
 from mmzoo.ops.warp import warp
 

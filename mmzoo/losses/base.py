@@ -1,7 +1,5 @@
 """What losses share: their Keras class, channels and masks, one-sided differences."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar

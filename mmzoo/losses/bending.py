@@ -8,8 +8,6 @@ voxel to voxel and leave out the two outermost voxels, which networks exploit; t
 default, covers both. On smooth fields the two agree.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any

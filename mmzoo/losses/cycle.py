@@ -3,8 +3,6 @@
 Source: Ding et al. 2021, Eq. 9. Differs from the paper: nothing.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import tensorflow as tf

@@ -6,8 +6,6 @@ DeepReg's `gradient` sums central differences over the axes, which are zero for 
 alternates from voxel to voxel.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

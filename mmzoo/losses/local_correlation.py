@@ -7,8 +7,6 @@ image (theirs count zeros outside, which add an edge to both images); a window o
 gives 0 (`lncc` counts two of them as a perfect match).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
@@ -76,7 +74,7 @@ def _compiled(window: int, eps: float) -> Callable[..., tf.Tensor]:
     margin = window // 2
 
     def centred(volume, inside):
-        # Nothing but a shift, yet sums of squares of far numbers would leave float32 no digits.
+        # No variance changes by a shift, but squares of large numbers would lose float32's digits.
         centre = tf.stop_gradient(tf.reduce_mean(volume[:, margin], axis=(1, 2)))
         return (volume - centre[:, None, None, None]) * inside
 

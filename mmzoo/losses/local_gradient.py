@@ -8,8 +8,6 @@ which fixes what the print leaves open: Eq. 2's square of epsilon is 1, the cosi
 absolute. Differs from both: the similarity is negated, as a loss.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Callable

@@ -6,8 +6,6 @@ Differs from DeepReg's code: an empty bin stays empty (there 1e-5 is added), and
 grow with voxels times bins.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import tensorflow as tf

@@ -9,8 +9,6 @@ values it has. Differs from that code: outside the image border values are repea
 theirs repeat squared differences. `spacing` is ours.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
@@ -23,6 +21,7 @@ from mmzoo.losses.base import FunctionLoss, mean_over_channels
 from mmzoo.losses.spacing import Spacing, per_axis
 from mmzoo.ops.compiled import symbolic
 from mmzoo.ops.filters import weighted_mean
+from mmzoo.ops.pad import border_goes_on
 from mmzoo.ops.self_similarity import LEAST, compare_patches, patch_means, self_variance
 from mmzoo.ops.slabs import slab_mean
 
@@ -98,7 +97,7 @@ def _in_slabs(steps: tuple[int, ...], reach: tuple[int, ...]) -> Callable[..., t
     @symbolic
     def distance(fixed, warped, mask):
         rows = [[0, 0], [around[0]] * 2, [0, 0], [0, 0]]
-        pair = [_border_goes_on(volume, around) for volume in (fixed, warped)]
+        pair = [border_goes_on(volume, around) for volume in (fixed, warped)]
         everywhere = tf.pad(tf.ones_like(fixed[:1]), rows)
         means = [mean_variance(volume, everywhere) for volume in pair]
 
@@ -123,7 +122,7 @@ def mind_ssc_features(volume: tf.Tensor, steps: Sequence[int], reach: Sequence[i
         the mean variance, (batch,).
     """
     around = [step + r for step, r in zip(steps, reach, strict=True)]
-    patches = patch_means(tuple(steps), tuple(reach))(_border_goes_on(volume, around))
+    patches = patch_means(tuple(steps), tuple(reach))(border_goes_on(volume, around))
     variance = self_variance(tuple(steps))(*map(tf.stop_gradient, patches))
     return [*patches, tf.reduce_mean(variance, axis=(1, 2, 3))]
 
@@ -147,14 +146,6 @@ def mind_ssc_distance(
     """
     (*a, mean_a), (*b, mean_b) = features_a, features_b
     return weighted_mean(compare_patches(tuple(steps), floor)(*a, *b, mean_a, mean_b), mask)
-
-
-def _border_goes_on(volume: tf.Tensor, around: Sequence[int]) -> tf.Tensor:
-    """Return a volume with some planes more on each side, copies of the outermost ones."""
-    for axis, count in enumerate(around, start=1):
-        first, last = (tf.gather(volume, [at], axis=axis) for at in (0, volume.shape[axis] - 1))
-        volume = tf.concat([*[first] * count, volume, *[last] * count], axis=axis)
-    return volume
 
 
 def check_settings(dilation: float, radius: float) -> None:

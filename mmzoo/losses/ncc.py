@@ -4,8 +4,6 @@ Source: de Vos et al. 2020, cardiac experiments, and 2017 (DIRNet); their later 
 Differs from that code, which takes one coefficient over all volumes of a batch: one a volume.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import tensorflow as tf

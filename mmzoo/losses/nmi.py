@@ -8,8 +8,6 @@ Differs from that code, which doubles the value and adds 1e-10 to every bin: Eq.
 literally, and an empty bin stays empty.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import tensorflow as tf

@@ -1,7 +1,5 @@
 """Input checks and joint histogram of `mi` and `nmi`, by Parzen windows."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import tensorflow as tf

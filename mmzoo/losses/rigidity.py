@@ -20,8 +20,6 @@ the spacing of control points; its pure second differences are halved; weights m
 both images' masks, and are dilated. Its J^T J for J J^T has the same norm.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import itertools

@@ -11,8 +11,6 @@ Eq. 5 is the default (they smooth the raw gradient, then normalise); the sigmas 
 ones (their code has 1, 2, 3). Both count in voxels; `spacing` is ours.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
@@ -111,11 +109,11 @@ def _mean_cosine(
     busy with them where XLA does not.
     """
     if order == "normalise-then-smooth":  # in slabs, normalising their margins too takes longer
-        compare = compiled(lambda a, b: _cosine(_normalise(a, eps), _normalise(b, eps), absolute))
+        compare = compiled(lambda a, b: cosine(normalise(a, eps), normalise(b, eps), absolute))
 
         def of_whole(sigma, fixed, warped, mask):
             whole = tf.ones(fixed.shape[1:2], fixed.dtype), slice(1, fixed.shape[1])
-            a, b = (_smoothed(v, sigma, order, eps, spacing, *whole) for v in (fixed, warped))
+            a, b = (smoothed(v, sigma, order, eps, spacing, *whole) for v in (fixed, warped))
             return weighted_mean(compare(a, b), mask[:, 1:])
 
         means = [recomputed(functools.partial(of_whole, sigma)) for sigma in sigmas]
@@ -132,62 +130,7 @@ def _mean_cosine(
     return slab_mean(*(functools.partial(of_slab, sigma) for sigma in sigmas), margin=margin)
 
 
-def segi_features(
-    volume: tf.Tensor,
-    sigmas: Sequence[float],
-    order: str,
-    eps: float,
-    spacing: Sequence[float],
-    relative: bool = False,
-) -> list[tf.Tensor]:
-    """Return SG_I of Eq. 5, of length one, for each sigma.
-
-    For comparing one image with many: `segi` of two images is `segi_distance` of their features.
-
-    Args:
-        volume: (batch, dim1, dim2, dim3).
-        sigmas: as in `segi`, likewise the others.
-        order: one of `ORDERS`.
-        eps: above 0.
-        spacing: three lengths.
-        relative: take eps times the squared mean length of what is divided, for each sigma: what
-            is weak for this image counts less, whatever its noise and contrast.
-
-    Returns:
-        For each sigma (batch, 3, dim1 - 1, dim2 - 1, dim3 - 1).
-    """
-    whole = tf.ones(volume.shape[1:2], volume.dtype), slice(1, volume.shape[1])
-    features = []
-    for sigma in sigmas:
-        vectors = _smoothed(volume, sigma, order, eps, tuple(spacing), *whole)
-        floor = eps * _mean_length(vectors) ** 2 if relative else tf.constant(eps, volume.dtype)
-        features.append(_compiled_normalise(vectors, floor))
-    return features
-
-
-def segi_distance(
-    features_a: Sequence[tf.Tensor],
-    features_b: Sequence[tf.Tensor],
-    mask: tf.Tensor,
-    *,
-    absolute: bool = True,
-) -> tf.Tensor:
-    """Return the distance of Eq. 7 and 8 of two volumes' `segi_features`, (batch,).
-
-    Args:
-        features_a: of one volume.
-        features_b: of the other, of the same sigmas.
-        mask: (batch or 1, dim1, dim2, dim3), the weight of each voxel.
-        absolute: as in `segi`.
-    """
-    weight = mask[:, 1:, 1:, 1:]
-    total = 0.0
-    for a, b in zip(features_a, features_b, strict=True):
-        total -= weighted_mean(_compiled_cosine(absolute)(a, b), weight)  # Eq. 8
-    return total / len(features_a)  # Eq. 7
-
-
-def _smoothed(
+def smoothed(
     volume: tf.Tensor,
     sigma: float,
     order: str,
@@ -229,20 +172,15 @@ def _lines(
 def _compiled_edges(eps: float, spacing: tuple[float, ...]) -> Callable[..., tf.Tensor]:
     def edges(volume, inside):  # Eq. 4; nothing where a difference leaves the volume
         both = (inside[1:] * inside[:-1])[:, None, None]
-        return _normalise(both * _scaled(backward_gradient(volume), spacing), eps)
+        return normalise(both * _scaled(backward_gradient(volume), spacing), eps)
 
     return compiled(edges)
 
 
-@functools.lru_cache
-def _compiled_cosine(absolute: bool) -> Callable[..., tf.Tensor]:
-    return compiled(lambda a, b: _cosine(a, b, absolute))
-
-
-def _cosine(a: tf.Tensor, b: tf.Tensor, absolute: bool) -> tf.Tensor:
+def cosine(a: tf.Tensor, b: tf.Tensor, absolute: bool) -> tf.Tensor:
     """Return the cosine of vectors (batch, 3, ...) of length one, or its absolute value."""
-    cosine = tf.reduce_sum(a * b, axis=1)
-    return tf.abs(cosine) if absolute else cosine
+    along = tf.reduce_sum(a * b, axis=1)
+    return tf.abs(along) if absolute else along
 
 
 def _scaled(differences: tf.Tensor, spacing: tuple[float, ...]) -> tf.Tensor:
@@ -259,22 +197,9 @@ def _per_length(spacing: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(float(edge / length) for length in spacing)
 
 
-def _mean_length(vectors: tf.Tensor) -> tf.Tensor:
-    """Return the mean length, (batch, 1, 1, 1, 1), as a number that is given; never 0."""
-    lengths = _compiled_length(tf.stop_gradient(vectors))
-    return tf.reduce_mean(lengths, axis=(1, 2, 3, 4), keepdims=True) + 1e-6
-
-
-@compiled
-def _compiled_length(vectors: tf.Tensor) -> tf.Tensor:
-    return tf.sqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True))
-
-
-def _normalise(vectors: tf.Tensor, eps: float | tf.Tensor) -> tf.Tensor:
+def normalise(vectors: tf.Tensor, eps: float | tf.Tensor) -> tf.Tensor:
+    """Return vectors (batch, 3, ...) over sqrt(|v|^2 + eps)."""
     return vectors * tf.math.rsqrt(tf.reduce_sum(vectors**2, axis=1, keepdims=True) + eps)
-
-
-_compiled_normalise = compiled(_normalise)
 
 
 def check_settings(sigmas: Sequence[float], order: str, eps: float) -> None:

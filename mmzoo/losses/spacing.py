@@ -1,7 +1,5 @@
 """Voxel spacing as losses take it: one number, or one for each axis."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

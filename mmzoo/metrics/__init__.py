@@ -11,6 +11,7 @@ from mmzoo.metrics.field import (
     mean_change_at_edge,
     target_registration_error,
 )
+from mmzoo.metrics.learn2reg import LabelFigures, label_figures, landmark_distances
 from mmzoo.metrics.overlap import dice
 from mmzoo.metrics.rigid import MotionError, fit_rigid, rigid_motion_error
 from mmzoo.metrics.similarity import (
@@ -23,11 +24,13 @@ from mmzoo.metrics.surface import (
     SurfaceDistances,
     average_surface_distance,
     hausdorff_distance,
+    mean_surface_distance,
     surface_distances,
 )
 
 __all__ = [
     "JacobianStatistics",
+    "LabelFigures",
     "MotionError",
     "SurfaceDistances",
     "average_surface_distance",
@@ -40,8 +43,11 @@ __all__ = [
     "inverse_consistency_error",
     "jacobian_determinant",
     "jacobian_statistics",
+    "label_figures",
+    "landmark_distances",
     "log_jacobian_std",
     "mean_change_at_edge",
+    "mean_surface_distance",
     "mutual_information",
     "normalised_mutual_information",
     "rigid_motion_error",

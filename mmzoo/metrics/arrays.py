@@ -1,7 +1,5 @@
 """Input checks shared by the metrics (NumPy only, so that metrics never import the ops)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ All fields are `ddf`s in voxels on the fixed grid, warped(x) = moving(x + ddf(x)
 transform is phi(x) = x + u(x) and its Jacobian J = I + grad u.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,23 +102,33 @@ def determinant_statistics(
     )
 
 
-def log_jacobian_std(ddf: np.ndarray) -> float:
+def log_jacobian_std(ddf: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Return SDlogJ as the Learn2Reg challenge has it: 0 for an affine map, lower is smoother.
 
     The standard deviation of ln(J + 3), J + 3 held above 1e-9, without the two outermost voxels on
     each side. (The 3 keeps folds, J <= 0, finite; it makes values smaller than those of ln J.)
+    Source: github.com/MDL-UzL/L2R, folder evaluation, read at commit 00106df.
 
     Args:
         ddf: (dim1, dim2, dim3, 3), voxels, at least 5 on each axis.
+        mask: (dim1, dim2, dim3) binary, voxels that count; all if None.
+
+    Returns:
+        The deviation; NaN where no voxel counts.
 
     Raises:
-        ValueError: the shape is wrong, an axis is too short, or a value is not finite.
+        ValueError: the shape is wrong, an axis is too short, a value is not finite, or the mask is
+            not binary.
     """
     ddf = check_field("ddf", ddf)
     if min(ddf.shape[:-1]) < 5:
         raise ValueError(f"`ddf` must have at least 5 voxels on each axis, got {ddf.shape[:-1]}.")
-    inner = jacobian_determinant(ddf)[(slice(2, -2),) * (ddf.ndim - 1)]
-    return float(np.log(np.clip(inner + 3, 1e-9, 1e9)).std())
+    inner = (slice(2, -2),) * (ddf.ndim - 1)
+    logarithm = np.log(np.clip(jacobian_determinant(ddf)[inner] + 3, 1e-9, 1e9))
+    if mask is not None:
+        check_same_shape("mask", mask, "one component of ddf", ddf[..., 0])
+        logarithm = logarithm[as_mask("mask", mask)[inner]]
+    return float(logarithm.std()) if logarithm.size else math.nan
 
 
 def mean_change_at_edge(determinant: np.ndarray, mask: np.ndarray) -> float:

@@ -3,8 +3,6 @@
 Source: Dice 1945, "Measures of the amount of ecologic association between species".
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from mmzoo.metrics.arrays import mask_pair

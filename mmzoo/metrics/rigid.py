@@ -4,8 +4,6 @@ The fit is Kabsch's (A solution for the best rotation to relate two sets of vect
 Crystallographica A32, 1976, 922-923), least squares over the voxels of the structure, in mm.
 """
 
-from __future__ import annotations
-
 import math
 import warnings
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ Sources: Maes 1997 (mutual information), Studholme 1999 (normalised mutual infor
 Haber & Modersitzki 2006 (normalised gradient fields).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -7,6 +7,7 @@ import mmzoo.onednn  # noqa: F401  (before TensorFlow)
 from mmzoo.models.registration import registration_model
 from mmzoo.models.zoo import (
     additive_unet,
+    cost_volume,
     deform_gan,
     dirnet,
     mmregnet,
@@ -17,6 +18,7 @@ from mmzoo.models.zoo import (
 
 __all__ = [
     "additive_unet",
+    "cost_volume",
     "deform_gan",
     "dirnet",
     "mmregnet",

@@ -4,8 +4,6 @@ Settings that are left out are the paper's. None of these has learned anything y
 is the identity, or next to it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from mmzoo.framework import keras
@@ -13,6 +11,7 @@ from mmzoo.losses import LocalGradient
 from mmzoo.models.registration import registration_model
 from mmzoo.networks.registration import (
     AdditiveUNet,
+    CostVolumeNet,
     DeformGANUNet,
     DIRNet,
     MMRegNet,
@@ -52,6 +51,16 @@ def synthmorph(image_size: Size = None, **settings) -> keras.Model:
         **settings: of `mmzoo.networks.registration.SynthMorph`.
     """
     return registration_model(SynthMorph(image_size, **settings), image_size)
+
+
+def cost_volume(image_size: Size = None, **settings) -> keras.Model:
+    """Return a search and Gauss-Newton steps with a U-Net behind them: for any two contrasts.
+
+    Args:
+        image_size: (dim1, dim2, dim3); None for any size.
+        **settings: of `mmzoo.networks.registration.CostVolumeNet`.
+    """
+    return registration_model(CostVolumeNet(image_size, **settings), image_size)
 
 
 def dirnet(image_size: Size = None, **settings) -> keras.Model:

@@ -7,8 +7,6 @@ they sit in the middle, and the outermost ones are repeated beyond the border, s
 field is reproduced.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from types import ModuleType

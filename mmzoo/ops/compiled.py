@@ -1,21 +1,37 @@
 """Running a tensor function under XLA, its gradient too, keeping nothing in between."""
 
-from __future__ import annotations
-
 import contextlib
 import contextvars
 import functools
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.eager import record  # of what tapes watch there is no public word
 
 from mmzoo.framework import KerasTensor, keras
 
-# AutoGraph would rewrite Python's `if` and `for` on tensors, of which the zoo's pieces have none.
-# Its search for them took most of the time until a first value.
-traced = functools.partial(tf.function, autograph=False)
 _uncompiled = contextvars.ContextVar("uncompiled", default=False)
+
+
+def traced(function: Callable | None = None, *, jit_compile: bool | None = None) -> Any:
+    """Return a `tf.function` of a function whose `if` and `for` are Python's; also a decorator.
+
+    AutoGraph's search for those on tensors took most of the time until a first value.
+
+    TensorFlow counts how often a function is traced anew, and warns, by the code in which it is
+    written. Functions that one factory makes, each traced once, are written in the same code: here
+    each is counted by itself, so that the warning means a function whose inputs change.
+
+    Args:
+        function: of tensors.
+        jit_compile: whether XLA compiles it.
+    """
+    if function is None:
+        return functools.partial(traced, jit_compile=jit_compile)
+    own = functools.partial(function)
+    own.__name__ = getattr(function, "__name__", type(function).__name__)  # type: ignore
+    return tf.function(own, autograph=False, jit_compile=jit_compile)
 
 
 @contextlib.contextmanager

@@ -6,8 +6,6 @@ channels: a convolution of stride 4, whose kernel holds each tap four times, one
 It multiplies by zeros too, (k + 3) / k times as often, in full vectors.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Sequence
 

@@ -5,8 +5,6 @@ the CPU it runs near the machine's peak, where a convolution of one channel does
 need no products at all.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Sequence
 
@@ -41,8 +39,8 @@ def convolution_matrix(kernel: np.ndarray, length: int) -> np.ndarray:
 def resize_matrix(length, new_length):
     """Return M (new_length, length) that resizes a line linearly, voxel centres aligned.
 
-    New voxel i lies at (i + 0.5) * length / new_length - 0.5; border values go on outside.
-    An array, or a tensor where one of the lengths is a scalar tensor; float64.
+    New voxel i lies at (i + 0.5) * length / new_length - 0.5; edge values are repeated outside. An
+    array, or a tensor where one of the lengths is a scalar tensor; float64.
     """
     ops = np if are_known(length, new_length) else tf
     old, new = line(length), line(new_length)

@@ -1,7 +1,5 @@
 """Finite differences of volumes and fields, in units per voxel."""
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 COMPONENTS = 3  # of a displacement

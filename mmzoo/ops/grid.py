@@ -1,7 +1,5 @@
 """Voxel coordinates of a volume."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

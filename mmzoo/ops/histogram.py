@@ -9,8 +9,6 @@ Where a window is narrow, a voxel counts in the few bins around it alone: their 
 to the histogram one by one, a hundredth of the work at de Vos' settings.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 import os
@@ -24,6 +22,7 @@ from mmzoo.ops.compiled import symbolic, traced
 VOXELS_AT_ONCE = 4096  # with 64 bins two windows of 1 MB, which stay in the processor's cache
 VOXELS_AT_ONCE_ON_GPU = 2**18  # 64 MB: enough for every core it has at each turn of the loop
 MOST_CORES = 8
+EPS = 1e-10  # keeps the gradients of an empty bin and of an empty histogram finite
 FARTHEST = 7.5  # sigmas: a bin further off has a weight below 1e-12
 MOST_NEIGHBOURS = 2  # on each side of a voxel's bin; with more, products of matrices are quicker
 
@@ -61,24 +60,23 @@ def joint_histogram(
     return _windows(num_bins, sigma, share)(*rows, _in_rows(weight))
 
 
-def entropies(joint: tf.Tensor, eps: float = 1e-10) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def entropies(joint: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return the entropies H(A), H(B) and H(A, B) in nats of joint histograms.
 
-        H = -sum_k p_k log max(p_k, eps),  p divided by max(its sum, eps)
+        H = -sum_k p_k log max(p_k, EPS),  p divided by max(its sum, EPS)
 
     Args:
         joint: (batch, num_bins, num_bins), at least 0; A along axis 1.
-        eps: keeps the gradients of an empty bin and of an empty histogram finite.
 
     Returns:
         Three tensors (batch,), between 0 and log(num_bins), the last up to twice that; 0 where the
         histogram is.
     """
     mass = tf.reduce_sum(joint, axis=(1, 2), keepdims=True)
-    joint = joint / tf.maximum(mass, eps)
+    joint = joint / tf.maximum(mass, EPS)
     first, second = tf.reduce_sum(joint, axis=2), tf.reduce_sum(joint, axis=1)
     return tuple(
-        -tf.reduce_sum(p * tf.math.log(tf.maximum(p, eps)), axis=range(1, len(p.shape)))
+        -tf.reduce_sum(p * tf.math.log(tf.maximum(p, EPS)), axis=range(1, len(p.shape)))
         for p in (first, second, joint)
     )
 

@@ -1,7 +1,5 @@
 """Sizes that a network can halve: whether a volume has one, padding it to one, and back."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -34,10 +32,10 @@ def check_can_be_halved(network: str, volume: tf.Tensor, times: int, remedy: str
 
 
 def pad_to_multiple(volume: tf.Tensor, steps: Sequence[int]) -> tf.Tensor:
-    """Lengthen each axis at its far end to a multiple of its step; border values go on there.
+    """Pad each axis at its far end to a multiple of its step with edge values.
 
-    Like the zoo's warp, which continues border values too: zeros would be an edge that no image
-    has. A volume that fits is returned as it is.
+    As in the zoo's warp: zeros would be an edge that no image has. A volume that fits is returned
+    as it is.
 
     Args:
         volume: (batch, dim1, dim2, dim3, channels).
@@ -52,6 +50,22 @@ def pad_to_multiple(volume: tf.Tensor, steps: Sequence[int]) -> tf.Tensor:
             dim = tf.shape(volume)[axis] if dim is None else dim
             whole = -(-dim // step) * step
             volume = tf.gather(volume, tf.minimum(tf.range(whole), dim - 1), axis=axis)
+    return volume
+
+
+def border_goes_on(volume: tf.Tensor, margin: Sequence[int]) -> tf.Tensor:
+    """Return a volume with so many planes more on each side of its axes, copies of the outermost.
+
+    Args:
+        volume: (batch, dim1, dim2, dim3, ...).
+        margin: three whole numbers of at least 0.
+
+    Returns:
+        (batch, dim1 + 2 margin, dim2 + 2 margin, dim3 + 2 margin, ...).
+    """
+    for axis, (n, planes) in enumerate(zip(dims_of(volume), margin, strict=True), start=1):
+        first, last = (tf.gather(volume, [at], axis=axis) for at in (0, n - 1))
+        volume = tf.concat([*[first] * planes, volume, *[last] * planes], axis=axis)
     return volume
 
 

@@ -4,16 +4,15 @@ The pieces of `mmzoo.losses.mind_ssc`, each compiled, with gradients written out
 of a voxel's 12 distances, their least and their mean take forty times as long.
 """
 
-from __future__ import annotations
-
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from mmzoo.ops.compiled import traced
+from mmzoo.ops.compiled import compiled, traced
+from mmzoo.ops.pad import border_goes_on
 
 LEAST, MOST = 1e-3, 1e3  # of a voxel's variance, as shares of its mean over the volume
 PAIRS = 12
@@ -56,8 +55,9 @@ def _directions(steps: Sequence[int]) -> list[_Direction]:
     return found
 
 
-def _at(volume: tf.Tensor, start: np.ndarray, size: np.ndarray) -> tf.Tensor:
-    cut = [slice(int(first), int(first + n)) for first, n in zip(start, size, strict=True)]
+def _at(volume: tf.Tensor, start: np.ndarray, fewer: np.ndarray) -> tf.Tensor:
+    """Return a part of a volume by its first voxels, and how many voxels it has fewer an axis."""
+    cut = [slice(int(first), int(first - n) or None) for first, n in zip(start, fewer, strict=True)]
     return volume[(slice(None), *cut)]
 
 
@@ -71,20 +71,14 @@ def patch_means(steps: tuple[int, ...], reach: tuple[int, ...]) -> Callable[...,
     beyond = 2 * np.array(reach)
     taps = float(np.prod(beyond + 1))
 
-    def differences(volume):
-        size = np.array(volume.shape[1:]) - 2 * np.array(steps)  # with the patches around
-        for each in directions:
-            longer = size + each.longer
-            yield _at(volume, each.one, longer) - _at(volume, each.other, longer)
-
     @traced(jit_compile=True)
     def forward(volume):
-        return [_box_sum(e**2, reach) / taps for e in differences(volume)]
+        return [_box_sum(e**2, reach) / taps for e in _differences(volume, steps)]
 
     @traced(jit_compile=True)
     def backward(volume, *upstream):
         total = tf.zeros_like(volume)
-        for each, e, up in zip(directions, differences(volume), upstream, strict=True):
+        for each, e, up in zip(directions, _differences(volume, steps), upstream, strict=True):
             along = (2 / taps) * e * _box_sum(tf.pad(up, _around(beyond)), reach)
             total += _placed(along, each.one, volume) - _placed(along, each.other, volume)
         return total
@@ -96,12 +90,18 @@ def patch_means(steps: tuple[int, ...], reach: tuple[int, ...]) -> Callable[...,
     return patches
 
 
+def _differences(volume: tf.Tensor, steps: Sequence[int]) -> Iterator[tf.Tensor]:
+    """Yield I(y) - I(y + q - p) of each direction, with the patches around."""
+    for each in _directions(steps):
+        fewer = 2 * np.array(steps) - each.longer
+        yield _at(volume, each.one, fewer) - _at(volume, each.other, fewer)
+
+
 def _box_sum(volume: tf.Tensor, reach: Sequence[int]) -> tf.Tensor:
     """Sum over patches of 2 reach + 1 voxels, those that lie within the volume."""
     for axis, r in enumerate(reach, start=1):
-        length = volume.shape[axis] - 2 * r
         before = (slice(None),) * axis
-        volume = sum(volume[(*before, slice(o, o + length))] for o in range(2 * r + 1))
+        volume = sum(volume[(*before, slice(o, o - 2 * r or None))] for o in range(2 * r + 1))
     return volume
 
 
@@ -124,19 +124,20 @@ def self_variance(steps: tuple[int, ...]) -> Callable[..., tf.Tensor]:
 
     @traced(jit_compile=True)
     def variance(*patches):
-        distances = _distances(patches, steps)
-        return tf.add_n(distances) / PAIRS - functools.reduce(tf.minimum, distances)
+        return _variance(_distances(patches, steps))
 
     return variance
 
 
+def _variance(distances: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n(distances) / PAIRS - functools.reduce(tf.minimum, distances)
+
+
 def _distances(patches: Sequence[tf.Tensor], steps: Sequence[int]) -> list[tf.Tensor]:
     """Return the 12 distances D_pq."""
-    directions = _directions(steps)
-    size = np.array(patches[0].shape[1:]) - directions[0].longer
     return [
-        _at(mean, start, size)
-        for mean, each in zip(patches, directions, strict=True)
+        _at(mean, start, each.longer)
+        for mean, each in zip(patches, _directions(steps), strict=True)
         for start in each.distances
     ]
 
@@ -233,6 +234,29 @@ def compare_patches(steps: tuple[int, ...], floor: float = LEAST) -> Callable[..
 def _sorted(tensors: Sequence[tf.Tensor]) -> tuple[tuple[Sequence, tf.Tensor], ...]:
     """Return the six patch means and the mean variance of each of two volumes."""
     return (tensors[:6], tensors[12]), (tensors[6:12], tensors[13])
+
+
+@compiled
+def descriptors(volume: tf.Tensor) -> tf.Tensor:
+    """Return the self-similarities of each voxel, of neighbours 2 voxels away, patches of 3^3.
+
+        m_pq(x) = exp(-(D_pq(x) - min_pq D_pq(x)) / V(x))
+
+    What `mmzoo.losses.mind_ssc` compares, for networks: see there.
+
+    Args:
+        volume: (batch, dim1, dim2, dim3), finite, of any range.
+
+    Returns:
+        (batch, dim1, dim2, dim3, 12), above 0, the largest in each voxel 1.
+    """
+    steps, reach = (2, 2, 2), (1, 1, 1)
+    around = border_goes_on(volume, (3, 3, 3))
+    patches = [_box_sum(e**2, reach) / 27 for e in _differences(around, steps)]
+    distances = _distances(patches, steps)
+    mean = tf.reduce_mean(_variance(distances), axis=(1, 2, 3))
+    least, variance, _ = _scales(patches, mean, steps, LEAST)
+    return tf.stack(_descriptors(distances, least, variance), axis=-1)
 
 
 def _descriptors(

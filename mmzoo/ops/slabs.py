@@ -5,8 +5,6 @@ some rows, with the margin that its windows reach into on both sides, they take 
 the slab: margins are computed twice, and memory no longer grows with the volume.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ The automatic gradient of `mmzoo.ops.warp` gathers the eight corners of every vo
 here value and gradient use the same corners, in one loop that compiles in half a second.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -19,7 +17,7 @@ from mmzoo.ops.grid import reference_grid
 def warp_for_field(
     volume: tf.Tensor, ddf: tf.Tensor, offset: tf.Tensor
 ) -> tuple[tf.Tensor, Callable]:
-    """Return volume(x + offset + ddf(x)), trilinear, border values going on outside.
+    """Return volume(x + offset + ddf(x)), trilinear, edge values repeated outside.
 
     Differentiable with respect to the field alone, and only through the first channel; the others
     (a mask) are just warped. As in `mmzoo.ops.warp`, the gradient is zero at points outside.

@@ -10,8 +10,6 @@ So each axis is smoothed once for all three components, a third of the products,
 the last plane ride along: v(0) and v(n) of an axis are smoothed along the two others.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple

@@ -4,8 +4,6 @@ Each of the eight corners is one gather of rows from the flattened volume: XLA c
 one loop over the output voxels, on a CPU several times faster than `gather_nd`.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import tensorflow as tf
@@ -16,7 +14,7 @@ from mmzoo.ops.grid import reference_grid
 
 
 def sample(volume: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
-    """Sample a volume at points, trilinearly; outside the volume its border value goes on.
+    """Sample a volume at points, trilinearly; edge values are repeated outside.
 
     Args:
         volume: (batch, dim1, dim2, dim3, channels).
@@ -59,7 +57,7 @@ def _warp(volume: tf.Tensor, ddf: tf.Tensor) -> tf.Tensor:
 
 
 def warp(moving: tf.Tensor, ddf: tf.Tensor) -> tf.Tensor:
-    """Warp a volume: warped(x) = moving(x + ddf(x)), trilinear, border values going on outside.
+    """Warp a volume: warped(x) = moving(x + ddf(x)), trilinear, edge values repeated outside.
 
     Source: Ding 2021, Eq. 2 and 3. Differs from DeepReg's and from the authors' warp, which give
     zero on the first (or last) plane of each axis even where the ddf is zero: here a ddf of zero

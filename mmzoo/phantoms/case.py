@@ -7,13 +7,13 @@ import numpy as np
 from mmzoo.phantoms.imaging.render import draw_intensities, draw_labels, is_tissue, paint
 from mmzoo.phantoms.imaging.scan import worsen
 from mmzoo.phantoms.motion.transforms import true_field as true_field_of
-from mmzoo.phantoms.settings import Settings, phantom_module, trait
+from mmzoo.phantoms.settings import PhantomSettings, phantom_module, trait
 from mmzoo.spatial.grid import Grid
 
 MARGIN_MM = 10.0
 
 
-def make_case(settings: Settings, modality: str, index: int):
+def make_case(settings: PhantomSettings, modality: str, index: int):
     """Make one case in memory.
 
     Returns:
@@ -38,7 +38,7 @@ def make_case(settings: Settings, modality: str, index: int):
     return image, draw_labels(layers, module.LABELS)[middle], grid.affine
 
 
-def true_field(settings: Settings, index: int):
+def true_field(settings: PhantomSettings, index: int):
     """Return how one person moved between the two states: the field that a registration is after.
 
     Returns:
@@ -52,7 +52,7 @@ def true_field(settings: Settings, index: int):
     return true_field_of(anatomy.motion, grid, body), grid.affine
 
 
-def rigid_motions(settings: Settings, index: int) -> dict[str, np.ndarray]:
+def rigid_motions(settings: PhantomSettings, index: int) -> dict[str, np.ndarray]:
     """Return how what moves rigidly does so, by label, (4, 4): from the fixed state to the moving.
 
     In RAS millimetres, as a registration would have to find it; empty where nothing does.
@@ -61,13 +61,13 @@ def rigid_motions(settings: Settings, index: int) -> dict[str, np.ndarray]:
     return getattr(_draw(settings, person), "rigid_motions", {})
 
 
-def _draw(settings: Settings, rng):
+def _draw(settings: PhantomSettings, rng):
     """Return a person, with a motion of the size that was asked for where there is a choice."""
     choice = () if settings.motion is None else (settings.motion,)
     return phantom_module(settings.name).draw(rng, *choice)
 
 
-def _generators(settings: Settings, modality: str, index: int):
+def _generators(settings: PhantomSettings, modality: str, index: int):
     """Return generators of the person, of how bright tissues are, of the scan, and of its noise.
 
     One each, so that the same person appears whatever the grid. Two states share the first two.
@@ -90,7 +90,7 @@ def _mean_of_blocks(image: np.ndarray, counts: tuple[int, int, int]) -> np.ndarr
     return image
 
 
-def choose_grid(anatomy, settings: Settings) -> Grid:
+def choose_grid(anatomy, settings: PhantomSettings) -> Grid:
     """Return the grid of a field of view on one person.
 
     A box round the organ differs from person to person, and with it the spacing; a fixed box and a

@@ -32,7 +32,7 @@ OPTIONAL = {
 
 
 @dataclass(frozen=True)
-class Settings:
+class PhantomSettings:
     """What decides the contents of a case's files, beside its modality and index.
 
     Attributes:
@@ -51,7 +51,7 @@ class Settings:
         blur: full width at half maximum of a blurring in millimetres (None: none).
 
     Raises:
-        ValueError: for a phantom that there is not.
+        ValueError: for an unknown phantom.
     """
 
     name: str
@@ -157,7 +157,7 @@ def phantom_module(name: str):
     * MOTION_MM: the default size of the motion, where it can be chosen; ``draw`` is then given it.
 
     Raises:
-        ValueError: for a phantom that there is not.
+        ValueError: for an unknown phantom.
     """
     check_choice("phantom", name, PHANTOMS)
     return importlib.import_module(PHANTOMS[name])

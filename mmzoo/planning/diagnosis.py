@@ -164,8 +164,8 @@ def check_processor(names: list[str] | None, share: float, with_onednn: bool) ->
         share: of the rate of a matrix product that a convolution reaches.
         with_onednn: whether TensorFlow uses oneDNN.
     """
-    told = "not known" if names is None else ", ".join(names) or "none"
-    detail = f"vector instructions: {told}; a convolution is "
+    instructions = "not known" if names is None else ", ".join(names) or "none"
+    detail = f"vector instructions: {instructions}; a convolution is "
     if share >= SLOW_SHARE:
         return Finding("ok", "processor", f"{detail}as quick as it should be")
     detail += f"{1 / share:.1f} times slower than it could be"

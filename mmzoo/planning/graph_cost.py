@@ -5,8 +5,6 @@ operation that makes it to the last one that reads it; that is what TensorFlow's
 for the order of operations that do not depend on each other.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -1,7 +1,7 @@
-"""What the processor can do, and whether TensorFlow's convolutions make use of it."""
+"""The processor: its name, its vector instructions, and the rate of TensorFlow's convolutions."""
 
-from __future__ import annotations
-
+import platform
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -19,8 +19,15 @@ INSTRUCTIONS = {
 }
 
 
+def processor_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the name of the processor, or of its kind where the system does not say it."""
+    rows = cpuinfo.read_text() if cpuinfo.is_file() else ""
+    found = re.search(r"^model name\s*: (.*)$", rows, re.MULTILINE)
+    return found[1].strip() if found else platform.processor() or platform.machine()
+
+
 def vector_instructions(cpuinfo: Path = Path("/proc/cpuinfo")) -> list[str] | None:
-    """Return the vector instructions of the processor; None where the system does not tell."""
+    """Return the vector instructions of the processor; None where the system does not say."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:

@@ -5,8 +5,6 @@ The step is traced as `deepreg_train` would run it and its cost counted on the g
 moves, turn that into bytes and seconds.
 """
 
-from __future__ import annotations
-
 import copy
 import statistics
 import time
@@ -38,7 +36,7 @@ class Rates:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StepCost:
     """A prediction for one configuration.
 
     Attributes:
@@ -65,7 +63,7 @@ def plan(
     size: Sequence[int] | None = None,
     batch: int | None = None,
     rates: Rates | None = None,
-) -> Plan:
+) -> StepCost:
     """Predict one training step of a configuration.
 
     Args:
@@ -85,7 +83,7 @@ def plan(
     compiled, mixed = training.compiles_step(train), train.get("mixed_precision", False)
     cost = cost_of(graph, results, compiled=compiled)
     variables = [*model.variables, *model.optimizer.variables()]
-    return Plan(
+    return StepCost(
         size,
         batch,
         sum(_numbers(v) for v in model.trainable_variables),

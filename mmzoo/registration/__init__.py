@@ -1,7 +1,8 @@
-"""Two images aligned at once, without a trained model; and saved transforms put to use."""
+"""Registration of image pairs, by a loss or a trained network, and use of saved transforms."""
 
 import mmzoo.onednn  # noqa: F401  (before TensorFlow)
-from mmzoo.registration.apply import apply_to_image, apply_to_labels, apply_to_points, convert
+from mmzoo.registration.apply import apply_to_image, apply_to_labels, apply_to_points
+from mmzoo.registration.chain import convert
 from mmzoo.registration.register import register
 from mmzoo.registration.result import Registration
 from mmzoo.registration.series import SeriesRegistration, register_series

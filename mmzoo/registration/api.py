@@ -1,4 +1,4 @@
-"""`mmzoo.register`: two images aligned by a trained network, or without one."""
+"""`mmzoo.register`: registration of two images, by a loss or a trained network."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def register(
 ) -> Registration:
     """Align two images of any size, spacing, orientation and modality.
 
-    Options are called as those of `mmzoo register`.
+    Options have the names of those of `mmzoo register`.
 
     Args:
         fixed: image that stays: NIfTI, MHA, NRRD, MGZ, a folder with one DICOM series, a SimpleITK
@@ -51,20 +51,20 @@ def register(
         loss: mind-ssc, segi-mi, segi, mi, nmi, ncc, local-correlation or local-gradient.
         initial: stage before the field: none, rigid or affine.
         field: bspline, dense or none.
-        weight: of the field's energies, mm^2; None for the loss's own.
+        weight: of the regularisation, mm^2; None for the loss's default.
         control: distance of the B-spline's control points, mm; None for 8.
         resolution: voxel size for comparing, mm; None for what the size allows.
         fixed_mask: where the fixed image counts, above 0; all of it if None.
         moving_mask: likewise.
-        moving_label: label map of the moving image, on its grid, to be carried along (nearest).
-        model: a preset, a run of deepreg_train or a checkpoint, see `mmzoo.Predictor`, or one of
-            these: its network says the field after the linear stage. None: a loss of the zoo is
-            minimised for this pair.
+        moving_label: label map of the moving image, on its grid, to be warped too (nearest).
+        model: a preset, a run of deepreg_train or a checkpoint, see `mmzoo.Predictor`, or a
+            `Predictor`: its network predicts the field after the linear stage. None: a loss of the
+            zoo is minimised for this pair.
         refine: with a model, steps of instance optimisation on this pair: of the network's own
             loss, or, where that needs labels, of `loss` from the network's field, as without a
-            model (so many steps at the coarse level, half as many at the fine one).
-        geometry: of files, what counts in NIfTI headers that say two places: sform or qform;
-            "" as in ITK.
+            model: so many steps at the coarse level, and in proportion at the fine one.
+        geometry: the form that counts where a NIfTI header has two that differ: sform or qform; ""
+            as in ITK.
         fixed_series: number or UID of the fixed DICOM series, of several in a folder.
         moving_series: of the moving one.
         seed: of the points that the first stages draw.
@@ -75,8 +75,8 @@ def register(
         The transform, the warped image and a report.
 
     Raises:
-        ValueError: for bad input, options or a run that cannot be read; says how to mend it.
-        TypeError: for an option that there is not.
+        ValueError: for bad input, options or an unreadable run; says what to change.
+        TypeError: for an unknown option.
     """
     check_positive("refine", refine, allow_zero=True)
     lengths = {"control_mm": control, "resolution_mm": resolution}
@@ -102,20 +102,24 @@ def register(
         return register_directly(*images, **options)
     # Late: a registration without a model needs neither DeepReg nor Keras.
     from mmzoo.inference.predictor import Predictor
+    from mmzoo.registration.direct import refined
     from mmzoo.registration.network import network
 
     predictor = model if isinstance(model, Predictor) else Predictor(model)
-    if not refine or predictor.run.compares_images:
-        return register_directly(*images, method=network(predictor, refine), **options)
-    # A network that learnt from labels has no loss for a pair without: one of the zoo's goes on.
-    from mmzoo.registration.direct import refined
-
-    names = {each.name for each in fields(Settings)} & set(chosen)
-    known: dict[str, Any] = {name: chosen[name] for name in names}
-    settings = Settings(**known | {"steps": (refine, refine // 2)})
-    return register_directly(*images, method=refined(network(predictor), settings), **options)
+    if refine and not predictor.run.compares_images:
+        # Trained with labels, it has no loss for a pair without: the field is refined by `loss`.
+        names = {each.name for each in fields(Settings)} & set(chosen)
+        known: dict[str, Any] = {name: chosen[name] for name in names}
+        coarse, fine = Settings.steps
+        settings = Settings(**known | {"steps": (refine, round(refine * fine / coarse))})
+        method = refined(network(predictor), settings)
+    else:
+        method = network(predictor, refine)
+    found = register_directly(*images, method=method, **options)
+    found.report["settings"] |= {"model": predictor.run.name, "refine": refine}
+    return found
 
 
 def _select(source: Source | None, geometry: str, series: str = "") -> Source | None:
-    """Return a file's name with what counts in it; an object as it is."""
+    """Return a path with its selected form or series; other sources unchanged."""
     return select(Path(source), geometry, series) if isinstance(source, (str, Path)) else source

@@ -1,12 +1,10 @@
-"""Saved transforms on images, label maps and points: what `mmzoo apply` calls.
+"""Saved transforms applied to images, label maps and points, for `mmzoo apply`.
 
-A transform may be several files in a row, each forth or back; see `mmzoo.io.transforms`.
+A transform may be a chain of files, each forward or inverse; see `mmzoo.io.transforms`.
 """
 
-from __future__ import annotations
-
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +17,8 @@ from mmzoo.io.images import Loaded, put_on, write_image
 from mmzoo.io.nifti import APART_VOXELS
 from mmzoo.io.paths import check_writable
 from mmzoo.io.points import read_points
-from mmzoo.io.transforms import Step, compose, parts, read_steps, write_transform
-from mmzoo.registration.inverse import inverse_transform
+from mmzoo.io.transforms import read_steps
+from mmzoo.registration.chain import Transforms, one_transform
 from mmzoo.registration.label_shares import warp_labels
 from mmzoo.spatial.frames import apart_voxels, ras_affine
 from mmzoo.spatial.points import invert_points, transform_points
@@ -28,30 +26,28 @@ from mmzoo.spatial.points import invert_points, transform_points
 INTERPOLATIONS = {"linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline}
 LABELS = ("nearest", "linear")
 Progress = Callable[[int, int], None]
-Transforms = str | Path | Sequence[str | Path]
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Output:
-    """Where a result goes.
+class OutputFile:
+    """Where a result is written.
 
     Attributes:
         path: file to write; its suffix says the format.
-        overwrite: replace what is there, be it one of the inputs.
-        tell: is told what is odd about the headers of the inputs.
+        overwrite: replace an existing file, even an input.
+        on_note: called with each note on the headers of the inputs.
     """
 
     path: Path
     overwrite: bool = False
-    tell: Tell = lambda note: None
+    on_note: Callable[[str], None] = lambda note: None
 
 
 def apply_to_image(
     transform: Transforms,
     moving: images.Source,
     reference: images.Source,
-    out: str | Path | Output,
+    out: str | Path | OutputFile,
     interpolation: str = "linear",
     inverse: bool = False,
 ) -> None:
@@ -64,7 +60,8 @@ def apply_to_image(
         reference: image whose grid is filled.
         out: file to write.
         interpolation: "linear" or "cubic" (B-spline).
-        inverse: `moving` lies in the space of the fixed image and goes to that of the moving one.
+        inverse: apply the inverse: `moving` is in the space of the fixed image, `reference` in that
+            of the moving one.
 
     Raises:
         ValueError: for bad input, or a file that is there already; nothing is written.
@@ -83,7 +80,7 @@ def apply_to_image(
 def warped_image(
     image: sitk.Image, grid: sitk.Image, way: sitk.Transform, interpolation: str
 ) -> sitk.Image:
-    """Return an image on a grid, its smallest value where it shows nothing.
+    """Warp an image onto a grid; outside the image its smallest value.
 
     Args:
         image: float32.
@@ -100,7 +97,7 @@ def apply_to_labels(
     transform: Transforms,
     moving: images.Source,
     reference: images.Source,
-    out: str | Path | Output,
+    out: str | Path | OutputFile,
     interpolation: str = "nearest",
     inverse: bool = False,
     image: images.Source | None = None,
@@ -113,12 +110,12 @@ def apply_to_labels(
         moving: label map.
         reference: image whose grid is filled.
         out: file to write.
-        interpolation: "nearest", or "linear": each label is warped as a mask of its own would be,
-            and the largest share wins.
+        interpolation: "nearest", or "linear": each label is warped as a mask, and the label of the
+            largest value wins.
         inverse: as of `apply_to_image`.
-        image: what the label map was drawn on, on whose grid it must lie. None: the image that was
-            registered, where `registration.json` beside the transform tells of it.
-        progress: told how much of "linear" is done, and of how much.
+        image: the image of the label map, whose grid it must have. None: the registered image, if
+            `registration.json` beside the transform names it.
+        progress: called with how many parts of "linear" are done, and of how many.
 
     Raises:
         ValueError: for bad input, labels that do not lie on their image, or a file that is there
@@ -143,28 +140,28 @@ def warped_labels(
     interpolation: str,
     progress: Progress = lambda done, total: None,
 ) -> sitk.Image:
-    """Return a label map on a grid, 0 where it shows nothing; see `apply_to_labels`."""
+    """Warp a label map onto a grid, 0 outside; see `apply_to_labels`."""
     check_choice("labels", interpolation, LABELS)
     if interpolation == "nearest":
         return sitk.Resample(labels, grid, way, sitk.sitkNearestNeighbor, 0)
     return warp_labels(labels, grid, way, progress)
 
 
-def _output(out: str | Path | Output) -> Output:
-    output = out if isinstance(out, Output) else Output(Path(out))
+def _output(out: str | Path | OutputFile) -> OutputFile:
+    output = out if isinstance(out, OutputFile) else OutputFile(Path(out))
     check_writable(output.path, output.overwrite)
     return output
 
 
-def _write(frames: list[sitk.Image], image: Loaded, grid: Loaded, output: Output) -> None:
+def _write(frames: list[sitk.Image], image: Loaded, grid: Loaded, output: OutputFile) -> None:
     for note in dict.fromkeys([*image.notes, *grid.notes]):
-        output.tell(note)
+        output.on_note(note)
     whole = frames[0] if len(frames) == 1 else sitk.JoinSeries(frames, 0.0, image.seconds)
     write_image(whole, output.path)
 
 
 def _check_registered(labels: Loaded, transform: Transforms, inverse: bool) -> None:
-    """Refuse labels off the image that was registered, where the report of that is there."""
+    """Raise ValueError if labels do not lie on the registered image, where its report is there."""
     names = [transform] if isinstance(transform, (str, Path)) else list(transform)
     report = Path(names[0]).with_name("registration.json")
     if len(names) != 1 or not report.is_file():
@@ -194,57 +191,17 @@ def _way(transform: Transforms, image: Loaded, moving, reference, inverse: bool)
     return one_transform(steps, grid.image, image.image, inverse), grid
 
 
-def one_transform(
-    steps: list[Step], reference: sitk.Image, moving: sitk.Image, inverse: bool = False
-) -> sitk.Transform:
-    """Return one transform of several steps.
-
-    A curved step is inverted over the image that it was made for: the moving one where it is the
-    last on the way there, else the grid of its own field, or the reference where it has none.
-
-    Args:
-        steps: in the order in which a point of the reference goes through them.
-        reference: where the points lie.
-        moving: where they end.
-        inverse: all of it the other way round: the last step first.
-
-    Raises:
-        ValueError: a step has no inverse.
-    """
-    if inverse:
-        steps = [step.reversed() for step in reversed(steps)]
-    found = []
-    for k, step in enumerate(steps):
-        way = step.transform
-        if step.inverse and all(part.IsLinear() for part in parts(way)):
-            way = way.GetInverse()
-        elif step.inverse:
-            last = k == len(steps) - 1
-            way = inverse_transform(way, moving if last else _domain(way, reference))
-        found.append(way)
-    return compose(found)
-
-
-def _domain(transform: sitk.Transform, otherwise: sitk.Image) -> sitk.Image:
-    """Return the grid of a transform's field, of which only the place counts."""
-    for part in parts(transform):
-        if part.GetTransformEnum() == sitk.sitkDisplacementField:
-            field = sitk.DisplacementFieldTransform(part).GetDisplacementField()
-            return sitk.VectorIndexSelectionCast(field, 0)
-    return otherwise
-
-
 def apply_to_points(
     transform: Transforms,
     points: str | Path,
-    out: str | Path | Output,
+    out: str | Path | OutputFile,
     frame: str = "",
     inverse: bool = False,
 ) -> int:
-    """Carry points from the fixed image to the moving one, or back; write them as they were read.
+    """Map points from the fixed to the moving image, or back; write them as they were read.
 
     Args:
-        transform: as of `apply_to_image`; each step is exact, also backwards.
+        transform: as of `apply_to_image`; each step is exact, inverses included.
         points: CSV with columns x, y, z in mm (others are kept), or Slicer's .fcsv or .mrk.json.
         out: file of the same kind to write.
         frame: "ras" (NIfTI, FreeSurfer, Slicer's display) or "lps" (DICOM, ITK), of a CSV and of
@@ -255,8 +212,8 @@ def apply_to_points(
         How many points there are.
 
     Raises:
-        ValueError: for bad input, a point that nothing is taken to, or a file that is there
-            already; nothing is written.
+        ValueError: for bad input, a point without a preimage, or a file that is there already;
+            nothing is written.
     """
     output = _output(out)
     steps = read_steps(transform)
@@ -269,43 +226,3 @@ def apply_to_points(
         places = carry(step.transform, places)
     given.write(output.path, places)
     return len(places)
-
-
-def convert(
-    transform: Transforms,
-    out: str | Path,
-    reference: images.Source | None = None,
-    moving: images.Source | None = None,
-    overwrite: bool = False,
-) -> None:
-    """Write transforms as one, in the format that a file's suffix says.
-
-    Args:
-        transform: as of `apply_to_image`.
-        out: .h5, .tfm, .txt (ITK, ANTs, Slicer), .mat (ANTs' affine), .lta (FreeSurfer), or an
-            image of displacements in mm (.nii.gz, .mha, .nrrd: ANTs, ITK).
-        reference: fixed image: its grid for displacements; needed too for FSL's matrices, and to
-            undo what is curved.
-        moving: moving image, likewise.
-        overwrite: replace what is there.
-
-    Raises:
-        ValueError: for bad input, or a format that cannot hold the transform.
-    """
-    out = Path(out)
-    check_writable(out, overwrite)
-    files = [Path(each) if isinstance(each, (str, Path)) else None for each in (reference, moving)]
-    steps = read_steps(transform, *files)
-    grid = (
-        None
-        if reference is None
-        else images.read(reference, "reference", series=True, flat=True).image
-    )
-    end = grid if moving is None else images.read(moving, "moving", series=True, flat=True).image
-    curved = [s for s in steps if s.inverse and not all(p.IsLinear() for p in parts(s.transform))]
-    if curved and (grid is None or end is None):
-        raise ValueError(
-            f"{curved[0].file} is curved: to undo it, give `--reference` and `--moving`, between "
-            "which it goes."
-        )
-    write_transform(one_transform(steps, grid, end), out, grid)  # type: ignore[arg-type]

@@ -1,10 +1,9 @@
 """Pairs of a BIDS data set, found by pybids."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 
+from mmzoo.checks import reason_of
 from mmzoo.registration.pair_files import PairFiles, checked
 
 ENTITIES = ("subject", "session", "run")  # by which the images of a pair belong together
@@ -23,8 +22,8 @@ def bids_pairs(root: Path, fixed: Suffix, moving: Suffix) -> list[PairFiles]:
         moving: likewise.
 
     Raises:
-        ValueError: pybids is not there or cannot read the folder; nothing is found; or it is not
-            clear which two belong together.
+        ValueError: pybids is not installed or cannot read the folder; no image is found; or a pair
+            is ambiguous.
     """
     try:
         from bids import BIDSLayout
@@ -36,8 +35,7 @@ def bids_pairs(root: Path, fixed: Suffix, moving: Suffix) -> list[PairFiles]:
     try:
         layout = BIDSLayout(str(root), validate=True, derivatives=False)
     except (BIDSValidationError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"{root} is no BIDS data set: {reason}") from error
+        raise ValueError(f"{root} is no BIDS data set: {reason_of(error, 0)}") from error
     found = [_images(layout, suffix, root) for suffix in (fixed, moving)]
     pairs = []
     for path, entities in found[0]:

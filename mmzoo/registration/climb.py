@@ -1,27 +1,25 @@
-"""The way uphill: a linear map of more mutual information, by BFGS."""
-
-from __future__ import annotations
+"""Maximisation of mutual information over linear maps, by BFGS from a start."""
 
 import numpy as np
 
-from mmzoo.registration.information import Information, Linear
+from mmzoo.registration.information import Linear, MutualInformation
 
-ITERATIONS, LITTLE = 40, 1e-5  # steps; nats by which one must rise
-LONGEST, TRIALS = 4.0, 5  # times the first step; of a step, each a third of the one before
+ITERATIONS, LITTLE = 40, 1e-5  # steps; smallest gain of a step, nats
+LONGEST, TRIALS = 4.0, 5  # longest step, in first steps; trials of a step, each a third
 TURNS = np.array([[[0, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [0, 0, 0], [-1, 0, 0]],
                   [[0, -1, 0], [1, 0, 0], [0, 0, 0]]], float)  # fmt: skip
 
 
 def climbed(
-    images: Information, start: Linear, kind: str, step_mm: float, most: int = ITERATIONS
+    images: MutualInformation, start: Linear, kind: str, step_mm: float, most: int = ITERATIONS
 ) -> Linear:
-    """Return the map of the most mutual information that is found uphill from another, by BFGS.
+    """Return the map at the local maximum of mutual information that BFGS finds from a start.
 
-    A step turns (rigid) or also stretches (affine) what the map returns, about where `centre`
-    goes, and shifts it. Plain NumPy: SciPy's takes longer, for it may wait for threads.
+    A step rotates (rigid) or rotates and stretches (affine) about the mapped `centre`, and
+    translates. In NumPy, as SciPy's optimiser takes longer, waiting for threads.
 
     Args:
-        images: what is compared.
+        images: the images.
         start: takes points of the fixed image to the moving one.
         kind: "rigid" or "affine".
         step_mm: the first step, on average over the points.
@@ -29,7 +27,7 @@ def climbed(
     """
     ways = (np.eye(9) if kind == "affine" else TURNS).reshape(-1, 3, 3)
     shifts = [step_mm] * 3
-    if images.flat:  # neither out of the slice nor along its normal
+    if images.flat:  # no rotation out of the slice, no translation along its normal
         ways = ways[~(ways[:, 2, :].any(axis=1) | ways[:, :, 2].any(axis=1))]
         shifts[2] = 0.0
     scale = np.array([step_mm / images.radius] * len(ways) + shifts)
@@ -42,11 +40,11 @@ def climbed(
         return Linear.about(images.centre, linear.at(images.centre) + step[-3:], matrix)
 
     def slope(linear: Linear) -> tuple[float, np.ndarray]:
-        told, by_matrix, by_shift = images.slope(linear)
+        information, by_matrix, by_shift = images.slope(linear)
         by_ways = np.tensordot(ways, by_matrix @ linear.matrix.T, 2)
-        return told, np.concatenate([by_ways, by_shift]) * scale
+        return information, np.concatenate([by_ways, by_shift]) * scale
 
-    told, uphill = slope(start)
+    information, uphill = slope(start)
     inverse = None
     for _ in range(most):
         steepest = inverse is None
@@ -57,7 +55,7 @@ def climbed(
         for _ in range(TRIALS):
             there = moved(start, step)
             found, next_uphill = slope(there)
-            if found > told + 1e-4 * float(step @ uphill):
+            if found > information + 1e-4 * float(step @ uphill):
                 break
             step = step / 3
         else:
@@ -65,12 +63,12 @@ def climbed(
                 return start
             inverse = None
             continue
-        bent, risen = uphill - next_uphill, found - told
-        start, told, uphill = there, found, next_uphill
+        bent, risen = uphill - next_uphill, found - information
+        start, information, uphill = there, found, next_uphill
         if risen < LITTLE:
             if steepest:
                 break
-            inverse = None  # it may have been misled
+            inverse = None  # restart from the gradient
             continue
         curved = float(step @ bent)
         if curved > 1e-12:

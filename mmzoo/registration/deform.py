@@ -1,4 +1,4 @@
-"""The deformable stage: control points moved down the slope of a loss, coarse to fine, by Adam."""
+"""The deformable stage: B-spline control points optimised by Adam, coarse to fine."""
 
 from __future__ import annotations
 
@@ -9,29 +9,33 @@ from typing import Any
 
 import numpy as np
 
-from mmzoo.registration.lattice import Lattice, centres
-from mmzoo.registration.level import Level, blank_level
+from mmzoo.registration.control_grid import ControlGrid, centres
 from mmzoo.registration.objective import Objective, batch_of, traced_objective
+from mmzoo.registration.pyramid import Level, blank_level
 from mmzoo.registration.settings import Settings
 from mmzoo.terminal import Report
 
 FEWEST = 3  # voxels between control points: with fewer, noise is followed
 STEP = 0.4  # Adam's first step, in voxels of the level
+DENSER = 4  # points of a field for each control point that is fitted to it, along an axis
+FieldOf = Callable[[Sequence[np.ndarray]], np.ndarray]
 Slope = Callable[[Any], tuple[float, Any]]
 
 
-def fit_lattice(
+def fit_controls(
     shapes: Sequence[Sequence[int]],
     edges_mm: np.ndarray,
     level_of: Callable[[Sequence[int]], Level],
     settings: Settings,
     report: Report = lambda *_: None,
-) -> tuple[Lattice, Objective]:
-    """Return the control points whose field makes two images most alike.
+    first: FieldOf | None = None,
+) -> tuple[ControlGrid, Objective]:
+    """Return the control points that minimise dissimilarity plus regularisation, coarse to fine.
 
-    Coarse levels charge all bending alike, the finest one leniently (`field_cost`). Each level
-    starts from the field of the one before, or from rest where that is better: so similarity and
-    what the field costs are together never worse than without a field.
+    Coarse levels weigh all bending alike, the finest one weighs much bending less (`field_cost`).
+    Each level starts from the field of the coarser one, from the first field or from none,
+    whichever has the lowest objective: the result is never worse than no field. With a first field
+    the coarsest level goes from it and from none, and keeps what ends lower.
 
     Args:
         shapes: of the levels, coarse to fine.
@@ -39,9 +43,10 @@ def fit_lattice(
         level_of: from a shape to the images on it; asked while that shape compiles.
         settings: of the loss and the field.
         report: called with a stage's name, steps done and steps in all.
+        first: a field to start from, such as a network's; None for none.
 
     Returns:
-        The control points, and what was made smallest at the finest level.
+        The control points, and the objective of the finest level.
 
     Raises:
         ValueError: no level.
@@ -53,7 +58,7 @@ def fit_lattice(
         _counts(edges_mm / shape, far, edges_mm, settings)
         for shape, far in zip(shapes, coarser, strict=True)
     ]
-    # A level takes seconds to compile, on one core: all do at once, and while coarser ones descend.
+    # A level takes seconds to compile, on one core: all do so at once, and beside coarser fits.
     # They are traced in order, for the compilation cache knows pieces by names that tracing counts.
     with ThreadPoolExecutor(len(shapes)) as ahead:
         objectives, compiled = [], []
@@ -61,20 +66,27 @@ def fit_lattice(
             box = tuple(shape), tuple(edges_mm.tolist())
             objectives.append(traced_objective(*box, tuple(number), settings, far == 0))
             compiled.append(ahead.submit(objectives[-1], blank_level(shape, edges_mm)))
-        lattice = Lattice(np.zeros((*counts[0], 3), np.float32), edges_mm)
+        controls = ControlGrid(np.zeros((*counts[0], 3), np.float32), edges_mm)
         for index, (shape, number) in enumerate(zip(shapes, counts, strict=True)):
             level = level_of(shape)
             compiled[index].result()
             objective = objectives[index](level)
-            start, known = _start(objective, lattice, number)
+            fields: list[FieldOf] = [controls.field] if controls.coefficients.any() else []
+            fields += [first] if first else []
+            starts = _starts(objective, fields, number)
+            if index:  # at the coarsest level it counts where each leads
+                starts = [min(starts, key=lambda each: each[1][0])]
             steps = settings.steps[min(index, len(settings.steps) - 1)]
             smallest = float(level.spacing_mm.min())
             name = f"field, {smallest:.1f} mm"
-            report(name, 0, steps)
-            told = partial(_tell, report, name, steps)
-            found = descend(objective.slope, start, STEP * smallest, steps, told, known)
-            lattice = Lattice(found, edges_mm)
-    return lattice, objective
+            report(name, 0, steps * len(starts))
+            ends = []
+            for begun, (start, known) in enumerate(starts):
+                after = partial(_tell, report, name, steps * begun, steps * len(starts))
+                ends.append(descend(objective.slope, start, STEP * smallest, steps, after, known))
+            found, _ = min(ends, key=lambda end: end[1])
+            controls = ControlGrid(found, edges_mm)
+    return controls, objective
 
 
 def _counts(spacing_mm, coarser: int, edges_mm: np.ndarray, settings: Settings) -> list[int]:
@@ -87,31 +99,36 @@ def _counts(spacing_mm, coarser: int, edges_mm: np.ndarray, settings: Settings) 
     return np.maximum(np.ceil(edges_mm / apart - 1e-3), 2).astype(int).tolist()
 
 
-def _tell(report: Report, name: str, steps: int, done: int) -> None:
-    report(name, done, steps)
+def _tell(report: Report, name: str, before: int, steps: int, done: int) -> None:
+    report(name, before + done, steps)
 
 
-def _start(objective: Objective, coarse: Lattice, counts: Sequence[int]):
-    """Return a coarser level's control points or, where it is better, rest; and `slope` there."""
-    rest = np.zeros((*counts, 3)), objective.rest
-    if not coarse.coefficients.any():
-        return rest
-    start = _refitted(coarse, counts)
-    return min((start, objective.slope(batch_of(start))), rest, key=lambda each: each[1][0])
+def _starts(objective: Objective, fields: Sequence[FieldOf], counts: Sequence[int]):
+    """Return the control points of none and of some fields, and of each the objective's slope."""
+    starts = [(np.zeros((*counts, 3)), objective.rest)]
+    for each in fields:
+        controls = fitted_controls(each, counts, objective.edges_mm)
+        starts.append((controls, objective.slope(batch_of(controls))))
+    return starts
 
 
-def _refitted(lattice: Lattice, counts: Sequence[int]) -> np.ndarray:
-    """Return control points of another number whose field is nearest, by least squares."""
+def fitted_controls(field: FieldOf, counts: Sequence[int], edges_mm: np.ndarray) -> np.ndarray:
+    """Return the control points, (n1, n2, n3, 3), whose field is nearest to one, by least squares.
+
+    Args:
+        field: from three lines of points to the displacement there, as `ControlGrid.field`.
+        counts: (n1, n2, n3).
+        edges_mm: (3,), of the box.
+    """
     from mmzoo.ops.bspline import bspline_matrix
 
-    dims = [int(4 * max(n, m)) for n, m in zip(counts, lattice.coefficients.shape[:3], strict=True)]
-    points = centres(dims, lattice.edges_mm)
-    field = lattice.field(points)
+    points = centres([DENSER * count for count in counts], edges_mm)
+    controls = field(points)
     for axis, count in enumerate(counts):
-        step = lattice.edges_mm[axis] / count
+        step = edges_mm[axis] / count
         inverse = np.linalg.pinv(bspline_matrix(points[axis] / step - 0.5, count))
-        field = np.moveaxis(np.tensordot(inverse, field, axes=(1, axis)), 0, axis)
-    return field
+        controls = np.moveaxis(np.tensordot(inverse, controls, axes=(1, axis)), 0, axis)
+    return controls
 
 
 def descend(
@@ -121,8 +138,8 @@ def descend(
     steps: int,
     report: Callable[[int], None] = lambda done: None,
     known: tuple[float, Any] | None = None,
-) -> np.ndarray:
-    """Return the best control points, (n1, n2, n3, 3), met in some steps of Adam from a start.
+) -> tuple[np.ndarray, float]:
+    """Return the control points of the lowest objective in some steps of Adam, and that objective.
 
     Args:
         slope: from control points (1, n1, n2, n3, 3) to what is made smallest and its gradient.
@@ -148,4 +165,4 @@ def descend(
         if loss < best[0]:
             best = loss, now
         report(step + 1)
-    return best[1].numpy()[0]
+    return best[1].numpy()[0], float(best[0])

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.registration.deform import fit_lattice
+from mmzoo.registration.control_grid import ControlGrid
+from mmzoo.registration.deform import fit_controls
 from mmzoo.registration.folding import unfolded
-from mmzoo.registration.frame import Box, Pair, choose_box, level_shapes
-from mmzoo.registration.lattice import Lattice
-from mmzoo.registration.level import make_level
+from mmzoo.registration.frame import Box, ImagePair, choose_box, level_shapes
 from mmzoo.registration.objective import Objective
+from mmzoo.registration.pyramid import make_level
 from mmzoo.registration.settings import Settings
-from mmzoo.registration.transform import composite, lattice_displacement
-from mmzoo.spatial.geometry import total_displacement
+from mmzoo.registration.transform import control_displacement, voxels
 from mmzoo.terminal import Report
 
 
@@ -40,61 +41,71 @@ class Deformation:
 
 # A method takes the pair, the linear stage's transform and a function to report progress to. One
 # that asks a network has the same shape.
-Method = Callable[[Pair, sitk.Transform, Report], Deformation]
+Method = Callable[[ImagePair, sitk.Transform, Report], Deformation]
 
 
 def direct(settings: Settings) -> Method:
-    """Return the method that moves control points down the slope of a loss."""
+    """Return the method that optimises control points for a loss."""
     if settings.field == "none":
         return lambda pair, linear, report: Deformation(None)
+    return functools.partial(_optimised, settings, None)
 
-    def method(pair: Pair, linear: sitk.Transform, report: Report) -> Deformation:
-        box = choose_box(pair, settings.resolution_mm, settings.max_voxels)
-        fitted, objective = fit_lattice(
-            level_shapes(box),
-            box.edges_mm,
-            lambda shape: make_level(pair, linear, box, shape),
-            settings,
-            report,
-        )
-        lattice, guard = unfolded(fitted, objective)
-        displacement = lattice_displacement(lattice, pair.fixed, box, box.spacing_mm)
-        found = _report(box, lattice, objective) | guard
-        return Deformation(displacement, found, _notes(guard))
 
-    return method
+def _optimised(
+    settings: Settings,
+    first: sitk.Image | None,
+    pair: ImagePair,
+    linear: sitk.Transform,
+    report: Report,
+) -> Deformation:
+    """Optimise control points, from a first displacement where there is one."""
+    box = choose_box(pair, settings.resolution_mm, settings.max_voxels)
+    fitted, objective = fit_controls(
+        level_shapes(box),
+        box.edges_mm,
+        lambda shape: make_level(pair, linear, box, shape),
+        settings,
+        report,
+        None if first is None else functools.partial(_displacement_in, first, pair, box),
+    )
+    controls, guard = unfolded(fitted, objective)
+    displacement = control_displacement(controls, pair.fixed, box, box.spacing_mm)
+    found = _report(box, controls, objective) | guard
+    return Deformation(displacement, found, _notes(guard))
+
+
+def _displacement_in(displacement: sitk.Image, pair: ImagePair, box: Box, lines) -> np.ndarray:
+    """Return a displacement at the middles of a grid over the box, mm along its axes."""
+    grid = box.grid(pair.fixed, [len(line) for line in lines])
+    return voxels(displacement, grid) * np.array(grid.GetSpacing())
 
 
 def refined(first: Method, settings: Settings) -> Method:
-    """Return the method that goes on, by a loss, from the field of another.
+    """Return the method that optimises control points for a loss from another one's field.
 
-    The field of the first stays as it is, as the linear stage does; what is found on top of it is
-    charged for alone.
+    At the coarse level the control points start from the field, and from none: the lower loss with
+    its regularisation is kept.
     """
 
-    def method(pair: Pair, linear: sitk.Transform, report: Report) -> Deformation:
+    def method(pair: ImagePair, linear: sitk.Transform, report: Report) -> Deformation:
         start = first(pair, linear, report)
-        whole = composite(linear, start.displacement)
-        rest = direct(settings)(pair, whole, report)
-        said, notes = {"network": start.report, **rest.report}, (*start.notes, *rest.notes)
-        if start.displacement is None or rest.displacement is None:
-            return Deformation(rest.displacement or start.displacement, said, notes)
-        by_network = sitk.DisplacementFieldTransform(sitk.Image(start.displacement))
-        both = composite(by_network, rest.displacement)
-        total = total_displacement(both, rest.displacement)
-        return Deformation(sitk.Cast(total, sitk.sitkVectorFloat64), said, notes)
+        if settings.field == "none":
+            return start
+        found = _optimised(settings, start.displacement, pair, linear, report)
+        said = {"network": start.report, **found.report}
+        return replace(found, report=said)
 
     return method
 
 
-def _report(box: Box, lattice: Lattice, objective: Objective) -> dict:
+def _report(box: Box, controls: ControlGrid, objective: Objective) -> dict:
     return {
         "voxels": list(box.shape),
         "resolution_mm": [round(float(step), 3) for step in box.spacing_mm],
-        "control_points": list(lattice.coefficients.shape[:3]),
-        "control_mm": [round(float(step), 3) for step in lattice.spacing_mm],
+        "control_points": list(controls.coefficients.shape[:3]),
+        "control_mm": [round(float(step), 3) for step in controls.spacing_mm],
         "loss_before": objective.rest[0],
-        "loss_after": objective.similarity(lattice),
+        "loss_after": objective.similarity(controls),
     }
 
 

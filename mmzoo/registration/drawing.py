@@ -1,12 +1,9 @@
 """The picture of a registration: slices before and after, the field, its Jacobian determinant."""
 
-from __future__ import annotations
-
 import io
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -14,11 +11,12 @@ from matplotlib.image import imread
 from mmzoo.evaluation.picture import draw_pair
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.registration.drawing_flat import draw_slices
-from mmzoo.registration.frame import Pair, choose_box
+from mmzoo.registration.frame import ImagePair, choose_box
 from mmzoo.registration.register import warp
-from mmzoo.registration.result import Registration
+from mmzoo.registration.result import Registration, stages_of
+from mmzoo.registration.transform import voxels
 from mmzoo.spatial.frames import ras_affine
-from mmzoo.spatial.geometry import voxel_vectors
+from mmzoo.spatial.geometry import to_array
 
 MAX_VOXELS = 400_000  # of what is drawn
 
@@ -32,11 +30,11 @@ def draw_registration(path: Path, found: Registration) -> None:
     if found.is_flat:
         draw_slices(path, found, _heading(found.report))
         return
-    box = choose_box(Pair(found.fixed, found.moving), None, MAX_VOXELS)
+    box = choose_box(ImagePair(found.fixed, found.moving), None, MAX_VOXELS)
     grid = box.grid(found.fixed, box.shape)
     data = PairData(
-        moving=_array(warp(found.moving, grid, found.linear, sitk.sitkLinear)),
-        fixed=_array(warp(found.fixed, grid, sitk.Transform(), sitk.sitkLinear)),
+        moving=to_array(warp(found.moving, grid, found.linear, sitk.sitkLinear)),
+        fixed=to_array(warp(found.fixed, grid, sitk.Transform(), sitk.sitkLinear)),
         ddf=voxels(found.displacement, grid),
         backward_ddf=None,
         moving_labels=(),
@@ -47,29 +45,17 @@ def draw_registration(path: Path, found: Registration) -> None:
     draw_pair(path, data, structures=(), title=_heading(found.report))
 
 
-def voxels(displacement: sitk.Image | None, grid: sitk.Image) -> np.ndarray:
-    """Return a displacement in mm as one in voxels of a grid."""
-    if displacement is None:
-        return np.zeros((*grid.GetSize(), 3), np.float32)
-    on_grid = sitk.Resample(displacement, grid, sitk.Transform(), sitk.sitkLinear)
-    return voxel_vectors(on_grid).astype(np.float32)
-
-
-def _array(image: sitk.Image) -> np.ndarray:
-    return np.ascontiguousarray(sitk.GetArrayFromImage(image).T)
-
-
 def _heading(report: dict) -> str:
     settings, nmi = report["settings"], report["nmi"]
     stages = ", ".join(f"{name} {value}" for name, value in nmi.items())
     return (
-        f"mmzoo register: {settings['initial']}, then {settings['field']} by {settings['loss']}\n"
+        f"mmzoo register: {stages_of(settings)}\n"
         f"moving: after the {settings['initial']} stage; normalised mutual information {stages}"
     )
 
 
 class Picture(Figure):
-    """A figure that notebooks show where it is the last word of a cell."""
+    """A figure that notebooks display as the value of a cell."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

@@ -1,7 +1,5 @@
 """The picture of two slices: before and after, the displacement, its Jacobian determinant."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +7,11 @@ import SimpleITK as sitk
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mmzoo.metrics import jacobian_determinant
+from mmzoo.registration.flat import in_plane
 from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
+from mmzoo.registration.transform import voxels
 from mmzoo.spatial.view import frame_slice, planes_through, show_slice
 
 TILES = 8  # along each side
@@ -30,7 +31,7 @@ def draw_slices(path: Path, found: Registration, title: str) -> None:
     warped = _array(sitk.DICOMOrient(found.warped, "RAS"), thin)
     rows, columns = np.indices(fixed.shape) * TILES // np.array(fixed.shape).reshape(2, 1, 1)
     tiles = np.where((rows + columns) % 2 == 0, _scaled(fixed), _scaled(warped))
-    length, determinant = _field(found, thin)
+    length, determinant = _field(found)
     figure = Figure(figsize=(18, 4.6), layout="constrained")
     panels = zip(
         figure.subplots(1, 6),
@@ -53,20 +54,11 @@ def draw_slices(path: Path, found: Registration, title: str) -> None:
     FigureCanvasAgg(figure).print_png(str(path), pil_kwargs={"compress_level": 1})
 
 
-def _field(found: Registration, thin: int) -> tuple[np.ndarray, np.ndarray]:
+def _field(found: Registration) -> tuple[np.ndarray, np.ndarray]:
     """Return the field's length in mm and its Jacobian determinant within the slice."""
-    if found.displacement is None:
-        shape = tuple(np.delete(found.fixed.GetSize(), thin))
-        return np.zeros(shape), np.ones(shape)
-    still = sitk.Transform(3, sitk.sitkIdentity)
-    on_grid = sitk.Resample(found.displacement, found.fixed, still, sitk.sitkLinear)
-    vectors = sitk.GetArrayFromImage(on_grid).transpose(2, 1, 0, 3)
-    axes = np.array(found.fixed.GetDirection()).reshape(3, 3)
-    within = np.delete(np.squeeze(vectors @ axes, axis=thin), thin, axis=-1)
-    spacing = np.delete(found.fixed.GetSpacing(), thin)
-    slopes = [np.gradient(within[..., k], *spacing) for k in range(2)]
-    determinant = (1 + slopes[0][0]) * (1 + slopes[1][1]) - slopes[0][1] * slopes[1][0]
-    return np.linalg.norm(within, axis=-1), determinant
+    field = voxels(found.displacement, found.fixed)
+    length = np.linalg.norm(field * found.fixed.GetSpacing(), axis=-1)
+    return np.squeeze(length), jacobian_determinant(in_plane(field))
 
 
 def _array(image: sitk.Image, thin: int) -> np.ndarray:

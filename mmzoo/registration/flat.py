@@ -1,10 +1,8 @@
-"""Slices: a pair of 2-D images registered as volumes that repeat them, moved within their plane.
+"""2-D registration: two slices as volumes that repeat them along z, moved within the plane.
 
-In these volumes x and y run along the fixed slice and z along its normal, so that nothing depends
-on z: what is found there is the same in each slice, and is put where the two slices lie in space.
+In these volumes x and y run along the fixed slice and z along its normal, and nothing depends on z.
+The transform found is the same in each slice, and is converted to the slices' positions in space.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.registration.direct import Deformation
-from mmzoo.registration.frame import Pair
+from mmzoo.registration.frame import ImagePair
 from mmzoo.registration.transform import displacement_image
 from mmzoo.spatial.frames import transform_of
 
@@ -26,18 +24,18 @@ class FlatPair:
 
     Attributes:
         pair: the volumes; x and y from the fixed slice's first voxel along its axes.
-        fixed_place: (4, 4), from points of the volumes to points of the fixed slice, LPS mm.
+        fixed_place: (4, 4), from coordinates of the volumes to those of the fixed slice, LPS mm.
         moving_place: (4, 4), likewise to the moving slice.
         notes: for the user.
     """
 
-    pair: Pair
+    pair: ImagePair
     fixed_place: np.ndarray
     moving_place: np.ndarray
     notes: tuple[str, ...] = ()
 
     def placed_linear(self, linear: sitk.Transform, matrix: np.ndarray) -> sitk.AffineTransform:
-        """Return a linear transform of the volumes as one from the fixed slice to the moving one.
+        """Convert a linear transform of the volumes to one from the fixed to the moving slice.
 
         Args:
             linear: the transform.
@@ -47,7 +45,7 @@ class FlatPair:
         return transform_of(whole)
 
     def placed(self, found: Deformation) -> Deformation:
-        """Return a deformation of the volumes as one of the fixed slice, each slice alike."""
+        """Convert a deformation of the volumes to one of the fixed slice."""
         if found.displacement is None:
             return found
         vectors = sitk.GetArrayFromImage(found.displacement).transpose(2, 1, 0, 3)
@@ -73,8 +71,8 @@ def flat_pair(
     Args:
         images: fixed and moving, 3-D, one voxel along one axis each.
         masks: of them, or None.
-        resolution_mm: at which they are compared at most.
-        max_voxels: of the volumes, that are compared.
+        resolution_mm: finest voxel size of the comparison.
+        max_voxels: of the volumes.
 
     Raises:
         ValueError: one is a volume, or the two lie in planes that are turned against each other.
@@ -98,7 +96,7 @@ def flat_pair(
     fixed_place, moving_place = np.eye(4), np.eye(4)
     fixed_place[:3, :3], fixed_place[:3, 3] = axes[0], origins[0]
     gap = axes[0].T @ (origins[1] - origins[0])
-    # Of the moving plane: the fixed one's x and y, tipped onto it.
+    # Axes of the moving plane: the fixed one's x and y, rotated onto it.
     moving_place[:3, :3] = _tipped(axes[0], axes[1][:, 2])
     inside = moving_place[:3, :3] @ [gap[0], gap[1], 0.0]
     moving_place[:3, 3] = origins[1] - inside
@@ -116,8 +114,27 @@ def flat_pair(
         None if mask is None else _repeated(mask, thin[k], places[k], step)
         for k, mask in enumerate(masks)
     ]
-    pair = Pair(whole[0], whole[1], kept[0], kept[1], flat=True)
+    pair = ImagePair(whole[0], whole[1], kept[0], kept[1], flat=True)
     return FlatPair(pair, *places, tuple(notes))
+
+
+def to_moving_plane(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
+    """Return the rigid transform between the planes of two slices, without in-plane motion."""
+    pair = flat_pair((fixed, moving), (None, None), None, 10**9)
+    return transform_of(pair.moving_place @ np.linalg.inv(pair.fixed_place))
+
+
+def in_plane(ddf: np.ndarray) -> np.ndarray:
+    """Return the field of a slice, one voxel along an axis, as (dim1, dim2, 2); volumes as is.
+
+    Args:
+        ddf: (dim1, dim2, dim3, 3), voxels.
+    """
+    shape = ddf.shape[:-1]
+    if min(shape) > 1:
+        return ddf
+    thin = int(np.argmin(shape))
+    return np.delete(np.squeeze(ddf, axis=thin), thin, axis=-1)
 
 
 def _axes(image: sitk.Image, thin: int) -> np.ndarray:
@@ -128,14 +145,14 @@ def _axes(image: sitk.Image, thin: int) -> np.ndarray:
 
 
 def _tipped(axes: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Return axes turned by the smallest rotation that takes their third one to a normal."""
+    """Rotate axes by the smallest rotation that aligns their third one with a normal."""
     about, cosine = np.cross(axes[:, 2], normal), float(axes[:, 2] @ normal)
     cross = np.array([[0, -about[2], about[1]], [about[2], 0, -about[0]], [-about[1], about[0], 0]])
     return (np.eye(3) + cross + cross @ cross / (1 + cosine)) @ axes
 
 
 def _step(images, thin, resolution_mm: float | None, max_voxels: int) -> float:
-    """Return how far apart slices are repeated: the finest step at which they are compared, mm."""
+    """Return the z spacing of the repeated slices: the finest voxel size of the comparison, mm."""
     steps, area = [resolution_mm or 0.0], 1.0
     for k in range(3):
         if k != thin[0]:
@@ -145,7 +162,7 @@ def _step(images, thin, resolution_mm: float | None, max_voxels: int) -> float:
 
 
 def _repeated(image: sitk.Image, thin: int, place: np.ndarray, step: float) -> sitk.Image:
-    """Return a slice as a volume, in the frame in which (4, 4) `place` puts it where it lies."""
+    """Repeat a slice into a volume, in coordinates that `place`, (4, 4), maps to LPS mm."""
     order = [k for k in range(3) if k != thin] + [thin]
     values = sitk.GetArrayFromImage(image).transpose(2, 1, 0).transpose(order)
     volume = sitk.GetImageFromArray(np.repeat(values, SLICES, axis=2).transpose(2, 1, 0).copy())

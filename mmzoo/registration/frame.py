@@ -1,7 +1,8 @@
-"""The box and the grids on which two images are compared."""
+"""The region and the grids on which two images are compared."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +12,11 @@ from mmzoo.spatial import geometry
 
 MARGIN_MM = 10.0  # round the foreground of the fixed image
 SHORTEST = 4  # voxels along an axis of the grid
-FEWEST = 12  # voxels that joining leaves along an axis
+FEWEST = 12  # voxels that downsampling leaves along an axis
 
 
 @dataclass(frozen=True)
-class Pair:
+class ImagePair:
     """Two images in space, with masks on their own grids.
 
     Attributes:
@@ -30,17 +31,20 @@ class Pair:
     moving_mask: sitk.Image | None = None
     flat: bool = False
 
-    def reduced(self, spacing_mm: float) -> Pair:
-        """Return the pair with voxels joined that are at most half of a spacing."""
+    def reduced(self, spacing_mm: float) -> ImagePair:
+        """Return the pair downsampled by block means, to voxels no longer than a spacing."""
+        return self.each(lambda image: reduced(image, spacing_mm))
+
+    def each(self, change: Callable[[sitk.Image], sitk.Image]) -> ImagePair:
+        """Return the pair with both images and the masks changed by a function."""
         masks = (self.fixed_mask, self.moving_mask)
-        fewer = [None if mask is None else reduced(mask, spacing_mm) for mask in masks]
-        images = reduced(self.fixed, spacing_mm), reduced(self.moving, spacing_mm)
-        return Pair(*images, fewer[0], fewer[1], self.flat)
+        fixed, moving = (None if mask is None else change(mask) for mask in masks)
+        return ImagePair(change(self.fixed), change(self.moving), fixed, moving, self.flat)
 
 
 @dataclass(frozen=True)
 class Box:
-    """The part of the fixed image that is compared, and the resolution.
+    """The region of the fixed image that is compared, and its grid.
 
     Attributes:
         lower: (3,), corner in the fixed image's continuous index, edge of a voxel; `upper` too.
@@ -59,7 +63,7 @@ class Box:
         return self.edges_mm / self.shape
 
     def grid(self, fixed: sitk.Image, shape, margin=0) -> sitk.Image:
-        """Return an empty image of `shape` voxels over the box, and of a margin all round."""
+        """Return an empty image of `shape` voxels over the box, plus a margin on each side."""
         step = (self.upper - self.lower) / shape
         wider = np.asarray(shape) + 2 * np.asarray(margin)
         return geometry.make_grid(
@@ -67,13 +71,15 @@ class Box:
         )
 
 
-def shown(image: sitk.Image, mask: sitk.Image | None, grid: sitk.Image, transform) -> sitk.Image:
-    """Return 1 where an image, or its mask, shows something of a grid, else 0.
+def field_of_view(
+    image: sitk.Image, mask: sitk.Image | None, grid: sitk.Image, transform
+) -> sitk.Image:
+    """Return the field of view of an image, or its mask, on a grid: 1 within, 0 outside.
 
     Args:
-        image: on its own grid; only where it lies counts.
+        image: of which only the grid counts.
         mask: on the same grid, or None for all of it.
-        grid: image whose voxels are asked for.
+        grid: image whose voxels are evaluated.
         transform: takes points of the grid to the image.
     """
     if mask is None:
@@ -83,7 +89,7 @@ def shown(image: sitk.Image, mask: sitk.Image | None, grid: sitk.Image, transfor
 
 
 def reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:
-    """Return an image whose voxels are means of blocks, none longer than a spacing."""
+    """Return an image downsampled by block means, to voxels no longer than a spacing."""
     factors = np.maximum(1, np.floor(spacing_mm / np.array(image.GetSpacing()) + 1e-6))
     factors = np.minimum(factors, np.maximum(1, np.array(image.GetSize()) // FEWEST))
     if factors.max() == 1:
@@ -96,14 +102,15 @@ def reduced(image: sitk.Image, spacing_mm: float) -> sitk.Image:
 
 
 def whole_box(image: sitk.Image, max_voxels: int) -> Box:
-    """Return all of an image, and a grid for it of at most so many voxels."""
+    """Return the box of a whole image, with a grid of at most so many voxels; a slice stays one."""
     size, spacing = np.array(image.GetSize()), np.array(image.GetSpacing())
-    shape = grid_shape(size * spacing, spacing, 0.0, max_voxels)
-    return Box(np.full(3, -0.5), size - 0.5, size * spacing, shape)
+    shape = np.array(grid_shape(size * spacing, spacing, 0.0, max_voxels))
+    shape[size == 1] = 1
+    return Box(np.full(3, -0.5), size - 0.5, size * spacing, tuple(shape.tolist()))
 
 
-def choose_box(pair: Pair, resolution_mm: float | None, max_voxels: int) -> Box:
-    """Return the foreground of the fixed image, or its mask, and a grid for it."""
+def choose_box(pair: ImagePair, resolution_mm: float | None, max_voxels: int) -> Box:
+    """Return the box round the fixed image's mask or foreground, with its grid."""
     size = np.array(pair.fixed.GetSize())
     lower, upper = _inside(pair)
     lower, upper = np.maximum(lower, -0.5), np.minimum(upper, size - 0.5)
@@ -113,8 +120,8 @@ def choose_box(pair: Pair, resolution_mm: float | None, max_voxels: int) -> Box:
     return Box(lower, upper, edges, shape)
 
 
-def _inside(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
-    """Return lower and upper corner of what counts of the fixed image, in its index."""
+def _inside(pair: ImagePair) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners of the box round the fixed image's mask or foreground, in its index."""
     small = pair.reduced(4.0)
     source = small.fixed_mask
     if source is None:
@@ -124,12 +131,12 @@ def _inside(pair: Pair) -> tuple[np.ndarray, np.ndarray]:
         return np.full(3, -0.5), np.array(pair.fixed.GetSize()) - 0.5
     factor = np.array(pair.fixed.GetSize()) / np.array(small.fixed.GetSize())
     margin = MARGIN_MM / np.array(pair.fixed.GetSpacing())
-    # BinShrink drops what is left over at the far end; the margin is more than that.
+    # BinShrink drops incomplete blocks at the far end; the margin is larger.
     return index.min(0) * factor - 0.5 - margin, (index.max(0) + 1) * factor - 0.5 + margin
 
 
 def grid_shape(edges, spacing, resolution_mm: float, max_voxels: int) -> tuple[int, ...]:
-    """Return the voxels along each axis of the finest grid that is allowed."""
+    """Return the shape of the finest allowed grid."""
     step = max(resolution_mm, 0.1)
     while True:
         steps = np.maximum(step, spacing * (1 - 1e-6))
@@ -139,12 +146,8 @@ def grid_shape(edges, spacing, resolution_mm: float, max_voxels: int) -> tuple[i
         step *= 1.02
 
 
-def level_shapes(box: Box, levels: int = 2) -> list[tuple[int, ...]]:
-    """Return the shapes of the grids, coarse to fine; an axis is halved while it is the finest."""
-    shapes = [box.shape]
-    while len(shapes) < levels:
-        spacing = box.edges_mm / shapes[0]
-        coarse = np.maximum(spacing, 2 * spacing.min())
-        shape = np.maximum(np.ceil(box.edges_mm / coarse - 1e-3), SHORTEST).astype(int)
-        shapes.insert(0, tuple(int(n) for n in shape))
-    return shapes
+def level_shapes(box: Box) -> list[tuple[int, ...]]:
+    """Return the shapes of the two pyramid levels, coarse and fine; the finest axes are halved."""
+    coarse = np.maximum(box.spacing_mm, 2 * box.spacing_mm.min())
+    shape = np.maximum(np.ceil(box.edges_mm / coarse - 1e-3), SHORTEST).astype(int)
+    return [tuple(int(n) for n in shape), box.shape]

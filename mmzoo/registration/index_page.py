@@ -1,7 +1,5 @@
 """`index.html`: a table of many registrations, failed and doubtful ones first; no outside parts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
@@ -29,18 +27,18 @@ def index_page(out: Path, rows: Iterable[dict]) -> str:
 
     Args:
         out: folder in which it lies beside the folders of the pairs.
-        rows: of `mmzoo.registration.many.COLUMNS`.
+        rows: of `mmzoo.registration.summary.COLUMNS`.
     """
     rows = sorted(rows, key=lambda row: KINDS.index(_kind(row)))
-    shown = [name for name in FIGURES if any(row[name] != "" for row in rows)]
+    columns = [name for name in FIGURES if any(row[name] != "" for row in rows)]
     counts = {kind: sum(_kind(row) == kind for row in rows) for kind in KINDS}
     title = f"{len(rows)} registrations"
     content = {
         "title": title,
         "counts": ", ".join(f"{count} {kind}" for kind, count in counts.items() if count),
-        "head": ["", "pair", "status", *(FIGURES[name] for name in shown), "doubts and errors"],
-        "numbers": list(range(3, 3 + len(shown))),
-        "rows": [_line(out, row, shown) for row in rows],
+        "head": ["", "pair", "status", *(FIGURES[name] for name in columns), "doubts and errors"],
+        "numbers": list(range(3, 3 + len(columns))),
+        "rows": [_line(out, row, columns) for row in rows],
     }
     return assemble("index", title, content)
 
@@ -49,10 +47,10 @@ def _kind(row: dict) -> str:
     return "doubtful" if row["status"] == "done" and row["doubts"] else row["status"]
 
 
-def _line(out: Path, row: dict, shown: list[str]) -> dict:
-    """Return a row of the page; its first cell is what the column of pictures is sorted by."""
+def _line(out: Path, row: dict, columns: list[str]) -> dict:
+    """Return a row of the page; its first cell is the sort key of the column of pictures."""
     kind, folder = _kind(row), out / row["name"]
-    figures = [None if row[name] == "" else row[name] for name in shown]
+    figures = [None if row[name] == "" else row[name] for name in columns]
     targets = [name for name in (PAGE, REPORT) if (folder / name).exists()]
     return {
         "kind": kind,

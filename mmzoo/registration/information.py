@@ -1,9 +1,10 @@
-"""What a linear map lets one image tell of another: Mattes' mutual information and its slope.
+"""Mattes' mutual information of two images under a linear map, and its gradient.
 
 Source: Mattes et al. 2003, as ITK has it: joint histogram of a fixed image's bins and a cubic
-B-spline window on the moving image's, on points of the fixed image. Ours are points of a sequence
-that fills space evenly in place of random ones, and the exact slope of the linear interpolation.
-In NumPy, so that it need not wait for TensorFlow; a value of 8,000 points takes half a millisecond.
+B-spline window on the moving image's, on points of the fixed image. Differs: points of a
+low-discrepancy sequence in place of random ones, and the exact gradient of the linear
+interpolation. In NumPy, without TensorFlow's start; a value of 8,000 points takes half a
+millisecond.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from mmzoo.registration.frame import Pair
+from mmzoo.registration.frame import ImagePair
 
 BINS = 32
-MOST = 1_000  # times the points are drawn that a mask shall leave
-LEAST_SHARE = 0.01  # of the points, below which nothing is told
-# Roberts' sequence: powers of the root of x^4 = x + 1, so that points fill space evenly.
+MOST = 1_000  # most points that are drawn for each point within a mask
+LEAST_SHARE = 0.01  # of the points, below which mutual information counts as 0
+# Roberts' low-discrepancy sequence: powers of the root of x^4 = x + 1.
 STEPS = 1.2207440846057596 ** -np.arange(1.0, 4.0)
 
 
@@ -37,25 +38,25 @@ class Linear:
 
     @classmethod
     def still(cls) -> Linear:
-        """Return the map that moves nothing."""
+        """Return the identity."""
         return cls(np.eye(3), np.zeros(3))
 
     @classmethod
     def about(cls, point: np.ndarray, goal: np.ndarray, matrix: np.ndarray) -> Linear:
-        """Return the map with a matrix that takes a point to another one."""
+        """Return the map of a given matrix that maps one given point to another."""
         return cls(matrix, goal - matrix @ point)
 
     def at(self, points: np.ndarray) -> np.ndarray:
-        """Return where points (..., 3) go."""
+        """Map points (..., 3)."""
         return points @ self.matrix.T + self.shift
 
     def to_itk(self) -> sitk.AffineTransform:
-        """Return it as SimpleITK has it."""
+        """Return it as a SimpleITK transform."""
         return sitk.AffineTransform(self.matrix.ravel().tolist(), self.shift.tolist())
 
 
-class Information:
-    """Two images, of which maps are asked how much they let the moving one tell of the fixed one.
+class MutualInformation:
+    """Mutual information of two images as a function of the linear map between them.
 
     Args:
         pair: the images.
@@ -68,7 +69,7 @@ class Information:
         flat: of the pair.
     """
 
-    def __init__(self, pair: Pair, samples: int, seed: int = 1):
+    def __init__(self, pair: ImagePair, samples: int, seed: int = 1):
         self.flat = pair.flat
         index = _points(pair, samples, seed)
         to_index, first = _to_index(pair.fixed)
@@ -87,43 +88,43 @@ class Information:
             self._mask = _Volume(pair.moving_mask)
 
     def value(self, linear: Linear) -> tuple[float, float]:
-        """Return mutual information, nats, and the share of the points that the moving image shows.
+        """Return mutual information, nats, and the share of points that lie in the moving image.
 
         Args:
             linear: takes points of the fixed image to the moving one.
         """
-        index, kept = self._shown(linear)
+        index, kept = self._inside(linear)
         share = index.shape[1] / self._centred.shape[1]
         if share < LEAST_SHARE:
             return 0.0, share
         return self._histogram(self._rows[kept], self._moving.between(index)[0])[0], share
 
-    def told(self, linear: Linear) -> float:
-        """Return mutual information times that share: what is not shown counts as untold."""
-        told, share = self.value(linear)
-        return told * share
+    def overlap_weighted(self, linear: Linear) -> float:
+        """Return mutual information times the share of points that lie in the moving image."""
+        information, share = self.value(linear)
+        return information * share
 
     def slope(self, linear: Linear) -> tuple[float, np.ndarray, np.ndarray]:
-        """Return mutual information and its slope: by the matrix about `centre`, and by the shift.
+        """Return mutual information, its gradient by the matrix (about `centre`), and by the shift.
 
         Returns:
-            Nats; (3, 3); (3,), 1 / mm. Points that leave the image are not followed.
+            Nats; (3, 3); (3,), 1 / mm. The gradient does not include points leaving the image.
         """
-        index, kept = self._shown(linear)
+        index, kept = self._inside(linear)
         if index.shape[1] < LEAST_SHARE * self._centred.shape[1]:
             return 0.0, np.zeros((3, 3)), np.zeros(3)
-        levels, along = self._moving.between(index, slopes=True)
-        told, by_level = self._histogram(self._rows[kept], levels, slopes=True)
-        by_index = along * by_level  # (3, n)
+        intensities, along = self._moving.between(index, slopes=True)
+        information, by_intensity = self._histogram(self._rows[kept], intensities, slopes=True)
+        by_index = along * by_intensity  # (3, n)
         turned = self._to_index.T
         by_matrix = turned @ np.einsum("in,jn->ij", by_index, self._centred[:, kept])
-        return told, by_matrix, turned @ by_index.sum(axis=1, dtype=np.float64)
+        return information, by_matrix, turned @ by_index.sum(axis=1, dtype=np.float64)
 
-    def _shown(self, linear: Linear):
-        """Return where points lie in the moving image, (3, n) indices, and which these are."""
+    def _inside(self, linear: Linear):
+        """Return indices, (3, n), of the points in the moving image, and which points these are."""
         matrix = (self._to_index @ linear.matrix).astype(np.float32)
         shift = self._to_index @ (linear.at(self.centre) - self._first)
-        # Not by BLAS, whose threads would wait for each other longer than this takes.
+        # Without BLAS, whose threads take longer to start than this does.
         index = np.einsum("ij,jn->in", matrix, self._centred)
         index += shift.astype(np.float32)[:, None]
         inside = self._moving.holds(index)
@@ -134,32 +135,32 @@ class Information:
         kept = np.flatnonzero(inside)
         return index.take(kept, axis=1), kept
 
-    def _histogram(self, rows: np.ndarray, levels: np.ndarray, slopes: bool = False):
-        """Return mutual information and, if wanted, its derivative by each level.
+    def _histogram(self, rows: np.ndarray, intensities: np.ndarray, slopes: bool = False):
+        """Return mutual information and, if asked for, its derivative by each intensity.
 
         Args:
             rows: (n,), first cell of each point's fixed bin.
-            levels: (n,) float32, of the moving image, from 1.5 to BINS - 2.5.
-            slopes: the derivative is wanted.
+            intensities: (n,) float32, of the moving image, in bins, from 1.5 to BINS - 2.5.
+            slopes: whether to return the derivative.
         """
-        lower = levels.astype(np.int32)
-        t = levels - lower
+        lower = intensities.astype(np.int32)
+        t = intensities - lower
         cells = (rows + lower) + np.arange(-1, 3, dtype=np.int32)[:, None]
         weights = _window(t)
         counted = np.bincount(cells.ravel(), weights.ravel(), BINS * BINS)
-        joint = counted.reshape(BINS, BINS) / len(levels)
+        joint = counted.reshape(BINS, BINS) / len(intensities)
         first, second = joint.sum(axis=1, keepdims=True), joint.sum(axis=0)
         tiny = 1e-12
         given = np.log(joint + tiny) - np.log(second + tiny)
-        told = float((joint * given).sum() - (first * np.log(first + tiny)).sum())
+        information = float((joint * given).sum() - (first * np.log(first + tiny)).sum())
         if not slopes:
-            return told, None
+            return information, None
         along = given.astype(np.float32).ravel().take(cells) * _window_slope(t)
-        return told, along.sum(axis=0) / len(levels)
+        return information, along.sum(axis=0) / len(intensities)
 
 
 class _Volume:
-    """An image as it lies in memory, to be interpolated; its border goes on outside."""
+    """An image's values for linear interpolation; edge values are repeated outside."""
 
     def __init__(self, image: sitk.Image):
         self.size = image.GetSize()
@@ -167,7 +168,7 @@ class _Volume:
         self.values: np.ndarray = sitk.GetArrayFromImage(image).ravel().astype(np.float32)
 
     def holds(self, index: np.ndarray) -> np.ndarray:
-        """Say which of some indices, (3, n), lie in a voxel."""
+        """Return which indices, (3, n), lie within the image."""
         inside = np.ones(index.shape[1], bool)
         for line, n in zip(index, self.size, strict=True):
             inside &= (line >= -0.5) & (line <= n - 0.5)
@@ -181,11 +182,11 @@ class _Volume:
         )
 
     def between(self, index: np.ndarray, slopes: bool = False):
-        """Return linearly interpolated values, (n,), and if wanted their slopes by index, (3, n).
+        """Return linearly interpolated values, (n,), and their slopes by index, (3, n).
 
         Args:
             index: (3, n) float32.
-            slopes: are wanted; 0 along an axis beyond whose ends a point lies.
+            slopes: whether to return the slopes; 0 along an axis on which the point is outside.
         """
         first, rest, steps = 0, [], []
         for line, n, stride in zip(index, self.size, self.strides, strict=True):
@@ -218,7 +219,7 @@ class _Volume:
 
 
 def _window(t: np.ndarray) -> np.ndarray:
-    """Return the cubic B-spline's weights of the four bins round t in [0, 1], (4, n)."""
+    """Return the cubic B-spline weights of the four bins round t in [0, 1], (4, n)."""
     s = 1 - t
     weights = np.empty((4, len(t)), np.float32)
     weights[0], weights[3] = s * s * s / 6, t * t * t / 6
@@ -236,20 +237,20 @@ def _window_slope(t: np.ndarray) -> np.ndarray:
 
 
 def _bins(values: np.ndarray, of: np.ndarray, bins: float) -> np.ndarray:
-    """Scale values from the range of others to one of bins."""
+    """Scale values to bins by the range of other values."""
     low, high = float(of.min()), float(of.max())
     return (values - low) * np.float32(bins / (high - low) if high > low else 0.0)
 
 
 def _to_index(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
-    """Return the matrix from points, less the origin, to continuous indices; and the origin."""
+    """Return the matrix from points (less the origin) to continuous indices; and the origin."""
     direction = np.array(image.GetDirection()).reshape(3, 3)
     spacing = np.array(image.GetSpacing())
     return np.linalg.inv(direction * spacing), np.array(image.GetOrigin())
 
 
-def _points(pair: Pair, samples: int, seed: int) -> np.ndarray:
-    """Return indices (3, n) of the fixed image that fill it, or its mask, evenly."""
+def _points(pair: ImagePair, samples: int, seed: int) -> np.ndarray:
+    """Return evenly distributed indices (3, n) of the fixed image, or within its mask."""
     size = np.array(pair.fixed.GetSize())
     mask = None if pair.fixed_mask is None else _Volume(pair.fixed_mask)
     count = int(min(samples, size.prod()))
@@ -259,5 +260,5 @@ def _points(pair: Pair, samples: int, seed: int) -> np.ndarray:
     index = (start + np.arange(1, count + 1) * STEPS[:, None]) % 1 * size[:, None] - 0.5
     if mask is not None:
         index = index[:, mask.nearest(index) > 0]
-    # In the order in which voxels lie in memory, which is twice as quick.
+    # Sorted in memory order, which is twice as fast.
     return index[:, np.lexsort(np.rint(index))]

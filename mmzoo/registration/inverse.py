@@ -1,6 +1,4 @@
-"""The way back: a transform that undoes another, for images and label maps."""
-
-from __future__ import annotations
+"""Inversion of transforms, for images and label maps."""
 
 import numpy as np
 import SimpleITK as sitk
@@ -10,32 +8,36 @@ from mmzoo.registration.transform import displacement_image, field_grid
 from mmzoo.spatial.geometry import total_displacement, voxel_vectors
 
 MOST_VOXELS = 1_000_000  # of the grid on which the inverse is kept
-ROUNDS, FULL_STEPS = 100, 15  # after those, half steps: where the field is steep they still arrive
-REST_VOXELS = 0.01  # at which a point is left as it is, in voxels of that grid
+ROUNDS, FULL_STEPS = (
+    100,
+    15,
+)  # then half steps, which converge for steep fields too
+REST_VOXELS = 0.01  # tolerance of a point, in voxels of that grid
 
 
 def inverse_transform(transform: sitk.Transform, image: sitk.Image) -> sitk.Transform:
-    """Return the transform that takes points back to the space of an image.
+    """Return the inverse of a transform, over an image.
 
-    The affine transform nearest to the given one over the image is undone exactly, what is left of
-    it on a grid over the image and two voxels beyond, its own voxels or coarser: at most a million.
+    The nearest affine transform (least squares over the image) is inverted exactly, the residual
+    displacement on a grid that reaches two voxels beyond the image, of its voxels or coarser ones:
+    at most a million.
 
     Args:
-        transform: takes points of the space of `image` to another one. Where it folds, there is no
-            inverse, and the result is one of several answers.
-        image: what is to be carried through the result; 3-D.
+        transform: of points of the space of `image`. Where it folds, it has no inverse, and the
+            result is one of several solutions.
+        image: 3-D, to be warped by the result.
 
     Returns:
         An ITK composite; beyond the image the affine part alone.
 
     Raises:
-        ValueError: the transform makes the image flat, so nothing leads back.
+        ValueError: the affine part is singular.
     """
     size, spacing = np.array(image.GetSize()), np.array(image.GetSpacing())
     coarser = max(1.0, (size.prod() / MOST_VOXELS) ** (1 / 3))
     grid = field_grid(image, spacing * coarser)
     there = nearest_affine(transform, grid)
-    # The rest: where the transform takes a point, brought back by the affine part.
+    # The residual: the transform followed by the inverse of the affine part.
     rest = sitk.CompositeTransform(3)
     rest.AddTransform(there.GetInverse())
     rest.AddTransform(transform)
@@ -51,14 +53,14 @@ def inverse_field(ddf: np.ndarray) -> np.ndarray:
     """Return the displacement v that undoes u: v(y) = -u(y + v(y)), by fixed-point iteration.
 
     Source: Chen et al. 2008, "A simple fixed-point approach to invert a deformation field". Only
-    points that are not there yet go on. u is linear between voxels; beyond the border its value at
-    the border goes on.
+        points that have not converged are iterated. u is interpolated linearly; edge values are
+        repeated outside.
 
     Args:
         ddf: u, (3, dim1, dim2, dim3), in voxels.
 
     Returns:
-        v, likewise. Where u folds there is no inverse, and v is one of several answers.
+        v, likewise. Where u folds there is no inverse, and v is one of several solutions.
     """
     components = [np.ascontiguousarray(each, dtype=np.float32) for each in ddf]
     shape = components[0].shape

@@ -1,10 +1,8 @@
-"""Label maps warped linearly: the label of the largest share of the eight voxels round a point.
+"""Linear warping of label maps: the label of the largest weight among the eight nearest voxels.
 
-The same as to warp each label as a mask of its own and to take the largest value, for any number of
+Equal to warping each label as a mask and taking the label of the largest value, for any number of
 labels at once, slab by slab.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 
@@ -20,13 +18,13 @@ def warp_labels(
     transform: sitk.Transform,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> sitk.Image:
-    """Return a label map on a grid; of equal shares the smaller label, 0 outside the map.
+    """Warp a label map onto a grid; of equal weights the smaller label, 0 outside the map.
 
     Args:
         labels: 3-D, any integer type, which is kept.
         grid: image whose grid is filled.
         transform: takes points of the grid to the label map.
-        progress: told how many slabs are done, and of how many.
+        progress: called with the slabs that are done, and all of them.
     """
     size = grid.GetSize()
     thickness = max(1, SLAB // (size[0] * size[1]))
@@ -43,7 +41,7 @@ def warp_labels(
 
 
 def _index(labels: sitk.Image, slab: sitk.Image, transform: sitk.Transform) -> np.ndarray:
-    """Return where the points of a slab lie in a label map, (dim3, dim2, dim1, 3), in its index."""
+    """Return a slab's points as indices of the label map, (dim3, dim2, dim1, 3)."""
     displacement = sitk.TransformToDisplacementField(
         transform,
         sitk.sitkVectorFloat64,
@@ -60,7 +58,7 @@ def _index(labels: sitk.Image, slab: sitk.Image, transform: sitk.Transform) -> n
 
 
 def _largest(source: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Return the label of the largest share at each index, 0 outside the map."""
+    """Return the label of the largest weight at each index, 0 outside the map."""
     last = np.array(source.shape) - 1
     inside = np.all((index >= -0.5) & (index <= last + 0.5), axis=-1)
     place = np.clip(index[inside], 0, last)

@@ -1,18 +1,18 @@
-"""The rigid and affine stages, in space: mutual information climbed from many starts.
+"""The rigid and affine stages: mutual information maximised from many starts, in physical space.
 
-Starts near what the headers say are these, middles of the images and centres of mass on top of each
-other, each also turned by 20 degrees about every axis. Others are 500 rotations that fill all there
-are evenly, about middles and centres of mass. The best of either are followed rigidly at 12 mm and
-at 6 mm, then from the best of these 25 mm and 25 degrees to every side, then as affine maps. Maps
-are compared by what they tell of the fixed image: mutual information times the share of it that the
-moving image shows. What is turned far against the headers is taken only if it tells clearly more,
-and an affine map that no body has is not taken; if it is what the best becomes at 3 mm, it is said.
-What the headers say is kept where nothing tells more. Intensities that few voxels have count as the
-next ones, air and metal of a CT as fat and bone. A pair gives the same transform each time,
-whatever was registered before.
+Starts near the headers: the headers themselves, image centres aligned, centres of mass aligned, and
+each of these rotated by 20 degrees both ways about every axis. Starts far from them: 500 evenly
+spaced rotations about the image centres and about the centres of mass, of which the best 30 are
+kept. All are optimised rigidly at 12 mm, the best at 6 mm, then starts shifted by 25 mm and rotated
+by 25 degrees along and about every axis from the best of these, and last affine maps. Maps are
+compared by overlap-weighted mutual information: mutual information times the share of the fixed
+image's points that lie in the moving one.
+
+A map that is rotated far from the headers is taken only if it is clearly better, and an affine map
+with implausible stretch only if the best becomes one at 3 mm, with a note. If nothing is better
+than the headers, they are kept. Rare intensities are clamped, air and metal of a CT to fat and
+bone. The result for a pair is deterministic.
 """
-
-from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
@@ -21,31 +21,31 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.registration.climb import climbed
-from mmzoo.registration.frame import Pair
-from mmzoo.registration.information import Information, Linear
+from mmzoo.registration.frame import ImagePair
+from mmzoo.registration.information import Linear, MutualInformation
 
 ROUGH_MM, COARSE_MM, FINE_MM = 12.0, 6.0, 3.0
 SAMPLES = {ROUGH_MM: 2_000, COARSE_MM: 8_000, FINE_MM: 20_000}
 ROTATIONS = 500
-ROUND = 30  # of all rotations
+ROUND = 30  # of the rotations, the best ones
 FLAT_STEP = 5  # degrees between those of a slice
-FOLLOWED = 10, 3, 6  # maps: at 6 mm, to every side, as affine ones
-ROUGHLY = 12  # steps
-CLEARLY = 1.15  # times as much must tell what is turned far against the headers
-LITTLE_MORE = 1.005  # times as much as by the headers: nothing was gained, an image is aligned
+FOLLOWED = 10, 3, 6  # best maps: optimised at 6 mm, shifted and rotated, made affine
+ROUGHLY = 12  # iterations at 12 mm
+CLEARLY = 1.15  # factor by which a map that is rotated far from the headers must be better
+LITTLE_MORE = 1.005  # up to this factor better than the headers: the images were aligned
 TURN, ASIDE, ASIDE_MM = 20.0, 25.0, 25.0  # degrees, degrees, mm
 RANGE = 0.1, 99.9  # percentiles of an image
-AIR_HU, BODY_HU = -800.0, (-200.0, 1000.0)  # below the first it is CT; fat to dense bone
+AIR_HU, BODY_HU = -800.0, (-200.0, 1000.0)  # a smaller minimum means CT; fat to dense bone
 KEPT = (
     "no rigid or affine stage was found after which the moving image tells more of the fixed one "
     "than it does by the headers: kept what they say; check the result"
 )
-STRETCH = 0.7, 1.4  # of a body against another, along any direction
-FAR_ANGLE = 45.0  # degrees, by which headers are rarely off
-Ends = list[tuple[np.ndarray, np.ndarray]]  # a point of the fixed image, and where it goes
+STRETCH = 0.7, 1.4  # plausible between two bodies, along any direction
+FAR_ANGLE = 45.0  # degrees; errors of headers are rarely larger
+Ends = list[tuple[np.ndarray, np.ndarray]]  # a point of the fixed image, and its image
 
 
-def register_linear(pair: Pair, kind: str, seed: int = 1) -> tuple[sitk.Transform, list[str]]:
+def register_linear(pair: ImagePair, kind: str, seed: int = 1) -> tuple[sitk.Transform, list[str]]:
     """Return the transform from points of the fixed image to the moving one.
 
     Args:
@@ -57,7 +57,7 @@ def register_linear(pair: Pair, kind: str, seed: int = 1) -> tuple[sitk.Transfor
         The transform, and notes for the user.
 
     Raises:
-        ValueError: "none" although the images do not overlap, or nothing is found in common.
+        ValueError: "none" although the images do not overlap, or no overlapping map is found.
     """
     overlap = overlaps(pair)
     if kind == "none":
@@ -69,32 +69,32 @@ def register_linear(pair: Pair, kind: str, seed: int = 1) -> tuple[sitk.Transfor
         return sitk.AffineTransform(3), []
     notes = [] if overlap else ["headers do not overlap: started from the images' centres"]
     small = _in_range(pair.reduced(COARSE_MM))
-    coarse = Information(small, SAMPLES[COARSE_MM], seed)
-    rough = Information(_in_range(pair.reduced(ROUGH_MM)), SAMPLES[ROUGH_MM], seed)
+    coarse = MutualInformation(small, SAMPLES[COARSE_MM], seed)
+    rough = MutualInformation(_in_range(pair.reduced(ROUGH_MM)), SAMPLES[ROUGH_MM], seed)
     centres = _centres(small)
     unturned = _unturned(centres, overlap)
     middle = centres[0][0]
     turns = _turns(TURN, pair.flat)
     turned = [Linear.about(middle, each.at(middle), turn) for each in unturned for turn in turns]
-    starts = unturned + turned + _most(rough, _all_round(centres, pair.flat))[:ROUND]
+    starts = unturned + turned + _best_first(rough, _all_round(centres, pair.flat))[:ROUND]
     found = _followed(rough, coarse, unturned, starts, kind)
-    if not coarse.told(found[0]) > 0:
+    if not coarse.overlap_weighted(found[0]) > 0:
         raise ValueError(
             "the images do not overlap in space, or within their masks; check that the two "
             "belong together and that each mask lies on its image."
         )
 
-    fine = Information(_in_range(pair.reduced(FINE_MM)), SAMPLES[FINE_MM], seed)
+    fine = MutualInformation(_in_range(pair.reduced(FINE_MM)), SAMPLES[FINE_MM], seed)
 
-    # What is near the headers, where they say anything, is not left for a little more.
+    # A map near overlapping headers is replaced only by a clearly better one.
     def liked(linear: Linear) -> float:
         trusted = overlap and _angle(linear) <= FAR_ANGLE
-        return fine.told(linear) * (CLEARLY if trusted else 1.0)
+        return fine.overlap_weighted(linear) * (CLEARLY if trusted else 1.0)
 
     best = climbed(fine, max(found, key=liked), kind, FINE_MM / 2)
-    by_headers = fine.told(Linear.still()) if overlap else 0.0
-    if by_headers * LITTLE_MORE > fine.told(best):
-        return Linear.still().to_itk(), [KEPT] if by_headers > fine.told(best) else []
+    by_headers = fine.overlap_weighted(Linear.still()) if overlap else 0.0
+    if by_headers * LITTLE_MORE > fine.overlap_weighted(best):
+        return Linear.still().to_itk(), [KEPT] if by_headers > fine.overlap_weighted(best) else []
     if unlikely(best):
         notes.append(f"doubtful: {unlikely(best)}; check the result, or use `--initial rigid`")
     if overlap and _angle(best) > FAR_ANGLE:
@@ -106,35 +106,39 @@ def register_linear(pair: Pair, kind: str, seed: int = 1) -> tuple[sitk.Transfor
 
 
 def _followed(
-    rough: Information, coarse: Information, first: list[Linear], starts: list[Linear], kind: str
+    rough: MutualInformation,
+    coarse: MutualInformation,
+    first: list[Linear],
+    starts: list[Linear],
+    kind: str,
 ) -> list[Linear]:
-    """Return the maps to which starts lead and that a body may have, those first that tell most."""
+    """Return the plausible optimised maps of all starts, the best first."""
     finely, aside, further = FOLLOWED
 
     def climbed_roughly(some: Iterable[Linear]) -> list[Linear]:
         return [climbed(rough, each, "rigid", ROUGH_MM / 2, ROUGHLY) for each in some]
 
     def climbed_finely(some: Iterable[Linear], kind: str = "rigid") -> list[Linear]:
-        return _most(coarse, [climbed(coarse, each, kind, COARSE_MM / 2) for each in some])
+        return _best_first(coarse, [climbed(coarse, each, kind, COARSE_MM / 2) for each in some])
 
-    # What shows only in detail is lost roughly: the first are followed at 6 mm at once.
-    found = climbed_finely(first + _most(rough, climbed_roughly(starts))[:finely])
+    # Small structures are lost at 12 mm: the first starts are optimised at 6 mm at once.
+    found = climbed_finely(first + _best_first(rough, climbed_roughly(starts))[:finely])
     sides = [side for each in found[:aside] for side in _sides(each, coarse)]
-    sides = _most(coarse, climbed_roughly(sides))
-    found = _most(coarse, found + climbed_finely(sides[:further]))
+    sides = _best_first(coarse, climbed_roughly(sides))
+    found = _best_first(coarse, found + climbed_finely(sides[:further]))
     if kind == "affine":
         affine = climbed_finely(found[:further], kind)
         found = [each for each in affine if not unlikely(each)] or found
     return found
 
 
-def _most(images: Information, maps: Iterable[Linear]) -> list[Linear]:
-    """Return maps, those first that tell the most."""
-    return sorted(maps, key=images.told, reverse=True)
+def _best_first(images: MutualInformation, maps: Iterable[Linear]) -> list[Linear]:
+    """Return maps in the order of their overlap-weighted mutual information, the best first."""
+    return sorted(maps, key=images.overlap_weighted, reverse=True)
 
 
 def unlikely(linear: Linear) -> str:
-    """Return why no body is related to another by a linear map, "" where it may be."""
+    """Return why a linear map is implausible between two bodies, or ""."""
     stretches = np.linalg.svd(linear.matrix, compute_uv=False)
     if STRETCH[0] <= stretches.min() and stretches.max() <= STRETCH[1]:
         return ""
@@ -151,8 +155,8 @@ def _angle(linear: Linear) -> float:
     return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
 
 
-def overlaps(pair: Pair) -> bool:
-    """Whether a tenth of the middle of either image's points lie in the other, by the headers."""
+def overlaps(pair: ImagePair) -> bool:
+    """Whether a tenth of a grid of points over either image lies in the other, by the headers."""
     ends = [np.linspace(0.05, 0.95, 7)] * 3
     share = []
     for image, other in ((pair.fixed, pair.moving), (pair.moving, pair.fixed)):
@@ -166,21 +170,21 @@ def overlaps(pair: Pair) -> bool:
     return bool(max(share) >= 0.1)
 
 
-def _centres(pair: Pair) -> Ends:
-    """Return the centres of mass of the two images, and their middles."""
+def _centres(pair: ImagePair) -> Ends:
+    """Return the centres of mass of the two images, and their geometric centres."""
     images = (pair.fixed, pair.fixed_mask), (pair.moving, pair.moving_mask)
     fixed, moving = (_centre_of_mass(*each) for each in images)
     return [(fixed, moving), (_middle(pair.fixed), _middle(pair.moving))]
 
 
 def _unturned(centres: Ends, overlap: bool) -> list[Linear]:
-    """Return shifts that lay centres on each other, and what the headers say, if anything."""
+    """Return the translations that align centres, and the identity if the headers overlap."""
     found = [Linear.about(a, b, np.eye(3)) for a, b in centres]
     return [*found, Linear.still()] if overlap else found
 
 
 def _all_round(centres: Ends, flat: bool) -> list[Linear]:
-    """Return rotations that fill all there are evenly, by super-Fibonacci spirals (Alexa 2022)."""
+    """Return evenly spaced rotations about each centre: super-Fibonacci spirals (Alexa 2022)."""
     if flat:
         turns = [_turns(float(degrees), flat)[1] for degrees in range(0, 360, FLAT_STEP)]
         return [Linear.about(a, b, turn) for (a, b), turn in itertools.product(centres, turns)]
@@ -200,8 +204,8 @@ def _all_round(centres: Ends, flat: bool) -> list[Linear]:
     return [Linear.about(a, b, turn) for (a, b), turn in itertools.product(centres, turns)]
 
 
-def _sides(linear: Linear, images: Information) -> list[Linear]:
-    """Return a map shifted along, and turned about, each axis."""
+def _sides(linear: Linear, images: MutualInformation) -> list[Linear]:
+    """Return a map shifted along, and rotated about, each axis, both ways."""
     centre, goal = images.centre, linear.at(images.centre)
     along = np.eye(3)[: 2 if images.flat else 3]
     shifts = ASIDE_MM * np.concatenate([along, -along])
@@ -229,7 +233,7 @@ def _centre_of_mass(image: sitk.Image, mask: sitk.Image | None) -> np.ndarray:
 
 
 def _turns(degrees: float, flat: bool) -> list[np.ndarray]:
-    """Return rotations by an angle, forth and back, about each axis; of a slice about z."""
+    """Return rotations by an angle, both ways, about each axis; for slices about z."""
     cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     found = []
     for axis, sign in itertools.product((2,) if flat else range(3), (-1, 1)):
@@ -240,11 +244,11 @@ def _turns(degrees: float, flat: bool) -> list[np.ndarray]:
     return found
 
 
-def _in_range(pair: Pair) -> Pair:
-    """Return the pair without intensities that few voxels have, so that none takes up the bins."""
+def _in_range(pair: ImagePair) -> ImagePair:
+    """Return the pair with rare intensities clamped, so that they do not take up bins."""
     images = (pair.fixed, pair.fixed_mask), (pair.moving, pair.moving_mask)
     fixed, moving = (_held(*each) for each in images)
-    return Pair(fixed, moving, pair.fixed_mask, pair.moving_mask, pair.flat)
+    return ImagePair(fixed, moving, pair.fixed_mask, pair.moving_mask, pair.flat)
 
 
 def _held(image: sitk.Image, mask: sitk.Image | None) -> sitk.Image:
@@ -253,6 +257,6 @@ def _held(image: sitk.Image, mask: sitk.Image | None) -> sitk.Image:
     if not inside.size:  # a mask thinner than the voxels
         return image
     low, high = (float(each) for each in np.percentile(inside, RANGE))
-    if low < AIR_HU:  # CT: neither air nor metal is of the body
+    if low < AIR_HU:  # CT: clamp air and metal
         low, high = max(low, BODY_HU[0]), min(high, BODY_HU[1])
     return sitk.Clamp(image, lowerBound=low, upperBound=high) if high > low else image

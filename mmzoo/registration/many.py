@@ -1,10 +1,5 @@
-"""Many pairs: each registered once, whatever becomes of the others, and all summed up."""
+"""Registration of many pairs, each independent of the others, with a summary."""
 
-from __future__ import annotations
-
-import csv
-import io
-import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,32 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from mmzoo.errors import in_words
-from mmzoo.io.atomic import UNFINISHED, claimed, whole_file
+from mmzoo.io.atomic import UNFINISHED, claimed
 from mmzoo.io.parallel import default_jobs
 from mmzoo.io.workers import TaskError, run_tasks
-from mmzoo.registration.doubts import DOUBTFUL
-from mmzoo.registration.index_page import index_page
 from mmzoo.registration.job import asked_for, check_options, earlier_report, register_files
 from mmzoo.registration.output import FILES, REPORT
 from mmzoo.registration.pair_files import PairFiles
+from mmzoo.registration.summary import Row, Summary, done_row, failed_row, pair_row
 from mmzoo.terminal import Report
-
-SUMMARY, INDEX = "summary.csv", "index.html"
-DONE, FAILED, WAITING = "done", "failed", "waiting"
-COLUMNS = (
-    *("name", "status", "doubts", "dice_before", "dice_linear", "dice_after"),
-    *("asd_before_mm", "asd_linear_mm", "asd_after_mm"),
-    *("hd95_before_mm", "hd95_linear_mm", "hd95_after_mm"),
-    *("tre_before_mm", "tre_linear_mm", "tre_after_mm", "nmi_before", "nmi_linear", "nmi_after"),
-    *("share_known", "smallest_determinant", "folding_percent", "seconds"),
-    *("error", "fixed", "moving"),
-)
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is done with each pair.
+class Batch:
+    """Settings for all pairs.
 
     Attributes:
         out: folder; each pair has one of its name in it.
@@ -55,7 +37,7 @@ class Plan:
 
 def register_pairs(
     pairs: list[PairFiles],
-    plan: Plan,
+    plan: Batch,
     *,
     jobs: int = 1,
     overwrite: bool = False,
@@ -63,22 +45,24 @@ def register_pairs(
 ) -> list[Row]:
     """Register pairs, each into a folder of its name, and write `summary.csv` and `index.html`.
 
-    A pair that is there whole, made from the same files with the same options, is not made again;
-    one that was interrupted or has failed is. A pair that fails does not end the others.
+    A complete pair, made from the same files with the same options, is not registered again; one
+    that was interrupted or has failed is. A failed pair does not stop the others. Summary and page
+    are written as pairs end, see `Summary`.
 
     Args:
         pairs: from `mmzoo.registration.pair_files`, checked.
-        plan: where to, and how.
-        jobs: processes. With one all is done in this one, and boxes of the same shape compile once.
-        overwrite: replace pairs made from other files or with other options.
+        plan: settings.
+        jobs: processes. With one, all runs in this process, and boxes of the same shape compile
+            once.
+        overwrite: replace pairs that were made from other files or with other options.
         progress: see `mmzoo.register`.
 
     Returns:
         A row of `COLUMNS` for each pair, in their order.
 
     Raises:
-        ValueError: an option that cannot work, or a folder that must not be replaced; before
-            anything is done.
+        ValueError: an unfit option, or a folder that must not be replaced; raised before any
+            registration.
     """
     if jobs < 1:
         raise ValueError(f"`jobs` must be 1 or more, got {jobs}.")
@@ -86,7 +70,8 @@ def register_pairs(
     if plan.out.exists() and not plan.out.is_dir():
         raise ValueError(f"{plan.out} is a file; give a folder to write.")
     with claimed(plan.out):
-        rows = {pair.name: _row(pair) for pair in pairs}
+        rows = {pair.name: pair_row(pair) for pair in pairs}
+        summary = Summary(plan.out, rows)
         todo = []
         for k, pair in enumerate(pairs):
             progress("looking at inputs", k, len(pairs))
@@ -94,21 +79,21 @@ def register_pairs(
             if report is None:
                 todo.append(pair)
             else:
-                rows[pair.name] = _done(pair, report)
+                rows[pair.name] = done_row(pair, report)
         progress("looking at inputs", len(pairs), len(pairs))
         plan.out.mkdir(parents=True, exist_ok=True)
-        _write(plan.out, rows)
         done = len(pairs) - len(todo)
         progress("pairs", done, len(pairs))
-        for name, row in _results(todo, plan, jobs, progress):
-            rows[name] = row
-            done += 1
-            _write(plan.out, rows)
-            progress("pairs", done, len(pairs))
+        with summary:
+            for name, row in _results(todo, plan, jobs, progress):
+                rows[name] = row
+                done += 1
+                summary.write_in_time()
+                progress("pairs", done, len(pairs))
     return list(rows.values())
 
 
-def register_one(pair: PairFiles, plan: Plan, overwrite: bool, progress: Report) -> dict:
+def register_one(pair: PairFiles, plan: Batch, overwrite: bool, progress: Report) -> dict:
     """Register one pair of a table, unless it is there; returns its report, raises its error."""
     check_options(plan.options)
     with claimed(plan.out / pair.name):
@@ -116,11 +101,11 @@ def register_one(pair: PairFiles, plan: Plan, overwrite: bool, progress: Report)
         return report or _register(pair, plan, progress)
 
 
-def _finished(pair: PairFiles, plan: Plan, overwrite: bool) -> dict | None:
-    """Return the report of a pair that is there; None where it is to be made.
+def _finished(pair: PairFiles, plan: Batch, overwrite: bool) -> dict | None:
+    """Return the report of a finished pair; None if it must be registered.
 
     Raises:
-        ValueError: what is there was made otherwise, or by something else, and is not to go.
+        ValueError: the folder holds something else that must not be replaced.
     """
     out = plan.out / pair.name
     if not out.exists() or (out.is_dir() and _is_ours_unfinished(out)):
@@ -146,7 +131,7 @@ def _finished(pair: PairFiles, plan: Plan, overwrite: bool) -> dict | None:
 
 
 def _is_ours_unfinished(out: Path) -> bool:
-    """Whether a folder holds what an interruption of ours has left, or nothing."""
+    """Whether a folder is empty, or left by an interrupted registration."""
     names = {path.name for path in out.iterdir()}
     return not names or UNFINISHED in names or (REPORT not in names and names <= set(FILES))
 
@@ -165,7 +150,7 @@ def _difference(earlier: Any, asked: dict) -> str:
 
 
 def _results(
-    todo: list[PairFiles], plan: Plan, jobs: int, progress: Report
+    todo: list[PairFiles], plan: Batch, jobs: int, progress: Report
 ) -> Iterator[tuple[str, Row]]:
     if min(jobs, len(todo)) <= 1:
         predictor = _predictor(plan)
@@ -175,20 +160,20 @@ def _results(
         return
     threads = max(1, default_jobs() // jobs)
     for pair, found in run_tasks(partial(_in_process, plan), todo, jobs, threads):
-        yield pair.name, _failed(pair, str(found)) if isinstance(found, TaskError) else found
+        yield pair.name, failed_row(pair, str(found)) if isinstance(found, TaskError) else found
 
 
 def _stage(progress: Report, name: str, stage: str, done: int, total: int | None) -> None:
     progress(f"{name}: {stage}", done, total)
 
 
-def _in_process(plan: Plan, pair: PairFiles) -> Row:
-    # A process that is ended cannot hand on what it has compiled.
+def _in_process(plan: Batch, pair: PairFiles) -> Row:
+    # A killed process cannot add its compiled code to the cache.
     os.environ["MMZOO_COMPILATION_CACHE"] = "0"
     return _outcome(pair, plan, lambda *_: None, _predictor(plan))
 
 
-def _register(pair: PairFiles, plan: Plan, progress: Report, predictor: Any = None) -> dict:
+def _register(pair: PairFiles, plan: Batch, progress: Report, predictor: Any = None) -> dict:
     return register_files(
         pair,
         plan.out / pair.name,
@@ -203,7 +188,7 @@ def _register(pair: PairFiles, plan: Plan, progress: Report, predictor: Any = No
 _predictors: dict[str, Any] = {}  # of this process
 
 
-def _predictor(plan: Plan) -> Any:
+def _predictor(plan: Batch) -> Any:
     """Return the network of a plan, loaded once in a process; None without one."""
     model = plan.options.get("model")
     if model is None:
@@ -215,57 +200,8 @@ def _predictor(plan: Plan) -> Any:
     return _predictors[model]
 
 
-def _outcome(pair: PairFiles, plan: Plan, progress: Report, predictor: Any) -> Row:
+def _outcome(pair: PairFiles, plan: Batch, progress: Report, predictor: Any) -> Row:
     try:
-        return _done(pair, _register(pair, plan, progress, predictor))
-    except Exception as error:  # whatever it is: the other pairs go on
-        return _failed(pair, in_words(error))
-
-
-def _row(pair: PairFiles, **known: Any) -> Row:
-    files = {"fixed": pair.fixed, "moving": pair.moving}
-    return dict.fromkeys(COLUMNS, "") | {"name": pair.name, "status": WAITING, **files, **known}
-
-
-def _failed(pair: PairFiles, reason: str) -> Row:
-    return _row(pair, status=FAILED, error=" ".join(reason.split()))
-
-
-def _done(pair: PairFiles, report: dict) -> Row:
-    doubts = [note for note in report["notes"] if note.startswith(DOUBTFUL)]
-    figures = {"nmi": "nmi_{}", "dice": "dice_{}", "tre_mm": "tre_{}_mm"}
-    figures |= {"asd_mm": "asd_{}_mm", "hd95_mm": "hd95_{}_mm"}
-    by_stage = {
-        column.format(stage): value
-        for name, column in figures.items()
-        for stage, value in report.get(name, {}).items()
-    }
-    return _row(
-        pair,
-        status=DONE,
-        doubts="; ".join(doubts),
-        **{name: round(value, 4) for name, value in by_stage.items() if _known(value)},
-        share_known=report["share_known"]["after"],
-        smallest_determinant=_rounded(report.get("smallest_determinant"), 3),
-        folding_percent=_rounded(report.get("folding_percent"), 4),
-        seconds=round(sum(report["seconds"].values()), 1),
-    )
-
-
-def _known(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
-def _rounded(value: float | None, digits: int) -> float | str:
-    return "" if value is None else round(value, digits)
-
-
-def _write(out: Path, rows: dict[str, Row]) -> None:
-    """Write the summary of all pairs and the page, each whole."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows.values())
-    for name, content in ((SUMMARY, text.getvalue()), (INDEX, index_page(out, rows.values()))):
-        with whole_file(out / name) as partial_file:
-            partial_file.write_text(content, encoding="utf-8")
+        return done_row(pair, _register(pair, plan, progress, predictor))
+    except Exception as error:  # of any type: the other pairs go on
+        return failed_row(pair, in_words(error))

@@ -1,6 +1,4 @@
-"""How well transforms bring labels and landmarks together, and how smooth they are."""
-
-from __future__ import annotations
+"""Evaluation of transforms by labels and landmarks, and their smoothness."""
 
 import math
 from collections.abc import Mapping
@@ -18,6 +16,7 @@ from mmzoo.metrics import (
     log_jacobian_std,
     surface_distances,
 )
+from mmzoo.registration.flat import in_plane
 from mmzoo.spatial.frames import FRAMES
 from mmzoo.spatial.geometry import total_displacement, voxel_vectors
 from mmzoo.spatial.points import transform_points
@@ -47,8 +46,8 @@ def measure(
     Returns:
         By figure, then by stage: "dice", "asd_mm", "hd95_mm", means over all labels that either map
         has (an infinite distance does not count), and each "..._by_label"; "tre_mm" and
-        "tre_mm_by_point"; "sd_log_j" and "folds_percent", of volumes and curved stages. NaN where
-        nothing is known.
+        "tre_mm_by_point"; "sd_log_j" and "folds_percent", of nonlinear stages. NaN where nothing is
+        known.
     """
     said: dict = {}
     for stage, transform in stages.items():
@@ -61,8 +60,7 @@ def measure(
             said.setdefault("tre_mm_by_point", {})[stage] = far.round(4).tolist()
             said.setdefault("tre_mm", {})[stage] = round(float(far.mean()), 4)
         domain = labels[0] if grid is None and labels is not None else grid
-        # Of slices, which are moved within their plane, there is no volume to speak of.
-        if domain is not None and min(domain.GetSize()) > 1 and not transform.IsLinear():
+        if domain is not None and not transform.IsLinear():
             for name, value in _smoothness(transform, domain).items():
                 said.setdefault(name, {})[stage] = value
     return said
@@ -71,13 +69,17 @@ def measure(
 def _overlap(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -> dict:
     """Return Dice and surface distances of each label that one of two maps has."""
     warped = sitk.Resample(moving, fixed, transform, sitk.sitkNearestNeighbor, 0)
-    arrays = [sitk.GetArrayViewFromImage(each).T for each in (fixed, warped)]
+    # Of a slice the contour counts, not the two faces of a thin volume.
+    apart = [k for k, n in enumerate(fixed.GetSize()) if n > 1]
+    spacing = [fixed.GetSpacing()[k] for k in apart]
+    shape = [fixed.GetSize()[k] for k in apart]
+    arrays = [sitk.GetArrayViewFromImage(each).T.reshape(shape) for each in (fixed, warped)]
     values = np.union1d(label_values(fixed), label_values(moving))
     found: dict[str, dict[str, float]] = {name: {} for name in OVERLAP}
     places = _places(arrays, values)
     for value, place in zip(values.tolist(), places, strict=True):
         masks = [array[place] == value for array in arrays]
-        distances = surface_distances(*masks, spacing_mm=fixed.GetSpacing())
+        distances = surface_distances(*masks, spacing_mm=spacing)
         figures = (
             dice(*masks),
             average_surface_distance(distances),
@@ -89,7 +91,7 @@ def _overlap(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform) -
 
 
 def _places(arrays: list[np.ndarray], values: np.ndarray) -> list[tuple[slice, ...]]:
-    """Return the box round each value in two label maps together, a voxel wider on each side."""
+    """Return the box round each label in both maps, one voxel wider on each side."""
     found = []
     for array in arrays:
         rank = np.where(array == 0, 0, np.searchsorted(values, array) + 1).astype(np.int32)
@@ -102,7 +104,7 @@ def _places(arrays: list[np.ndarray], values: np.ndarray) -> list[tuple[slice, .
             slice(max(min(s.start for s in side) - 1, 0), max(s.stop for s in side) + 1)
             for side in ends
         )
-        boxes.append(box or (slice(0, 1),) * arrays[0].ndim)  # in the moving map alone, outside
+        boxes.append(box or (slice(0, 1),) * arrays[0].ndim)  # in the moving map alone
     return boxes
 
 
@@ -118,11 +120,14 @@ def _mean(values) -> float:
 
 
 def _smoothness(transform: sitk.Transform, image: sitk.Image) -> dict[str, float]:
-    """Return SDlogJ, and the percentage of voxels that fold, of a whole transform."""
+    """Return SDlogJ and the percentage of folded voxels of a transform.
+
+    Of slices within their plane.
+    """
     step = 1
     while np.prod(np.ceil(np.array(image.GetSize()) / step)) > MAX_VOXELS:
         step += 1
-    ddf = voxel_displacement(transform, image[::step, ::step, ::step])
+    ddf = in_plane(voxel_displacement(transform, image[::step, ::step, ::step]))
     folding = determinant_statistics(jacobian_determinant(ddf)).folding_percent
     short = min(ddf.shape[:-1]) < 5
     sd = math.nan if short else log_jacobian_std(ddf)
@@ -135,7 +140,7 @@ def voxel_displacement(transform: sitk.Transform, grid: sitk.Image) -> np.ndarra
 
 
 def check_labels(fixed: sitk.Image, moving: sitk.Image) -> list[str]:
-    """Return what is odd about the values of two label maps, in sentences.
+    """Return notes on unusual values of two label maps.
 
     Raises:
         ValueError: they have no value in common.
@@ -161,7 +166,7 @@ def check_points(points: np.ndarray, image: sitk.Image, name: str, frame: str) -
 
     Args:
         points: (n, 3), LPS mm.
-        image: in which they must lie, but for a few.
+        image: in which most of them must lie.
         name: "fixed" or "moving".
         frame: of the file, "ras" or "lps".
     """
@@ -186,5 +191,5 @@ def _share_inside(points: np.ndarray, image: sitk.Image) -> float:
 
 
 def _few(values: np.ndarray, most: int = 8) -> str:
-    shown = ", ".join(str(value) for value in values[:most].tolist())
-    return (shown + (", ..." if len(values) > most else "")) or "none"
+    listed = ", ".join(str(value) for value in values[:most].tolist())
+    return (listed + (", ..." if len(values) > most else "")) or "none"

@@ -1,4 +1,4 @@
-"""The method with a model: a trained network says the field of the pair."""
+"""The method with a model: a trained network predicts the field of the pair."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.registration.direct import Deformation, Method
-from mmzoo.registration.frame import Box, Pair, choose_box
+from mmzoo.registration.frame import Box, ImagePair, choose_box, field_of_view
 from mmzoo.registration.transform import displacement_image, field_grid
 from mmzoo.spatial import geometry
 
@@ -19,7 +19,7 @@ PERCENTILES = (1, 99)  # as of `mmzoo prepare`
 
 
 class Predicts(Protocol):
-    """What is asked of a network: `mmzoo.Predictor` has it."""
+    """What a method needs of a network; `mmzoo.Predictor` has it."""
 
     image_size: tuple[int, ...]
     spacing_mm: tuple[float, float, float] | None
@@ -39,28 +39,33 @@ class Predicts(Protocol):
 
 
 def network(predicts: Predicts, refine: int = 0) -> Method:
-    """Return the method that asks a network.
+    """Return the method that predicts the field by a network.
 
     The network sees what it was trained on by `mmzoo prepare pairs --size`: the part of the fixed
     image that the moving one shows too, or the box round the fixed mask, resampled to the size of
     its training, the moving image carried there by the linear stage, both clipped to their 1st and
     99th percentile. A network of images of one voxel size sees a box of that size instead, see
-    `box_at_spacing`. Outside the box the displacement of its border goes on. A mask of the moving
-    image matters to the linear stage alone.
+    `box_at_spacing`, and there what both images show. Outside the box the displacement of its
+    border goes on. A mask of the moving image matters to the linear stage alone.
 
     Args:
         predicts: the network, scaling intensities as in training.
         refine: steps of instance optimisation, 0 for none.
     """
 
-    def method(pair: Pair, linear: sitk.Transform, report) -> Deformation:
+    def method(pair: ImagePair, linear: sitk.Transform, report) -> Deformation:
         if predicts.spacing_mm is None:
             box = box_of(pair, linear, predicts.image_size)
         else:
             box = box_at_spacing(pair, linear, predicts.image_size, predicts.spacing_mm)
         grid = box.grid(pair.fixed, box.shape)
         still = sitk.Transform(3, sitk.sitkIdentity)
-        moving, fixed = _carry(pair.moving, grid, linear), _carry(pair.fixed, grid, still)
+        views = (pair.moving, grid, linear), (pair.fixed, grid, still)
+        moving, fixed = (_carry(*view) for view in views)
+        if predicts.spacing_mm is not None:
+            # An edge of one field of view would be drawn to what the other image shows there.
+            both = np.logical_and(*(_shows(*view) for view in views))
+            moving, fixed = (np.where(both, each, each.min()) for each in (moving, fixed))
         report("network", 0, 1)
         found = predicts(
             moving, fixed, refine=refine, on_step=lambda *done: report("refinement", *done)
@@ -84,7 +89,7 @@ def network(predicts: Predicts, refine: int = 0) -> Method:
     return method
 
 
-def box_of(pair: Pair, linear: sitk.Transform, shape: tuple[int, ...]) -> Box:
+def box_of(pair: ImagePair, linear: sitk.Transform, shape: tuple[int, ...]) -> Box:
     """Return the part of the fixed image that a network sees, with its training's voxels.
 
     Raises:
@@ -101,7 +106,7 @@ def box_of(pair: Pair, linear: sitk.Transform, shape: tuple[int, ...]) -> Box:
 
 
 def box_at_spacing(
-    pair: Pair, linear: sitk.Transform, shape: tuple[int, ...], spacing_mm: tuple[float, ...]
+    pair: ImagePair, linear: sitk.Transform, shape: tuple[int, ...], spacing_mm: tuple[float, ...]
 ) -> Box:
     """Return a box of voxels of one size, in the middle of what both images show of the body.
 
@@ -169,3 +174,8 @@ def _carry(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> np
     found = sitk.Resample(smooth, grid, transform, sitk.sitkLinear, smallest, sitk.sitkFloat32)
     array = np.ascontiguousarray(sitk.GetArrayViewFromImage(found).T)
     return np.clip(array, *np.percentile(array, PERCENTILES))
+
+
+def _shows(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform) -> np.ndarray:
+    """Return where on a grid an image has values: (dim1, dim2, dim3), bool."""
+    return sitk.GetArrayViewFromImage(field_of_view(image, None, grid, transform)).T > 0

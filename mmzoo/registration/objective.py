@@ -1,6 +1,4 @@
-"""What is made smallest at one resolution, as a function of the control points."""
-
-from __future__ import annotations
+"""The objective of a pyramid level as a function of the control points."""
 
 import functools
 from collections.abc import Callable
@@ -9,36 +7,30 @@ from typing import Any
 
 import numpy as np
 
-from mmzoo.registration.lattice import Lattice, among_controls
-from mmzoo.registration.level import Level, blank_level, margin
+from mmzoo.registration.control_grid import ControlGrid, among_controls
+from mmzoo.registration.pyramid import Level, blank_level, margin
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.similarity import LOSSES, similarity
 
-# Of the weight of bending, for a field that bends much, and the energy, 1/mm^2, at which it bends
-# much. Chosen on the pairs named in mmzoo.registration.similarity, where one weight for all leaves
-# one person's pairs at 2e-5 to 7e-5 and two people's at 1e-4 to 3e-4.
+# Share of the bending weight that is left at high bending energy, and the energy, 1/mm^2, of half
+# of the fall; see docs/tuning.md.
 LEAST, MUCH = 0.15, 1.5e-4
-# Bending lets a field shift, turn and stretch two images as a whole, which is the linear stage's
-# work; diffusion does not. A wave of length 2 pi LONG_MM costs the same by either. On the same
-# pairs, without and with it (and with two thirds of it): TRE of two spines 0.89, 0.76 (0.79) mm,
-# of one person's brain 0.52, 0.52, of two cine hearts 2.27, 2.48 (2.39), Dice of two pairs of
-# different people's spines 0.843, 0.857 (0.852), brains 0.713, 0.712 (0.714; of all four pairs
-# 0.704, 0.701), hearts 0.897, 0.903 (0.900), abdomens 0.765, 0.774 (0.776). With nearly twice of it
-# an abdomen falls from 0.883 to 0.830. At the coarse level alone it does nothing for spines (0.84).
+# Bending energy is zero for affine fields, which the linear stage should find; diffusion energy is
+# not. Both are equal for a wave of length 2 pi LONG_MM; see docs/tuning.md.
 LONG_MM = 26.0
 KEPT = 8  # traced objectives
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What is made smallest at one level, as a function of the control points.
+    """Dissimilarity plus regularisation at a pyramid level, as a function of the control points.
 
     Attributes:
         level: two images.
         edges_mm: (3,), of the box.
-        at: from control points (1, n1, n2, n3, 3), mm, to similarity, what the field costs (see
-            `field_cost`), and the gradient of both together, likewise shaped.
-        rest: `slope` without a field.
+        at: from control points (1, n1, n2, n3, 3), mm, to dissimilarity, regularisation (see
+            `field_cost`), and the gradient of their sum, of the same shape.
+        rest: `slope` of the zero field.
     """
 
     level: Level
@@ -46,12 +38,12 @@ class Objective:
     at: Callable
     rest: tuple[float, Any]
 
-    def similarity(self, lattice: Lattice) -> float:
-        """Return the similarity alone at some control points, the smaller the more alike."""
-        return float(self.at(batch_of(lattice.coefficients))[0])
+    def similarity(self, controls: ControlGrid) -> float:
+        """Return the dissimilarity for given control points (lower is better)."""
+        return float(self.at(batch_of(controls.coefficients))[0])
 
     def slope(self, coefficients):
-        """Return similarity and what the field costs together, a number, and its gradient."""
+        """Return the objective for given control points, a number, and its gradient."""
         similarity, cost, gradient = self.at(coefficients)
         return float(similarity) + float(cost), gradient
 
@@ -66,8 +58,8 @@ def traced_objective(
 ) -> Callable[[Level], Objective]:
     """Trace the objective of a level whose images are not known yet; its first call compiles it.
 
-    That takes seconds, in which a coarser level can be minimised. The last ones are kept: another
-    moving image on the same box traces and compiles nothing.
+    Compiling takes seconds, in which a coarser level can be minimised. The last ones are cached,
+    for other moving images on the same box.
 
     Args:
         shape: of the level's fixed image.
@@ -83,7 +75,7 @@ def traced_objective(
 
     from mmzoo.ops.bspline import bspline_matrix
     from mmzoo.ops.compiled import traced
-    from mmzoo.ops.lattice import lattice_bending, lattice_diffusion, lattice_field
+    from mmzoo.ops.control_points import control_bending, control_diffusion, control_field
     from mmzoo.ops.slope import warp_for_field
 
     edges_mm = np.array(edges)
@@ -102,12 +94,12 @@ def traced_objective(
     def at(coefficients, moving, mask, prepared):
         with tf.GradientTape() as tape:
             tape.watch(coefficients)
-            ddf = lattice_field(coefficients, matrices) / voxel
+            ddf = control_field(coefficients, matrices) / voxel
             warped = warp_for_field(moving, ddf, offset)
             known = mask * tf.stop_gradient(warped[..., 1])
             distance = compare(prepared, warped[..., 0], known)
-            diffusion = lattice_diffusion(coefficients, positions, spacing)[0]
-            bending = lattice_bending(coefficients, positions, spacing)[0]
+            diffusion = control_diffusion(coefficients, positions, spacing)[0]
+            bending = control_bending(coefficients, positions, spacing)[0]
             cost = field_cost(diffusion, bending, weight, lenient)
             loss = distance + cost
         return distance, cost, tape.gradient(loss, coefficients)
@@ -130,20 +122,20 @@ def traced_objective(
 
 
 def field_cost(diffusion, bending, weight: float, lenient: bool):
-    """Return weight (D / LONG_MM^2 + B), or with the bending B so that much of it costs less.
+    """Return the regularisation weight (D / LONG_MM^2 + B), or less for a large bending B.
 
         B -> LEAST B + (1 - LEAST) MUCH atan(B / MUCH)     (lenient)
 
-    How far two images have to be bent is not known: one person's before and after lie near each
-    other, two people's brains do not. With one weight for all either noise bends the former or the
-    latter stay apart; here the slope falls from the weight, where little is bent, to LEAST of it,
-    half way where the energy is MUCH.
+    The deformation that a pair needs is not known: small between scans of one person, large between
+    brains of two. A single weight would let noise deform the former or leave the latter unaligned.
+    So the slope falls from the weight, at low energy, to LEAST of it; half of this fall is at the
+    energy MUCH.
 
     Args:
         diffusion: energy D, scalar tensor, no unit.
         bending: energy B, likewise, 1 / mm^2.
         weight: mm^2.
-        lenient: charge much bending less.
+        lenient: use the smaller weight at large bending.
     """
     import tensorflow as tf
 

@@ -1,10 +1,10 @@
-"""What `mmzoo register` leaves: every file whole, the report last."""
-
-from __future__ import annotations
+"""The files that `mmzoo register` writes: atomic writes, the report last."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import SimpleITK as sitk
 
 from mmzoo.io.atomic import UNFINISHED, folder_of_files
 from mmzoo.io.images import write_image
@@ -29,7 +29,7 @@ def check_out(out: Path, overwrite: bool) -> None:
         raise ValueError(f"{out} is a file; give a folder to write.")
     if not out.exists() or not any(out.iterdir()):
         return
-    if (out / UNFINISHED).exists():  # an interrupted run's: nothing whole is lost
+    if (out / UNFINISHED).exists():  # of an interrupted run: nothing complete is lost
         return
     if not (out / REPORT).exists():
         raise ValueError(
@@ -43,21 +43,27 @@ def check_out(out: Path, overwrite: bool) -> None:
         )
 
 
-def write_registration(found: Registration, out: Path, extra: dict | None = None) -> None:
-    """Write image, transform, field, picture, page, report; what an earlier one left is replaced.
+def write_registration(
+    found: Registration,
+    out: Path,
+    extra: dict | None = None,
+    labels: tuple[sitk.Image, sitk.Image] | None = None,
+) -> None:
+    """Write image, transform, field, picture, page and report, in place of an earlier run's.
 
     Args:
         found: the registration.
         out: folder; made if it is not there.
         extra: added to the report, such as the files that were registered.
+        labels: label maps of both images, which the page outlines.
     """
     from mmzoo.registration.drawing import draw_registration
-    from mmzoo.registration.page import write_report
+    from mmzoo.registration.pair_page import write_report
 
     report = {**(extra or {}), **found.report}
     images = {WARPED: found.warped, FIELD: found.ddf_mm, LABEL: found.label}
     with folder_of_files(out, tuple(reversed(FILES))) as partial:  # the report last
-        # The way back, compressing and drawing take about as long as each other.
+        # Inversion, compression and drawing take about the same time: they run in parallel.
         with ThreadPoolExecutor(2) as beside:
             written = [beside.submit(_write_transforms, found, partial)]
             written += [
@@ -66,14 +72,13 @@ def write_registration(found: Registration, out: Path, extra: dict | None = None
                 if image is not None
             ]
             draw_registration(partial / PICTURE, found)
-            if not found.is_flat:  # the page cuts through volumes
-                write_report(partial / PAGE, found, report)
+            write_report(partial / PAGE, found, report, labels=labels)
         for each in written:
             each.result()
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
 
 
 def _write_transforms(found: Registration, folder: Path) -> None:
-    """Write both ways, one after the other: HDF5 is for one thread."""
+    """Write the forward and the backward transform, in sequence: HDF5 is not thread-safe."""
     write_transform(found.transform, folder / TRANSFORM)
     write_transform(found.inverse, folder / INVERSE)

@@ -1,4 +1,4 @@
-"""Which files are registered: one pair, a CSV file of many, or two folders; checked before work."""
+"""Files of pairs to register: one pair, a CSV file or two folders; checked beforehand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FILES = (
     "fixed_points",
     "moving_points",
 )
-COLUMNS = ("name", *FILES)
+COLUMNS = ("name", "subject", *FILES)
 POINTS = FILES[-2:]
 TAKEN = ("index.html", "summary.csv")  # in the folder in which pairs have theirs
 
@@ -51,7 +51,7 @@ class PairFiles:
     place: str = ""
 
     def files(self) -> dict[str, Path]:
-        """Return the files that there are, by what they are."""
+        """Return the given files by their role."""
         named = {column: getattr(self, column) for column in FILES}
         return {column: path for column, path in named.items() if path is not None}
 
@@ -64,15 +64,14 @@ class PairFiles:
 
 
 def read_pairs(path: Path) -> list[PairFiles]:
-    """Read pairs from a CSV file; names of files count from its folder.
+    """Read pairs from a CSV file; paths are relative to its folder.
 
     Args:
         path: its first line names columns of `COLUMNS`. Where there is no `name`, a pair is called
-            by its two images.
+            by its `subject`, if there is one, and its two images.
 
     Raises:
-        ValueError: bad columns or cells, files that are not there, names that come twice; says
-            where.
+        ValueError: bad columns or cells, missing files, duplicate names; says where.
     """
     if not path.is_file():
         raise ValueError(f"{path} is not there; check the name and the folder.")
@@ -104,17 +103,20 @@ def _row(path: Path, line: int, head: list[str], row: list[str]) -> PairFiles:
         if not cells[column]:
             raise ValueError(f"{place}: `{column}` is empty; name an image.")
     given = {k: path.parent / Path(cells[k]).expanduser() for k in FILES if cells.get(k)}
-    name = cells.get("name", "") or default_name(given["fixed"], given["moving"])
+    name = cells.get("name", "")
+    if not name:
+        images = default_name(given["fixed"], given["moving"])
+        name = "_".join(filter(None, (cells.get("subject", ""), images)))
     return PairFiles(**given, name=name, place=place)
 
 
 def default_name(fixed: Path, moving: Path) -> str:
-    """Return what a pair is called by its images."""
+    """Return the default name of a pair, from its images."""
     return f"{stem(moving)}_to_{stem(fixed)}"
 
 
 def stem(path: Path) -> str:
-    """Return the name of an image without its ending and without what it selects."""
+    """Return the name of an image without its ending and selection."""
     name = path.name.partition("#")[0]
     for suffix in SUFFIXES:
         if name.lower().endswith(suffix):
@@ -157,11 +159,11 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 
 
 def checked(pairs: Iterable[PairFiles]) -> list[PairFiles]:
-    """Return pairs of which each has a name of its own, and files that are there.
+    """Return the pairs, after checking that names are unique and files exist.
 
     Raises:
-        ValueError: no pair, a name that comes twice or is none for a folder, a file that is not
-            there, or points of one image alone.
+        ValueError: no pair, a duplicate name or one that no folder can have, a missing file, or
+            points of one image only.
     """
     found: dict[str, PairFiles] = {}
     for pair in pairs:
@@ -169,7 +171,7 @@ def checked(pairs: Iterable[PairFiles]) -> list[PairFiles]:
             check_file_name("name", pair.name)
         except ValueError as error:
             raise ValueError(f"{pair.place}: {error}") from None
-        key = pair.name.casefold()  # not all disks tell A from a
+        key = pair.name.casefold()  # some file systems ignore case
         if key in found or key in TAKEN:
             other = found[key].place if key in found else "the summary of all pairs"
             raise ValueError(
@@ -191,7 +193,7 @@ def _check_files(pair: PairFiles) -> None:
 
 
 def check_partners(pair: PairFiles, place: str = "") -> None:
-    """Raise ValueError where what belongs to both images is given for one."""
+    """Raise ValueError if labels or points are given for one image only."""
     if (pair.fixed_points is None) != (pair.moving_points is None):
         raise ValueError(
             f"{place}give both `fixed_points` and `moving_points`, the same landmarks in the same "

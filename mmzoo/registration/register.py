@@ -1,11 +1,9 @@
-"""Two images in, one transform out: the call behind `mmzoo register`."""
-
-from __future__ import annotations
+"""The stages of a registration: from two images to a transform."""
 
 import functools
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,11 +13,11 @@ from mmzoo import compilation_cache
 from mmzoo.io import images
 from mmzoo.metrics import normalised_mutual_information
 from mmzoo.registration.direct import Deformation, Method, direct
-from mmzoo.registration.doubts import doubts
 from mmzoo.registration.flat import flat_pair
-from mmzoo.registration.frame import Pair, shown
+from mmzoo.registration.frame import ImagePair, field_of_view
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.linear import overlaps, register_linear
+from mmzoo.registration.plausibility import implausible
 from mmzoo.registration.result import Registration
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.similarity import LOSSES
@@ -43,7 +41,12 @@ LEFT_OUT = (
     "the field was left out: with it the images tell no more of each other than after the linear "
     "stage"
 )
-LITTLE = 0.05  # share by which mutual information may fall beside a clear fall of the loss
+WORSE = (
+    "doubtful: with the network's field the images tell less of each other than after the linear "
+    "stage (NMI times overlap {:.3f}, {:.3f} after); compare without `--model`"
+)
+OF_FIELD = ("smallest_before", "smallest_determinant", "mended")  # only in reports of fields
+LITTLE = 0.05  # allowed fall of mutual information, as a share, if the loss falls clearly
 SMALL = "images smaller than people's: registered as if they were {:.0f} times as large"
 
 
@@ -60,9 +63,8 @@ def register(
 ) -> Registration:
     """Align two images of any size, spacing, orientation and modality, volumes or slices.
 
-    A rigid, then an affine stage in space, then a field of B-splines that makes a loss of the zoo
-    smallest for this pair, coarse to fine. The same pair gives the same transform each time,
-    whatever was registered before.
+    A rigid and an affine stage in physical space, then a B-spline field that minimises a loss of
+    the zoo for this pair, coarse to fine. The result for a pair is deterministic.
 
     Args:
         fixed: NIfTI, MHA, NRRD, MGZ, a folder with one DICOM series, a SimpleITK or nibabel image,
@@ -70,8 +72,8 @@ def register(
         moving: likewise.
         fixed_mask: where the fixed image counts, above 0; all of it if None.
         moving_mask: likewise.
-        label: label map of the moving image, on its grid, to be carried along (nearest).
-        method: what finds the field; None for the loss of `options`.
+        label: label map of the moving image, on its grid, to be warped too (nearest).
+        method: how the field is found; None: by the loss of `options`.
         progress: called with the name of a stage, steps done and steps in all (None: not known).
         options: of `mmzoo.registration.settings.Settings`: loss, initial, field, weight,
             control_mm, resolution_mm, ...
@@ -80,8 +82,8 @@ def register(
         The transform, the warped image and a report.
 
     Raises:
-        ValueError: for bad input or options; says which, and how to mend it.
-        TypeError: for an option that there is not.
+        ValueError: for bad input or options; says which, and what to change.
+        TypeError: for an unknown option.
     """
     settings = Settings(**options)
     compilation_cache.use()
@@ -98,7 +100,7 @@ def register(
     loaded = [each for each in (*read, *masks, labels) if each is not None]
     fixed_image, moving_image = (each.image for each in read)
     on_grid = [None if mask is None else mask.image for mask in masks]
-    pair, slices = Pair(fixed_image, moving_image, on_grid[0], on_grid[1]), None
+    pair, slices = ImagePair(fixed_image, moving_image, on_grid[0], on_grid[1]), None
     if any(each.is_flat for each in read):
         if method is not None:
             raise ValueError("a trained network takes volumes; register slices without a model.")
@@ -119,9 +121,14 @@ def register(
     watch.lap("field")
     transform = composite(linear, found.displacement)
     nmi, known = _similarities(pair, linear, transform)
-    if method is None and found.displacement is not None:
+    if method is not None:
+        without, by_field = _shared_information(nmi, known)
+        if by_field < (1 - LITTLE) * without:
+            found = replace(found, notes=(*found.notes, WORSE.format(without, by_field)))
+    elif found.displacement is not None:
         if not _is_kept(nmi, known, found.report, LOSSES[settings.loss].clearly):
-            found = Deformation(None, found.report, (*found.notes, LEFT_OUT))
+            rest = {key: value for key, value in found.report.items() if key not in OF_FIELD}
+            found = Deformation(None, rest, (*found.notes, LEFT_OUT))
             transform = composite(linear, None)
             nmi["after"], known["after"] = nmi["linear"], known["linear"]
     overlap = _overlap(pair, linear, known["linear"])
@@ -138,7 +145,7 @@ def register(
     carried = None if labels is None else warp(labels.image, fixed_image, transform, None)
     watch.lap("warping")
     headers = dict.fromkeys(note for each in loaded for note in each.notes)
-    notes = [*headers, *notes, *found.notes, *doubts(overlap, nmi, known)]
+    notes = [*headers, *notes, *found.notes, *implausible(overlap, nmi, known)]
     report = {
         "mmzoo": mmzoo.__version__,
         "SimpleITK": sitk.Version_VersionString(),
@@ -170,21 +177,27 @@ def register(
 
 
 def _is_kept(nmi: Mapping, known: Mapping, report: Mapping, clearly: float | None) -> bool:
-    """Whether a field is kept: whether the images tell more of each other than without it.
+    """Whether to keep a field: if mutual information is higher than without it.
 
     Args:
         nmi: normalised mutual information by stage.
-        known: share of the fixed image that the moving one shows, likewise.
+        known: share of the fixed image that lies in the moving one, likewise.
         report: "loss_before" and "loss_after".
         clearly: share by which the loss must fall where mutual information falls a little; None
             where it must not.
     """
-    without, by_field = ((nmi[stage] or 0.0) * known[stage] for stage in ("linear", "after"))
+    without, by_field = _shared_information(nmi, known)
     if by_field > without:
         return True
     if clearly is None or by_field < (1 - LITTLE) * without:
         return False
     return report["loss_after"] < (1 - clearly) * report["loss_before"]
+
+
+def _shared_information(nmi: Mapping, known: Mapping) -> tuple[float, float]:
+    """Return NMI times overlap after the linear stage and after the field."""
+    linear, after = ((nmi[stage] or 0.0) * known[stage] for stage in ("linear", "after"))
+    return linear, after
 
 
 def _way_back(linear: sitk.Transform, transform: sitk.Transform, found: Deformation):
@@ -212,32 +225,32 @@ class _Watch:
         self._begin = time.perf_counter()
 
     def lap(self, name: str) -> None:
-        """Note the seconds since the last lap."""
+        """Record the seconds since the last lap."""
         now = time.perf_counter()
         self.seconds[name] = round(now - self._begin, 2)
         self._begin = now
 
 
 def _field_grid(fixed: sitk.Image, displacement: sitk.Image | None) -> sitk.Image:
-    """Return the field's own grid, or a coarse one for a transform that is linear anyway."""
+    """Return the field's grid, or a coarse one for a linear transform."""
     if displacement is not None:
         return displacement
     return field_grid(fixed, np.array(fixed.GetSize()) * fixed.GetSpacing() / 16)
 
 
-def _overlap(pair: Pair, linear: sitk.Transform, known: float) -> float:
-    """Return the share of the smaller image that lies in the other, both in the fixed space."""
+def _overlap(pair: ImagePair, linear: sitk.Transform, known: float) -> float:
+    """Return the share of the smaller image that overlaps the other, in the fixed image's space."""
     both = (pair.fixed, pair.moving)
     volumes = [float(np.prod(each.GetSize()) * np.prod(each.GetSpacing())) for each in both]
     volumes[1] /= abs(np.linalg.det(matrix_of(linear)[:3, :3]))
     return min(1.0, known * volumes[0] / min(volumes))
 
 
-def _similarities(pair: Pair, linear: sitk.Transform, transform: sitk.Transform):
+def _similarities(pair: ImagePair, linear: sitk.Transform, transform: sitk.Transform):
     """Return normalised mutual information at three stages, where both images are known.
 
     Returns:
-        Its values, None where nothing is known, and the share of the fixed image that is; by stage.
+        NMI, None without overlap, and the overlapping share of the fixed image; by stage.
     """
     small = pair.reduced(3.0)
     stages = {"before": sitk.Transform(3, sitk.sitkIdentity), "linear": linear, "after": transform}
@@ -245,7 +258,7 @@ def _similarities(pair: Pair, linear: sitk.Transform, transform: sitk.Transform)
     values: dict[str, float | None] = {}
     shares: dict[str, float] = {}
     for name, stage in stages.items():
-        known = sitk.GetArrayFromImage(shown(small.moving, None, small.fixed, stage)) > 0
+        known = sitk.GetArrayFromImage(field_of_view(small.moving, None, small.fixed, stage)) > 0
         warped = sitk.GetArrayFromImage(warp(small.moving, small.fixed, stage, sitk.sitkLinear))
         shares[name] = round(float(known.mean()), 4)
         value = normalised_mutual_information(fixed[known], warped[known]) if known.any() else None

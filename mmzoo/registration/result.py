@@ -1,6 +1,4 @@
-"""What a registration is to Python: transform, images, report, and what is done with them."""
-
-from __future__ import annotations
+"""The result of a registration: transform, images and report, and methods that use them."""
 
 import functools
 from collections.abc import Callable
@@ -19,12 +17,12 @@ from mmzoo.spatial.points import invert_points, transform_points
 
 @dataclass(frozen=True)
 class Registration:
-    """What `register` has found.
+    """The result of `register`.
 
     Attributes:
         transform: takes points of the fixed image to the moving one, mm, as SimpleITK resamples.
-        warped: the moving image on the fixed image's grid, float32; where the moving image shows
-            nothing, its smallest value.
+        warped: the moving image on the fixed image's grid, float32; outside the moving image its
+            smallest value.
         ddf_mm: the whole transform as displacement, mm towards left, posterior and superior, over
             the fixed image and a little beyond.
         report: what was done: settings, seconds, similarity before and after, folding, notes.
@@ -32,7 +30,7 @@ class Registration:
         linear: the rigid or affine stage alone.
         displacement: of the field alone, before the linear stage; None without a field.
         fixed: the fixed image, axes turned to right-anterior-superior; `moving` too.
-        way_back: computes `inverse`, which is done when it is asked for.
+        way_back: computes `inverse` when it is first used.
     """
 
     transform: sitk.Transform
@@ -53,10 +51,10 @@ class Registration:
 
     @functools.cached_property
     def inverse(self) -> sitk.Transform:
-        """Takes points of the moving image to the fixed one.
+        """The backward transform, of points of the moving image.
 
-        The inverse of `transform`, to a twentieth of the field's voxels where nothing folds; of a
-        two-way network the field that it says for this way, which is about the inverse.
+        The inverse of `transform`, exact to a twentieth of the field's voxel size where nothing
+        folds. With a bidirectional network its backward field, which is approximately the inverse.
         """
         return self.way_back()
 
@@ -83,14 +81,14 @@ class Registration:
         labels: str = "",
         inverse: bool = False,
     ) -> sitk.Image:
-        """Carry another image of the moving image's space onto the fixed image's grid.
+        """Warp another image of the moving image's space onto the fixed image's grid.
 
         Args:
             image: 3-D, or 4-D frame by frame: a name of a file, or an object, as of `register`.
             interpolation: "linear" or "cubic" (B-spline).
             labels: of a label map on the moving image's grid: "nearest", or "linear" (each label as
-                a mask of its own, the largest share wins).
-            inverse: the other way round: from the fixed image's space onto the moving one's grid.
+                a mask, the largest value wins).
+            inverse: from the fixed image's space onto the moving image's grid.
 
         Returns:
             float32; labels int32 or int64; axes as the target's file has them.
@@ -115,7 +113,7 @@ class Registration:
     def apply_points(
         self, points: np.ndarray | str | Path, *, frame: str = "", inverse: bool = False
     ) -> np.ndarray:
-        """Carry points from the fixed image to the moving one.
+        """Map points from the fixed image to the moving one.
 
         Args:
             points: (n, 3), mm, or a file: CSV with columns x, y, z, .fcsv, .mrk.json.
@@ -127,7 +125,7 @@ class Registration:
             (n, 3), mm, in the same frame.
 
         Raises:
-            ValueError: for bad input, or a point that nothing is taken to.
+            ValueError: for bad input, or a point without a preimage.
         """
         if isinstance(points, (str, Path)):
             given = read_points(Path(points), frame)
@@ -148,3 +146,11 @@ class Registration:
         from mmzoo.registration.drawing import picture
 
         return picture(self)
+
+
+def stages_of(settings: dict) -> str:
+    """Return the names of the stages, from the settings of a report."""
+    if "model" not in settings:
+        return f"{settings['initial']}, then {settings['field']} by {settings['loss']}"
+    more = f", {settings['refine']} steps of refinement" if settings["refine"] else ""
+    return f"{settings['initial']}, then the network {settings['model']}{more}"

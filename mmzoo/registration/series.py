@@ -1,6 +1,4 @@
-"""A 4-D series: each frame aligned rigidly to the mean of all, which may go to another image."""
-
-from __future__ import annotations
+"""Motion correction of a 4-D series: frames are rigidly aligned to their mean."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +12,16 @@ from mmzoo.io import images
 from mmzoo.io.images import Source
 from mmzoo.registration.api import register
 from mmzoo.registration.climb import climbed
-from mmzoo.registration.frame import Pair
-from mmzoo.registration.frame import shown as where_shown
-from mmzoo.registration.information import Information, Linear
+from mmzoo.registration.frame import ImagePair
+from mmzoo.registration.frame import field_of_view as where_shown
+from mmzoo.registration.information import Linear, MutualInformation
 from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
 from mmzoo.spatial.frames import FRAMES, matrix_of
 from mmzoo.terminal import Report
 
-LEVELS_MM, SAMPLES = (6.0, 3.0), 20_000
-PASSES = 2  # to the middle frame, then to the mean of what came of it
+SPACINGS_MM, SAMPLES = (6.0, 3.0), 20_000
+PASSES = 2  # to the middle frame, then to the mean of the aligned frames
 PARAMETERS = (
     *("rotation_x_degrees", "rotation_y_degrees", "rotation_z_degrees"),
     *("translation_x_mm", "translation_y_mm", "translation_z_mm"),
@@ -32,18 +30,19 @@ PARAMETERS = (
 
 @dataclass(frozen=True)
 class SeriesRegistration:
-    """What `register_series` has found.
+    """The result of `register_series`.
 
     Attributes:
         warped: the frames, aligned: 4-D, on the fixed image's grid, or on the series' own.
         mean: of the frames that were aligned to each other, on the series' grid.
         motion: a row a frame: `PARAMETERS` (turns about x, y and z, in this order, about the middle
             of the image; x to the right, y to the front, z up), "frame", "seconds" and
-            "mean_displacement_mm": how far the body lies in the frame from where it lies in the
-            mean, on average over the voxels that show it.
-        transforms: of each frame: takes points of the fixed image, or of the mean, to the frame.
+            "mean_displacement_mm": the displacement between the frame and the mean, averaged over
+            the body's voxels.
+        transforms: of each frame: from points of the fixed image, or of the mean, to the frame.
         report: what was done, for `registration.json`.
         registration: of the mean to the fixed image; None without one.
+        frames: as they were, axes turned to right-anterior-superior.
     """
 
     warped: sitk.Image
@@ -52,6 +51,7 @@ class SeriesRegistration:
     transforms: list[sitk.Transform]
     report: dict
     registration: Registration | None
+    frames: Sequence[sitk.Image] = ()
 
 
 def register_series(
@@ -65,21 +65,21 @@ def register_series(
 ) -> SeriesRegistration:
     """Align each frame of a 4-D image: to the mean of all (motion correction), or to an image.
 
-    Each frame is moved rigidly, up its mutual information with the middle frame, then with the mean
-    of the frames so aligned. With a fixed image, the mean is registered to it as any image would
-    be, and all frames go along.
+    Each frame is rigidly aligned by mutual information with the middle frame, then with the mean of
+    the aligned frames. With a fixed image, the mean is registered to it, and its transform is
+    applied to all frames.
 
     Args:
         moving: the series.
         fixed: image to align to; None: the series' own mean.
-        moving_mask: 3-D, on the frames' grid: where they count, such as the body without what
-            moves otherwise.
+        moving_mask: 3-D, on the frames' grid: voxels that count, without parts that move
+            differently.
         seed: of the points that are drawn.
         progress: see `mmzoo.register`.
         options: of `mmzoo.register`, with a fixed image.
 
     Raises:
-        ValueError: it is no series, or other bad input; says how to mend it.
+        ValueError: it is no series, or other bad input; says what to change.
     """
     series = images.read_image(moving, "moving", series=True)
     if not series.frames:
@@ -106,6 +106,7 @@ def register_series(
     ]
     report: dict[str, Any] = {
         "mmzoo": mmzoo.__version__,
+        "SimpleITK": sitk.Version_VersionString(),
         "frames": len(steps),
         "motion_matrices": [matrix_of(step.to_itk()).round(6).tolist() for step in steps],
         "largest_displacement_mm": max(row["mean_displacement_mm"] for row in motion),
@@ -120,6 +121,7 @@ def register_series(
         ways,
         report,
         found,
+        series.frames,
     )
 
 
@@ -131,10 +133,10 @@ def _aligned(
     target, done = frames[len(frames) // 2], 0
     for _ in range(PASSES):
         for k, frame in enumerate(frames):
-            for level in LEVELS_MM:
-                pair = Pair(target, frame, mask).reduced(level)
-                compared = Information(pair, SAMPLES, seed)
-                steps[k] = climbed(compared, steps[k], "rigid", level / 4)
+            for spacing_mm in SPACINGS_MM:
+                pair = ImagePair(target, frame, mask).reduced(spacing_mm)
+                compared = MutualInformation(pair, SAMPLES, seed)
+                steps[k] = climbed(compared, steps[k], "rigid", spacing_mm / 4)
             done += 1
             progress("frames", done, PASSES * len(frames))
         target = _mean(frames, steps, target)
@@ -142,21 +144,21 @@ def _aligned(
 
 
 def _mean(frames: Sequence[sitk.Image], steps: list[Linear], grid: sitk.Image) -> sitk.Image:
-    """Return the mean of the frames; of those that show a voxel, where some do not."""
+    """Return the mean of the frames; in each voxel of those that cover it."""
     total = np.zeros(grid.GetSize()[::-1])
-    shown = np.zeros_like(total)
+    field_of_view = np.zeros_like(total)
     for frame, step in zip(frames, steps, strict=True):
         way = step.to_itk()
         moved = sitk.Resample(frame, grid, way, sitk.sitkLinear, 0.0)
         total += sitk.GetArrayFromImage(moved)
-        shown += sitk.GetArrayFromImage(where_shown(frame, None, grid, way))
-    mean = sitk.GetImageFromArray((total / np.maximum(shown, 1)).astype(np.float32))
+        field_of_view += sitk.GetArrayFromImage(where_shown(frame, None, grid, way))
+    mean = sitk.GetImageFromArray((total / np.maximum(field_of_view, 1)).astype(np.float32))
     mean.CopyInformation(grid)
     return mean
 
 
 def _parameters(step: Linear, mean: sitk.Image) -> dict[str, float]:
-    """Return the row of a frame in the table of motion."""
+    """Return the motion parameters of a frame."""
     middle = np.array(
         mean.TransformContinuousIndexToPhysicalPoint([(n - 1) / 2 for n in mean.GetSize()])
     )
@@ -174,8 +176,8 @@ def _parameters(step: Linear, mean: sitk.Image) -> dict[str, float]:
 
 
 def _mean_displacement(step: Linear, mean: sitk.Image) -> float:
-    """Return how far a motion takes the voxels that show the body, mm."""
-    small = Pair(mean, mean).reduced(8.0).fixed
+    """Return the mean displacement of the body's voxels by a motion, mm."""
+    small = ImagePair(mean, mean).reduced(8.0).fixed
     body = sitk.OtsuThreshold(small, 0, 1)
     index = np.argwhere(sitk.GetArrayFromImage(body))[:, ::-1]
     axes = np.array(small.GetDirection()).reshape(3, 3) * small.GetSpacing()

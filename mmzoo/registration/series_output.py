@@ -1,6 +1,4 @@
-"""What `mmzoo register` leaves of a series: the aligned frames, their motion as table and plot."""
-
-from __future__ import annotations
+"""The files of a registered series: the aligned frames, their motion as table and plot."""
 
 import csv
 import json
@@ -22,14 +20,13 @@ from mmzoo.registration.output import (
     WARPED,
 )
 from mmzoo.registration.series import PARAMETERS, SeriesRegistration
-
-COLUMNS = ("frame", "seconds", *PARAMETERS, "mean_displacement_mm")
+from mmzoo.registration.series_page import COLUMNS, write_series_report
 
 
 def write_series(found: SeriesRegistration, out: Path, extra: dict | None = None) -> None:
-    """Write the frames, their mean, their motion and a report; an earlier run's are replaced.
+    """Write frames, mean, motion, page and report; those of an earlier run are replaced.
 
-    With a fixed image also the transform from it to the mean, the way back, a picture and the page.
+    With a fixed image also forward and backward transform and a picture.
 
     Args:
         found: the registration.
@@ -44,15 +41,14 @@ def write_series(found: SeriesRegistration, out: Path, extra: dict | None = None
             table.writeheader()
             table.writerows(found.motion)
         draw_motion(partial / PLOT, found.motion)
+        report = {**(extra or {}), **found.report}
+        write_series_report(partial / PAGE, found, report, (partial / PLOT).read_bytes())
         if found.registration is not None:
             from mmzoo.registration.drawing import draw_registration
-            from mmzoo.registration.page import write_report
 
             write_transform(found.registration.transform, partial / TRANSFORM)
             write_transform(found.registration.inverse, partial / INVERSE)
             draw_registration(partial / PICTURE, found.registration)
-            write_report(partial / PAGE, found.registration, found.registration.report)
-        report = {**(extra or {}), **found.report}
         (partial / REPORT).write_text(json.dumps(report, indent=2) + "\n")
 
 
@@ -70,7 +66,7 @@ def draw_motion(path: Path, motion: list[dict[str, float]]) -> None:
         for name, label in zip(names, ("x, right", "y, front", "z, up"), strict=True):
             part.plot(frames, [row[name] for row in motion], label=label)
         part.set_ylabel(title)
-        part.legend(loc="upper right")
+        part.legend(loc="upper left", bbox_to_anchor=(1, 1))
     axes[2].plot(frames, [row["mean_displacement_mm"] for row in motion], color="black")
     axes[2].set_ylabel("mean displacement, mm")
     axes[2].set_xlabel("frame")

@@ -1,6 +1,4 @@
-"""What a registration without a model may be told."""
-
-from __future__ import annotations
+"""The settings of a registration without a model."""
 
 from dataclasses import dataclass
 
@@ -16,18 +14,19 @@ class Settings:
     """How two images are registered; the defaults suit any pair.
 
     Attributes:
-        loss: one of `mmzoo.registration.similarity.LOSSES`: "mind-ssc" compares which patches round
-            a voxel resemble each other, "segi-mi" is SEGI and three tenths of mutual information.
-        initial: "rigid", "affine" (rigid, then affine) or "none", which keeps what the headers say.
+        loss: one of `mmzoo.registration.similarity.LOSSES`: "mind-ssc" compares the self-similarity
+            of patches round a voxel, "segi-mi" is SEGI plus 0.3 times mutual information.
+        initial: "rigid", "affine" (rigid, then affine) or "none", which keeps the headers'
+            alignment.
         field: "bspline", "dense" (control points at every voxel) or "none".
-        weight: of the bending energy, mm^2: it multiplies squared second derivatives, 1/mm^2, less
-            where the field bends much, and with them a share of the diffusion energy
-            (`mmzoo.registration.objective.field_cost`); None for what suits the loss.
+        weight: of the bending energy (squared second derivatives, 1/mm^2), mm^2, with a share of
+            the diffusion energy; it is smaller at large bending, see
+            `mmzoo.registration.objective.field_cost`. None for the loss's default.
         control_mm: distance of control points of the B-spline, mm; the finest level's, and at least
             three of its voxels.
         resolution_mm: voxel size at which the images are compared; never finer than the fixed
             image; None for what `max_voxels` allow.
-        max_voxels: of the box that is compared; a finer resolution is coarsened to it.
+        max_voxels: of the box that is compared; a finer resolution is reduced to it.
         steps: of the field, at the coarse and at the fine level.
         seed: of the points that the rigid and affine stages draw.
     """
@@ -44,7 +43,7 @@ class Settings:
 
     def __post_init__(self):
         """Check every value; ValueError says which, and what is allowed."""
-        object.__setattr__(self, "steps", tuple(self.steps))  # a list could not be a key
+        object.__setattr__(self, "steps", tuple(self.steps))  # a list is not hashable
         check_choice("loss", self.loss, LOSSES)
         check_choice("initial", self.initial, INITIALS)
         check_choice("field", self.field, FIELDS)

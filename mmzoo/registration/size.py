@@ -1,11 +1,8 @@
-"""Bodies of any size: what is smaller than a person is registered as if it were one.
+"""Scaling of small bodies, such as mice, to human size before registration.
 
-Lengths (voxels at which images are compared, control points, margins, the weight of bending) are
-chosen for people. Images of less than 50 mm, as of mice, count as ten times as large, or a hundred
-times; what is found is brought back to their own size.
+Default lengths (voxel size of the comparison, control-point spacing, margins, bending weight) are
+for people. Images of less than 50 mm are enlarged by 10, 100, ...; the result is scaled back.
 """
-
-from __future__ import annotations
 
 from dataclasses import replace
 
@@ -13,18 +10,18 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.registration.direct import Deformation
-from mmzoo.registration.frame import Pair
+from mmzoo.registration.frame import ImagePair
 from mmzoo.registration.settings import Settings
 
-SMALLEST_MM = 50.0  # of an image of people: the cube root of what it shows; of a slice, the root
+SMALLEST_MM = 50.0  # of an image of people: cube root of its volume; square root of a slice's area
 LARGEST = 1e4  # times
 LENGTHS = "resolution_mm", "control_mm"  # of a method's report
 
 
-def enlargement(pair: Pair) -> float:
-    """Return by what a pair counts as larger: 1 for people, else ten, a hundred, ...
+def enlargement(pair: ImagePair) -> float:
+    """Return the factor by which a pair is enlarged: 1 for people, else 10, 100, ...
 
-    Decided by the larger of the two images, so that a part of a body does not make it a mouse.
+    The larger of the two images counts: the other may show a part of the body.
     """
     axes = 2 if pair.flat else 3
     edges = [
@@ -37,16 +34,13 @@ def enlargement(pair: Pair) -> float:
     return times
 
 
-def enlarged_pair(pair: Pair, times: float) -> Pair:
-    """Return a pair in space that was stretched about the origin."""
-    masks = pair.fixed_mask, pair.moving_mask
-    larger = [None if mask is None else enlarged(mask, times) for mask in masks]
-    images = enlarged(pair.fixed, times), enlarged(pair.moving, times)
-    return Pair(*images, larger[0], larger[1], pair.flat)
+def enlarged_pair(pair: ImagePair, times: float) -> ImagePair:
+    """Return a pair scaled about the origin."""
+    return pair.each(lambda image: enlarged(image, times))
 
 
 def enlarged(image: sitk.Image, times: float) -> sitk.Image:
-    """Return an image in space that was stretched about the origin; vectors are stretched too."""
+    """Return an image scaled about the origin; vectors are scaled too."""
     found = sitk.Image(image)
     if image.GetNumberOfComponentsPerPixel() > 1:
         vectors = times * sitk.GetArrayFromImage(image)
@@ -58,14 +52,14 @@ def enlarged(image: sitk.Image, times: float) -> sitk.Image:
 
 
 def enlarged_linear(linear: sitk.Transform, times: float) -> sitk.Transform:
-    """Return a linear transform as it is in space that was stretched about the origin."""
+    """Return a linear transform in coordinates scaled about the origin."""
     matrix = [linear.TransformVector(axis, (0.0, 0.0, 0.0)) for axis in np.eye(3).tolist()]
     shift = np.array(linear.TransformPoint((0.0, 0.0, 0.0))) * times
     return sitk.AffineTransform(np.transpose(matrix).ravel().tolist(), shift.tolist())
 
 
 def enlarged_settings(settings: Settings, times: float) -> Settings:
-    """Return settings in which lengths that the user gave are those of the larger body."""
+    """Return settings with the user's lengths scaled."""
     control, resolution, weight = settings.control_mm, settings.resolution_mm, settings.weight
     return replace(
         settings,
@@ -76,7 +70,7 @@ def enlarged_settings(settings: Settings, times: float) -> Settings:
 
 
 def enlarged_deformation(found: Deformation, times: float) -> Deformation:
-    """Return what a method has found as it is in space that was stretched about the origin."""
+    """Return a method's result in coordinates scaled about the origin."""
     fields = found.displacement, found.backward
     lengths = {k: v for k, v in found.report.items() if k in LENGTHS}
     return replace(

@@ -1,12 +1,11 @@
-"""Transforms in space: from a lattice to ITK's, displacement in mm, and the way back."""
-
-from __future__ import annotations
+"""ITK transforms from control points: displacement in mm, forward and backward transform."""
 
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.registration.control_grid import ControlGrid
 from mmzoo.registration.frame import Box
-from mmzoo.registration.lattice import Lattice
+from mmzoo.spatial.geometry import voxel_vectors
 
 BEYOND = 2  # voxels that the field reaches beyond the fixed image
 
@@ -20,10 +19,10 @@ def field_grid(fixed: sitk.Image, spacing_mm: np.ndarray) -> sitk.Image:
     return whole.grid(fixed, whole.shape, BEYOND)
 
 
-def lattice_displacement(
-    lattice: Lattice, fixed: sitk.Image, box: Box, spacing_mm: np.ndarray
+def control_displacement(
+    controls: ControlGrid, fixed: sitk.Image, box: Box, spacing_mm: np.ndarray
 ) -> sitk.Image:
-    """Return a lattice's displacement of points of the fixed image, as ITK has it.
+    """Return the displacement field of control points as a vector image.
 
     Returns:
         Vector image, mm towards left, posterior and superior, on `field_grid`.
@@ -34,7 +33,7 @@ def lattice_displacement(
     first = direction.T @ (np.array(grid.GetOrigin()) - np.array(corner))
     steps = zip(first, grid.GetSpacing(), grid.GetSize(), strict=True)
     points = [start + step * np.arange(n) for start, step, n in steps]
-    return displacement_image(lattice.field(points) @ direction.T, grid)
+    return displacement_image(controls.field(points) @ direction.T, grid)
 
 
 def displacement_image(vectors: np.ndarray, grid: sitk.Image) -> sitk.Image:
@@ -51,14 +50,22 @@ def composite(linear: sitk.Transform, displacement: sitk.Image | None) -> sitk.C
     whole = sitk.CompositeTransform(3)
     whole.AddTransform(linear)
     if displacement is not None:
-        # The transform takes the image's memory for its own: give it a copy.
+        # The transform takes over the image's memory: give it a copy.
         whole.AddTransform(sitk.DisplacementFieldTransform(sitk.Image(displacement)))
     return whole
 
 
 def backward_composite(linear: sitk.Transform, displacement: sitk.Image) -> sitk.CompositeTransform:
-    """Return the way back: a point leaves the linear stage first, then it is displaced."""
+    """Return the backward transform: the inverse linear stage first, then the displacement."""
     whole = sitk.CompositeTransform(3)
     whole.AddTransform(sitk.DisplacementFieldTransform(sitk.Image(displacement)))
     whole.AddTransform(linear.GetInverse())
     return whole
+
+
+def voxels(displacement: sitk.Image | None, grid: sitk.Image) -> np.ndarray:
+    """Return a displacement in mm as one in voxels of a grid, (*size, 3); None as zeros."""
+    if displacement is None:
+        return np.zeros((*grid.GetSize(), 3), np.float32)
+    on_grid = sitk.Resample(displacement, grid, sitk.Transform(), sitk.sitkLinear)
+    return voxel_vectors(on_grid).astype(np.float32)

@@ -1,13 +1,5 @@
-"use strict";
-const page = JSON.parse(document.getElementById("content").textContent);
 const heads = document.querySelector("#pairs thead tr");
 const body = document.querySelector("#pairs tbody");
-const make = (tag, parent, text) => {
-  const made = document.createElement(tag);
-  if (text !== undefined && text !== null) made.textContent = text;
-  parent.appendChild(made);
-  return made;
-};
 const link = (parent, target, text) => {
   const made = make("a", parent, text);
   made.href = target;

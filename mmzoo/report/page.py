@@ -1,6 +1,4 @@
-"""Putting a page together: a template, its script, the style that all pages share, its content."""
-
-from __future__ import annotations
+"""Putting a page together: the frame and the style of all pages, its body, script and content."""
 
 import html
 import json
@@ -9,21 +7,39 @@ from string import Template
 
 from mmzoo.io.json_files import plain
 
+# What a page may load; `index.html` shows the pictures that lie beside it.
+POLICIES = {
+    "registration": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "script-src 'unsafe-inline'"
+}
+
 
 def assemble(name: str, title: str, content: dict) -> str:
     """Return a page as text, with nothing outside of it.
 
     Args:
-        name: of a template: `NAME.html` and `NAME.js` in this folder.
+        name: of a page: `NAME.html`, its body, and `NAME.js` in this folder, and `NAME.css` where
+            it has a style of its own.
         title: of the window.
         content: what the script shows; plain data, NaN and infinity become null.
     """
     room = files(__package__)
-    parts = {part: (room / part).read_text("utf-8") for part in ("style.css", f"{name}.js")}
+    frame, body, start, script, style = (
+        (room / part).read_text("utf-8")
+        for part in ("frame.html", f"{name}.html", "frame.js", f"{name}.js", "style.css")
+    )
+    own = room / f"{name}.css"
+    if own.is_file():
+        style += f"\n{own.read_text('utf-8').rstrip()}"
+    policy = ""
+    if name in POLICIES:
+        policy = '<meta http-equiv="Content-Security-Policy"\n  content="' + POLICIES[name] + '">\n'
     text = json.dumps(plain(content), allow_nan=False, separators=(",", ":"))
-    return Template((room / f"{name}.html").read_text("utf-8")).substitute(
+    return Template(frame).substitute(
+        policy=policy,
         title=html.escape(title),
-        style=parts["style.css"],
-        script=parts[f"{name}.js"],
+        style=style,
+        body=body,
         content=text.replace("<", "\\u003c"),  # nothing in it may end the script
+        script=start + script,
     )

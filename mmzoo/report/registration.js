@@ -1,5 +1,3 @@
-"use strict";
-const page = JSON.parse(document.getElementById("content").textContent);
 const [NX, NY, NZ] = page.size;
 const STEP = page.spacing;
 const MODES = {
@@ -21,12 +19,6 @@ const MAPS = {
 const COLOURS = ["#ff4d4d", "#4dd2ff", "#ffd24d", "#7dff6b", "#ff8cf0", "#ff9a3d", "#b79bff", "#3dffc8"];
 const state = { stage: page.stages.length - 1, mode: "overlay", map: "none", strength: 0.55,
   at: page.focus.slice(), flipped: false, cross: true, labels: true };
-const make = (tag, parent, text) => {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  parent.appendChild(made);
-  return made;
-};
 
 // === Volumes ===
 
@@ -127,7 +119,19 @@ function build() {
   const main = document.getElementById("panels");
   main.style.gridTemplateColumns = page.planes.map((plane) =>
     `minmax(0, ${(page.size[plane.right] * STEP[plane.right]).toFixed(1)}fr)`).join(" ");
+  if (page.planes.length === 1) { // a slice: as large as the window shows of it
+    const [plane] = page.planes;
+    const ratio = page.size[plane.right] * STEP[plane.right] / (page.size[plane.up] * STEP[plane.up]);
+    main.style.maxWidth = `${(75 * ratio).toFixed(1)}vh`;
+    document.getElementById("help").textContent = "Click: a point; space: the other image.";
+  }
   for (const plane of page.planes) panels.push(panel(main, plane));
+  for (const { title, url } of page.pictures) {
+    const card = make("div", document.getElementById("tables"));
+    card.className = "card";
+    make("h2", card, title);
+    Object.assign(make("img", card), { src: url, alt: title });
+  }
   for (const table of page.tables) tabulate(table);
 }
 
@@ -153,6 +157,7 @@ function panel(main, plane) {
   const slider = make("input", caption), said = make("output", caption);
   Object.assign(slider, { type: "range", min: 0, max: page.size[plane.cut] - 1, id: `${plane.name}-slice` });
   slider.setAttribute("aria-label", `${plane.name} slice`);
+  slider.hidden = page.size[plane.cut] === 1;
   const go = (index) => { state.at[plane.cut] = clamp(index, 0, page.size[plane.cut] - 1); draw(); };
   slider.addEventListener("input", () => go(Number(slider.value)));
   canvas.addEventListener("wheel", (event) => {

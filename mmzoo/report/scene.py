@@ -1,7 +1,6 @@
 """What the page of a registration shows, worked out from arrays, and the page itself."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from mmzoo.report.page import assemble
-from mmzoo.report.volumes import bytes_of, factors_to, packed, shrunk
+from mmzoo.report.volumes import bytes_of, data_url, factors_to, packed, shrunk
 from mmzoo.spatial.view import PLANES, planes_through
 
 MAX_VOXELS = 2_000_000  # of each image; a page is 1 to 3 MB then, 9 MB for pure noise
@@ -40,7 +39,7 @@ class Scene:
     """All that the page draws; axes point right, anterior and superior.
 
     Attributes:
-        fixed: (dim1, dim2, dim3), greys of [0, 1].
+        fixed: (dim1, dim2, dim3), greys of [0, 1]; a slice has one voxel along an axis.
         spacing_mm: voxel size.
         affine: (4, 4), voxel to RAS mm, of the same grid.
         stages: from by the headers to the end.
@@ -62,7 +61,15 @@ class Scene:
     structures: dict[int, str] = field(default_factory=dict)
 
 
-def write_page(path: Path, scene: Scene, *, title: str, notes: list[str], tables: list) -> None:
+def write_page(
+    path: Path,
+    scene: Scene,
+    *,
+    title: str,
+    notes: list[str],
+    tables: list,
+    pictures: Mapping[str, bytes] | None = None,
+) -> None:
     """Write the page.
 
     Args:
@@ -72,11 +79,16 @@ def write_page(path: Path, scene: Scene, *, title: str, notes: list[str], tables
         notes: sentences; those that begin with "doubtful" stand out.
         tables: dicts of "title", "head" (a list, may be empty) and "rows" (lists of text or
             numbers).
+        pictures: PNG files by their heading, shown above the tables.
     """
     content = {
         "title": title,
         "notes": notes,
         "tables": tables,
+        "pictures": [
+            {"title": heading, "url": data_url(picture)}
+            for heading, picture in (pictures or {}).items()
+        ],
         "size": scene.fixed.shape,
         "spacing": scene.spacing_mm,
         "affine": np.asarray(scene.affine, float).round(5).tolist(),
@@ -94,10 +106,13 @@ def write_page(path: Path, scene: Scene, *, title: str, notes: list[str], tables
 
 
 def _planes(scene: Scene) -> list[dict]:
-    planes = planes_through((0, 0, 0), scene.fixed.shape, scene.spacing_mm)
+    """Return three planes; of a slice, one voxel along an axis, its own alone."""
+    shape = scene.fixed.shape
+    planes = planes_through((0, 0, 0), shape, scene.spacing_mm)
     return [
         {"name": plane.name, "cut": cut, "right": right, "up": up, "marks": plane.marks}
         for plane, (_, cut, right, up) in zip(planes, PLANES, strict=True)
+        if min(shape) > 1 or cut == shape.index(1)
     ]
 
 
@@ -125,7 +140,7 @@ def _maps(scene: Scene) -> dict:
     longest = max(float(np.abs(vectors).max()), 1e-3)
     kept = scene.determinant > 0
     logarithm = np.log(np.where(kept, scene.determinant, 1.0))
-    told = np.maximum(bytes_of(logarithm, -LOG_RANGE, LOG_RANGE), 1)  # 0 says that it folds
+    shades = np.maximum(bytes_of(logarithm, -LOG_RANGE, LOG_RANGE), 1)  # 0 is for folds
     alike = agreement(scene)
     return {
         "size": vectors.shape[:3],
@@ -134,7 +149,7 @@ def _maps(scene: Scene) -> dict:
         "log_range": LOG_RANGE,
         "moved": bool(np.abs(vectors).max() > 1e-3),
         "displacement": packed(bytes_of(vectors, -longest, longest), exact=True),
-        "determinant": packed(np.where(kept, told, 0).astype(np.uint8), exact=True),
+        "determinant": packed(np.where(kept, shades, 0).astype(np.uint8), exact=True),
         "agreement": {
             **packed(alike[0], exact=True),
             "size": alike[0].shape,
@@ -197,5 +212,6 @@ def agreement(scene: Scene) -> tuple[np.ndarray, tuple[float, ...]]:
 
 
 def _agreement_mm(scene: Scene) -> float:
-    edge = np.cbrt(np.prod(np.array(scene.fixed.shape) * scene.spacing_mm))
+    edges = [n * step for n, step in zip(scene.fixed.shape, scene.spacing_mm, strict=True) if n > 1]
+    edge = np.prod(edges) ** (1 / len(edges))
     return float(min(AGREEMENT_MM, AGREEMENT_SHARE * edge))

@@ -1,7 +1,5 @@
 """Volumes as pictures in text: axial slices side by side, as JPEG or PNG, which browsers unpack."""
 
-from __future__ import annotations
-
 import base64
 import io
 import math
@@ -30,9 +28,13 @@ def packed(volume: np.ndarray, *, exact: bool) -> dict:
         picture.save(memory, "PNG", compress_level=6)
     else:
         picture.save(memory, "JPEG", quality=QUALITY)
-    kind = "png" if exact else "jpeg"
-    text = base64.b64encode(memory.getvalue()).decode()
-    return {"url": f"data:image/{kind};base64,{text}", "columns": columns, "tile": tile}
+    url = data_url(memory.getvalue(), "png" if exact else "jpeg")
+    return {"url": url, "columns": columns, "tile": tile}
+
+
+def data_url(picture: bytes, kind: str = "png") -> str:
+    """Return a picture, a whole file of a kind, as an address that holds it."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
 
 
 def mosaic(volume: np.ndarray) -> tuple[np.ndarray, int, list[int]]:

@@ -1,9 +1,7 @@
-"""Frames of space: ITK and DICOM count mm towards left, posterior, superior (LPS), NIfTI RAS.
+"""Coordinate frames: LPS mm (left, posterior, superior) in ITK and DICOM, RAS mm in NIfTI.
 
-This is the one place that turns one into the other, and a linear ITK transform into a matrix.
+The only place that converts between them, and between linear ITK transforms and matrices.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -16,7 +14,7 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
 
 
 def change_frame(motion: np.ndarray) -> np.ndarray:
-    """Return a (4, 4) motion of LPS mm as one of RAS mm, or the other way round."""
+    """Convert an affine matrix, (4, 4), from LPS mm to RAS mm, or back."""
     return RAS_TO_LPS @ motion @ RAS_TO_LPS
 
 
@@ -30,7 +28,7 @@ def ras_affine(image: sitk.Image) -> np.ndarray:
 
 
 def set_ras_affine(image: sitk.Image, affine: np.ndarray) -> None:
-    """Place an image: voxel index to RAS mm, (4, 4); ``spacing`` is the length of its columns."""
+    """Set spacing, direction and origin from an affine, (4, 4), of voxel index to RAS mm."""
     affine = RAS_TO_LPS @ affine
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     image.SetSpacing(spacing.tolist())
@@ -39,7 +37,7 @@ def set_ras_affine(image: sitk.Image, affine: np.ndarray) -> None:
 
 
 def apart_voxels(affine: np.ndarray, other: np.ndarray, shape: Sequence[int]) -> float:
-    """Return how far apart two grids of one shape put a corner at most, in voxels of the first.
+    """Return the largest distance between corners of two grids of one shape, in voxels.
 
     Args:
         affine: (4, 4), voxel index to mm.

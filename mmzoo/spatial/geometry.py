@@ -1,4 +1,4 @@
-"""Real volumes in physical space: boxes of fields of view, and resampling onto a common grid."""
+"""Boxes around images in physical space, and resampling onto a common grid."""
 
 import numpy as np
 import SimpleITK as sitk
@@ -33,7 +33,7 @@ def common_box(fixed: sitk.Image, moving: sitk.Image) -> tuple[np.ndarray, np.nd
 
 
 def foreground_box(image: sitk.Image, margin_mm: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
-    """Return the box round what is not background (Otsu), as ``common_box`` does."""
+    """Return the box round the foreground (Otsu's threshold), as ``common_box`` does."""
     mask = sitk.GetArrayFromImage(sitk.OtsuThreshold(image, 0, 1)).T
     inside = np.argwhere(mask)
     margin = margin_mm / np.array(image.GetSpacing())
@@ -52,7 +52,7 @@ def make_grid(fixed: sitk.Image, lower: ArrayLike, upper: ArrayLike, shape: Coun
 
 
 def total_displacement(transform: sitk.Transform, grid: sitk.Image) -> sitk.Image:
-    """Return a transform's displacement, mm, at each voxel of a grid; float32."""
+    """Return a transform as a displacement field on a grid, mm, float32."""
     return sitk.TransformToDisplacementField(
         transform,
         sitk.sitkVectorFloat32,
@@ -78,7 +78,7 @@ def resample_image(image: sitk.Image, grid: sitk.Image) -> np.ndarray:
     """
     smallest = float(sitk.GetArrayFromImage(image).min())
     image = antialiased(image, grid)
-    return _to_array(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, smallest))
+    return to_array(sitk.Resample(image, grid, sitk.Transform(), sitk.sitkLinear, smallest))
 
 
 def antialiased(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
@@ -91,18 +91,18 @@ def antialiased(image: sitk.Image, grid: sitk.Image) -> sitk.Image:
 
 def resample_labels(labels: sitk.Image, grid: sitk.Image, values: list[int]) -> np.ndarray:
     """Resample a label map to the nearest voxel: (dim1, dim2, dim3, len(values)) uint8."""
-    nearest = _to_array(sitk.Resample(labels, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0))
+    nearest = to_array(sitk.Resample(labels, grid, sitk.Transform(), sitk.sitkNearestNeighbor, 0))
     return np.stack([nearest == value for value in values], axis=-1).astype(np.uint8)
 
 
 def _antialias(image: sitk.Image, grid: sitk.Image) -> list[float]:
-    """Gaussian sigmas in mm: half of what the coarser voxel adds; next to nothing for a finer."""
+    """Return Gaussian sigmas in mm for resampling to coarser voxels; about 0 for finer ones."""
     old, new = np.array(image.GetSpacing()), np.array(grid.GetSpacing())
     return np.maximum(0.5 * np.sqrt(np.maximum(new**2 - old**2, 0)), 1e-3 * old).tolist()
 
 
-def _to_array(image: sitk.Image) -> np.ndarray:
-    # SimpleITK's arrays run (z, y, x); ours run (x, y, z).
+def to_array(image: sitk.Image) -> np.ndarray:
+    """Return an image as (dim1, dim2, dim3), the axes in ITK's order: x, y, z."""
     return np.ascontiguousarray(sitk.GetArrayFromImage(image).T)
 
 

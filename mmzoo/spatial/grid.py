@@ -1,4 +1,4 @@
-"""Sampling grids: where in a person, in millimetres, the voxels of an image lie.
+"""Sampling grids: positions of voxels in millimetres.
 
 World coordinates are RAS millimetres (+x right, +y anterior, +z superior), as in NIfTI.
 """
@@ -44,7 +44,7 @@ class Grid:
         return cls.covering(np.asarray(centre_mm) - half, np.asarray(centre_mm) + half, shape)
 
     def refined(self, counts: Counts) -> "Grid":
-        """Return the grid of the same box with each voxel cut in so many along each axis."""
+        """Return the grid of the same box with each voxel divided into so many along each axis."""
         lower = np.array(self.origin_mm) - np.array(self.spacing_mm) / 2
         upper = lower + np.array(self.spacing_mm) * self.shape
         if all(count == 1 for count in counts):
@@ -74,7 +74,7 @@ def check_size(
     multiples: Sequence[int] = (MULTIPLE,) * 3,
     smallest: Sequence[int] = (MULTIPLE,) * 3,
 ) -> None:
-    """Raise ValueError unless a network can halve a grid of this size as often as it has to.
+    """Raise ValueError unless a network can halve a grid of this size as often as it must.
 
     Args:
         size: voxels along each axis, or nothing.

@@ -1,12 +1,10 @@
-"""Points through a transform, and back by solving for where they came from."""
-
-from __future__ import annotations
+"""Points through a transform, and through its inverse, by Newton's method."""
 
 import numpy as np
 import SimpleITK as sitk
 
 EXACT_MM = 1e-3  # residual of an inverted point
-STEP_MM = 0.05  # of the slopes by differences
+STEP_MM = 0.05  # of the finite differences
 ROUNDS = 50
 
 
@@ -16,7 +14,7 @@ def transform_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarra
 
 
 def invert_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
-    """Return which points of the fixed image a transform takes to given points, by Newton's method.
+    """Return the points that a transform maps to given points, by Newton's method.
 
     Args:
         transform: any, made for points of the fixed image.
@@ -26,7 +24,7 @@ def invert_points(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
         (n, 3), LPS mm; exact to a thousandth of a mm.
 
     Raises:
-        ValueError: for points that the transform takes nothing to; says which.
+        ValueError: for points without a preimage; says which.
     """
     found = points.copy()
     gap = transform_points(transform, found) - points
@@ -49,7 +47,7 @@ def _step(
     gap: np.ndarray,
     todo: np.ndarray,
 ) -> None:
-    """Move some points a Newton step nearer; half of it, and so on, where it overshoots."""
+    """Move some points by a Newton step, halved as long as it overshoots."""
     here = found[todo]
     slopes = [
         (transform_points(transform, here + STEP_MM * unit)

@@ -1,4 +1,4 @@
-"""Volumes turned to the viewer, and the one place that says how slices are drawn.
+"""Volumes reoriented for display, and the one place that says how slices are drawn.
 
 Every picture is in the radiological convention: seen from the patient's feet or face, so that the
 patient's right is on the left; sagittal slices look from the left, the face on the left. The ends
@@ -27,7 +27,7 @@ ENDS = ("LR", "PA", "IS")  # of the axes that point right, anterior, superior
 
 @dataclass(frozen=True)
 class Turn:
-    """Turns arrays of one grid to the nearest right-anterior-superior (RAS) axes.
+    """Reorients arrays of one grid to the nearest right-anterior-superior (RAS) axes.
 
     Attributes:
         orientation: (3, 2), nibabel's transform from the grid's axes to RAS.
@@ -39,7 +39,7 @@ class Turn:
 
     @classmethod
     def from_affine(cls, affine: np.ndarray) -> Turn:
-        """Read the turn off a NIfTI affine, (4, 4)."""
+        """Return the turn that a NIfTI affine, (4, 4), needs."""
         orientation = ornt_transform(io_orientation(affine), axcodes2ornt("RAS"))
         spacing = np.empty(3)
         spacing[orientation[:, 0].astype(int)] = voxel_sizes(affine)
@@ -54,7 +54,7 @@ class Turn:
         return affine @ inv_ornt_aff(self.orientation, shape)
 
     def field(self, ddf: np.ndarray) -> np.ndarray:
-        """Turn a field (dim1, dim2, dim3, 3): its grid, and the axes its components mean."""
+        """Turn a field (dim1, dim2, dim3, 3): its grid, and its components too."""
         turned = np.stack([self.volume(ddf[..., i]) for i in range(3)], axis=-1)
         result = np.empty_like(turned)
         for source, (target, sign) in enumerate(self.orientation):
@@ -158,3 +158,9 @@ def window(image: np.ndarray) -> tuple[float, float]:
     """Return a robust grey-scale window: the 0.5th and 99.5th percentile."""
     low, high = (float(value) for value in np.percentile(image, (0.5, 99.5)))
     return (low, high) if high > low else (float(image.min()), float(image.min()) + 1.0)
+
+
+def grey(image: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
+    """Scale an image to grey values in [0, 1] by its `window`, or by that of another image."""
+    low, high = window(image if like is None else like)
+    return np.clip((image - low) / (high - low), 0.0, 1.0)

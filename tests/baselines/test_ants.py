@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from mmzoo.baselines import ants as tool
-from mmzoo.evaluation.warp import affine_ddf, warp
+from mmzoo.evaluation.scipy_warp import affine_ddf, warp
 from mmzoo.io.workers import run_tasks
 
 SHAPE = (23, 17, 14)

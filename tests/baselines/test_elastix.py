@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from mmzoo.baselines import elastix as tool
-from mmzoo.evaluation.warp import affine_ddf, warp
+from mmzoo.evaluation.scipy_warp import affine_ddf, warp
 from mmzoo.io.workers import run_tasks
 
 SHAPE, SPACING = (31, 27, 12), (1.5, 1.6, 6.0)
@@ -122,7 +122,7 @@ def test_nothing_is_left_behind(itk, monkeypatch, tmp_path):
 
 
 def test_the_defaults_are_the_papers():
-    (stage,) = tool.parameter_maps(tool.Settings())
+    (stage,) = tool.parameter_maps(tool.ElastixSettings())
     paper = {
         "Metric": ("NormalizedMutualInformation",),
         "NumberOfHistogramBins": ("64",),
@@ -140,7 +140,7 @@ def test_the_defaults_are_the_papers():
 
 
 def test_settings_reach_elastix_axis_by_axis():
-    settings = tool.Settings(
+    settings = tool.ElastixSettings(
         pyramid=([4, 4, 1], 2), grid_spacing_mm=[12, 12, 10], sample_region_mm=50, initial="affine"
     )
     stages = tool.parameter_maps(settings)

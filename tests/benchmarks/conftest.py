@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from benchmarks.engine.page import write_page
 from benchmarks.engine.paper import PAPERS, Paper
+from benchmarks.engine.paper_page import write_page
 from benchmarks.engine.results import collect
 from mmzoo.evaluation.cases import Case
 
@@ -227,7 +227,7 @@ def write_repository(root):
     """Write a made-up repository with the paper's files."""
     files = {
         "mmzoo/piece.py": "ONE = 1\n",
-        "benchmarks/engine/page.py": "",
+        "benchmarks/engine/paper_page.py": "",
         "benchmarks/Snakefile": "",
         "benchmarks/papers/tiny.yaml": yaml.safe_dump(CONTENT),
         "configs/tiny/net.yaml": (
@@ -264,4 +264,4 @@ def page(finished, tmp_path_factory):
 
 def take_for_ours(root, monkeypatch):
     monkeypatch.setattr("benchmarks.engine.paper.ROOT", root)
-    monkeypatch.setattr("benchmarks.engine.page.ROOT", root)
+    monkeypatch.setattr("benchmarks.engine.origin.ROOT", root)

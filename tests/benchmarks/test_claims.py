@@ -204,6 +204,12 @@ def test_similar_rows_lie_within_the_margin_on_both_sides(change, gain, verdict)
 # === Best of a grid ===
 
 
+def test_a_claim_may_have_a_printed_point_of_its_own(results):
+    claim = {"test": "best_of_grid", "at": ["heart/LVC"], "figures": ["dice"]}
+    outcome = judge({**claim, "printed": {"a": 2, "b": 2}}, results)
+    assert outcome.verdict == NOT_HELD and outcome.parts[0].row == "a = 2, b = 2"
+
+
 def test_the_printed_point_of_the_grid_is_best(results):
     outcome = judge(GRID, results)
     assert outcome.verdict == HELD
@@ -334,7 +340,8 @@ def test_an_unknown_test_is_named(results):
 
 @pytest.mark.parametrize("path", sorted(PAPERS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_papers_claims_name_tests_rows_and_places_that_there_are(path):
-    from benchmarks.engine.results import FIGURES, places
+    from benchmarks.engine.measures import FIGURES
+    from benchmarks.engine.results import places
 
     paper = Paper(path, "paper", yaml.safe_load(path.read_text()))
     parts = []
@@ -427,7 +434,10 @@ def test_at_most_of_few_people_shows_nothing(results):
         "limit": 1,
     }
     outcome = judge(claim, results)
-    assert outcome.verdict == NOT_TESTABLE and "fewer than 6 show nothing" in outcome.reason
+    assert (
+        outcome.verdict == NOT_TESTABLE
+        and "units: too few, since fewer than 6 decide nothing" in outcome.reason
+    )
 
 
 def test_a_place_above_the_limit_decides_where_another_has_too_few_people(results):
@@ -435,7 +445,10 @@ def test_a_place_above_the_limit_decides_where_another_has_too_few_people(result
     few = (cases["structure"] == "Myo") & (cases["fixed"] != "ct_000")
     claim = {"test": "at_most", "row": "net", "at": ["heart"], "figures": ["asd"], "limit": 1}
     outcome = judge(claim, dataclasses.replace(results, cases=cases[~few]))
-    assert outcome.verdict == NOT_HELD and "fewer than 6 show nothing" in outcome.reason
+    assert (
+        outcome.verdict == NOT_HELD
+        and "units: too few, since fewer than 6 decide nothing" in outcome.reason
+    )
 
 
 EDGES = {"row": "net", "at": ["heart/LVC"], "figures": ["dice"]}  # people's 70, 70.3, ... 71.5 %
@@ -458,6 +471,7 @@ def test_at_least_holds_where_the_mean_reaches_the_limit(results, limit, verdict
 def test_a_limit_may_be_asked_of_each_person(results, test, limit, verdict):
     outcome = judge({**EDGES, "test": test, "limit": limit, "each": True}, results)
     assert outcome.verdict == verdict and outcome.test.startswith("Each of the means per fixed")
+    assert outcome.parts[0].mean == pytest.approx({"at_least": 70, "at_most": 71.5}[test])
 
 
 # === All of several tests ===

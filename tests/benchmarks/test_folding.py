@@ -34,7 +34,9 @@ def test_none_of_a_few_pairs_shows_nothing(fold):
     object.__setattr__(results, "cases", results.cases[few])
     outcome = judge(NONE, results)
     assert outcome.verdict == NOT_TESTABLE
-    assert outcome.reason.endswith("0 of 2 pairs of Livers fold, and fewer than 6 show nothing")
+    assert outcome.reason.endswith(
+        "0 of 2 pairs of Livers fold: too few, since fewer than 6 decide nothing"
+    )
 
 
 def test_fewer_folded_is_an_exact_sign_test_on_the_pairs_that_differ(fold):

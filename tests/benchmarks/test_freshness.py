@@ -26,7 +26,7 @@ def test_what_makes_a_page_is_hashed(repository):
     assert set(hashes) == {
         "mmzoo/piece.py",
         "benchmarks/Snakefile",
-        "benchmarks/engine/page.py",
+        "benchmarks/engine/paper_page.py",
         "benchmarks/papers/tiny.yaml",
         "configs/scale/laptop.yaml",
         "configs/tiny/net.yaml",

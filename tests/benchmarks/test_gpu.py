@@ -17,9 +17,9 @@ def _acceleration(monkeypatch):
 
 
 def measured(title, form, milliseconds, subject="warp", **more):
-    told = {"title": title, "subject": subject, "size": SMALL, "batch": 2, "form": form}
-    told |= {"device": "G", "versions": "J 1", "values": [1.0], "measured": [1.5], "compile_s": 3}
-    return told | {"gradient_s": milliseconds / 1e3, "memory_mb": 512} | more
+    record = {"title": title, "subject": subject, "size": SMALL, "batch": 2, "form": form}
+    record |= {"device": "G", "versions": "J 1", "values": [1.0], "measured": [1.5], "compile_s": 3}
+    return record | {"gradient_s": milliseconds / 1e3, "memory_mb": 512} | more
 
 
 def test_every_job_has_files_of_its_own():
@@ -36,21 +36,21 @@ def test_tensors_are_drawn_anew_the_same_for_each_of_a_batch():
 
 
 def test_a_piece_is_lowered_with_its_value(tmp_path):
-    job = jobs.Job("ncc", "ncc", SMALL)
+    job = jobs.GpuJob("ncc", "ncc", SMALL)
     lower.lower(job, tmp_path)
-    told = json.loads((tmp_path / f"{job.name}.json").read_text())
-    fixed, warped = jobs.draw(told["tensors"], SMALL, 1)
+    record = json.loads((tmp_path / f"{job.name}.json").read_text())
+    fixed, warped = jobs.draw(record["tensors"], SMALL, 1)
     expected = np.corrcoef(fixed.ravel(), warped.ravel())[0, 1]
-    assert np.abs(told["values"]) == pytest.approx([abs(expected)] * 2, abs=1e-4)
+    assert np.abs(record["values"]) == pytest.approx([abs(expected)] * 2, abs=1e-4)
     assert (tmp_path / f"{job.name}.mlirbc").stat().st_size > 1000
 
 
 def test_a_training_step_is_lowered_with_weights_that_its_first_loss_is_of(tmp_path):
-    job = jobs.Job("U-Net", str(jobs.UNET), SMALL)
+    job = jobs.GpuJob("U-Net", str(jobs.UNET), SMALL)
     lower.lower(job, tmp_path)
-    told = json.loads((tmp_path / f"{job.name}.json").read_text())
-    assert told["tensors"] == ["moving_image", "fixed_image", "indices"]
-    assert told["values"][0] != told["values"][1]  # the step has learnt
+    record = json.loads((tmp_path / f"{job.name}.json").read_text())
+    assert record["tensors"] == ["moving_image", "fixed_image", "indices"]
+    assert record["values"][0] != record["values"][1]  # the step has learnt
     with np.load(tmp_path / f"{job.name}.npz") as file:
         state = [file[key] for key in file.files]
     # As Adam has not begun, its moments, which are as many as the weights twice, are 0.
@@ -58,7 +58,7 @@ def test_a_training_step_is_lowered_with_weights_that_its_first_loss_is_of(tmp_p
     assert 0.6 < nothing / sum(each.size for each in state) < 0.7
     pytest.importorskip("jax")
     found = run.run(job.name, tmp_path)
-    np.testing.assert_allclose(found["measured"], told["values"], atol=1e-3)
+    np.testing.assert_allclose(found["measured"], record["values"], atol=1e-3)
 
 
 def test_the_page_has_ratios_differences_and_what_failed(tmp_path):

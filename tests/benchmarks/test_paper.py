@@ -258,7 +258,7 @@ def test_a_folder_of_other_data_is_refused_with_what_is_wanted(description, tmp_
 
 
 @pytest.mark.parametrize("name", paper_names())
-@pytest.mark.parametrize("scale", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "night", "paper"])
 def test_shipped_descriptions_are_whole(name, scale):
     paper = load_paper(name, scale)
     cells = {

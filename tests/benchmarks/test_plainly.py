@@ -125,5 +125,5 @@ def test_steps_are_those_of_all_folds_and_data_sets():
 def test_a_step_written_plainly_is_measured():
     config = Path(step.__file__).with_name("speed") / "unet.yaml"
     command = (sys.executable, step.__file__, str(config), "--one", "--json", "--size", "16")
-    run = runs.Run("U-Net", "plain", (16, 16, 16), (*command, "--plain"), threads=1)
+    run = runs.SpeedRun("U-Net", "plain", (16, 16, 16), (*command, "--plain"), threads=1)
     assert runs.call(run, 12)["gradient_s"] > 0

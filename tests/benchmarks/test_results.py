@@ -12,9 +12,10 @@ def edit(out, run, change):
     change(cases).to_csv(path, index=False)
 
 
-def lose(
-    cases, structure="cavity", figures=("dice", "asd_mm", "hd_mm", "hd95_mm", "hd99_mm"), value=None
-):
+VANISHED = ("dice", "asd_mm", "msd_mm", "hd_mm", "hd95_mm", "hd99_mm")
+
+
+def lose(cases, structure="cavity", figures=VANISHED, value=None):
     """Make the structure of the first pair vanish."""
     chosen = (cases["structure"] == structure) & (cases["pair"] == "pair_0")
     chosen &= cases["stage"] == "network"

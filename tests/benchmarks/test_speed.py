@@ -10,7 +10,7 @@ from benchmarks.speed import laptop, limits, measure, page, plot, runs, summary,
 from benchmarks.speed.__main__ import OUT
 from benchmarks.speed.pieces import PIECES
 from benchmarks.speed.processors import Processor, keep
-from benchmarks.speed.results import Results, collect
+from benchmarks.speed.results import SpeedResults, collect
 from benchmarks.speed.steps import ALONE, OLD
 
 MACHINE = {"copied_bytes_s": 10e9, "operations_s": 20e9, "multiply_adds_s": 100e9}
@@ -39,7 +39,7 @@ def results():
         (NMI.subject, "mmzoo", NMI.size): figures(0.36, 1000),
         (NMI.subject, "plain", NMI.size): figures(0.72, 1500),
     }
-    return Results(measured, MACHINE)
+    return SpeedResults(measured, MACHINE)
 
 
 def related(shape) -> dict[str, tf.Tensor]:
@@ -135,7 +135,7 @@ def test_the_page_has_laptop_benchmarks_step_by_step_and_whole(results, tmp_path
 def test_ratios_are_kept_by_processor_and_stand_beside_each_other(results, tmp_path):
     keep(tmp_path, results, "Another one, AVX512")
     slow = {("warp", "DeepReg", BIG): figures(0.08), ("warp", "mmzoo", BIG): figures(0.02)}
-    slow = Results(slow, MACHINE)
+    slow = SpeedResults(slow, MACHINE)
     processors = keep(tmp_path, slow, "This, AVX2")
     assert [each.processor for each in processors] == ["This, AVX2", "Another one, AVX512"]
     text = page.write_page(tmp_path, slow, "Python 9.9", processors).read_text()
@@ -150,12 +150,14 @@ def test_the_summary_leaves_out_what_was_not_measured(results, tmp_path):
     pieces = {(name, "mmzoo", BIG): figures(0.1, 5) for name in summary.PIECES}
     pieces |= {(name, "DeepReg", BIG): figures(0.22) for name in summary.PIECES}
     pieces |= {(name, "MONAI", BIG): figures(1.16) for name in summary.PIECES}
-    found = summary.summary(Results(pieces, MACHINE), "Here")
+    found = summary.summary(SpeedResults(pieces, MACHINE), "Here")
     assert "(Here)" in found and "trilinear warp 2.2 and 12, local correlation" in found
     assert "memory" not in found and "U-Net" not in found and "plainly" not in found
     large = {("mi24", "mmzoo", targets.LARGE): figures(1, 10)}
     large |= {("mi24", "DeepReg", targets.LARGE): figures(1, 300)}
-    assert "in 1/30 of DeepReg's memory" in summary.summary(Results(pieces | large, MACHINE), "")
+    assert "in 1/30 of DeepReg's memory" in summary.summary(
+        SpeedResults(pieces | large, MACHINE), ""
+    )
     readme = tmp_path / "README.md"
     readme.write_text(f"# A\n\n{summary.OPENING} of before.\n\nB\n")
     summary.update(readme, found)
@@ -181,12 +183,12 @@ def test_laptop_steps_run_in_both_forms_with_the_papers_batch_and_threads():
 
 def test_a_run_has_its_threads(tmp_path):
     code = "import json, os; print(json.dumps({'n': os.environ.get('OMP_NUM_THREADS')}))"
-    run = runs.Run("a", "mmzoo", (8, 8, 8), (sys.executable, "-c", code), threads=3)
+    run = runs.SpeedRun("a", "mmzoo", (8, 8, 8), (sys.executable, "-c", code), threads=3)
     assert runs.call(run, 12) == {"n": "3"}
 
 
 def run_of(tmp_path, code, subject="warp", form="mmzoo"):
-    return runs.Run(subject, form, (8, 8, 8), (sys.executable, "-c", code))
+    return runs.SpeedRun(subject, form, (8, 8, 8), (sys.executable, "-c", code))
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path):

@@ -2,24 +2,11 @@ import math
 
 import numpy as np
 import pytest
+from helpers_pages import rows_of
 
+from benchmarks.engine.grid import grid_table
 from benchmarks.engine.results import collect
-from benchmarks.engine.tables import (
-    ablation_table,
-    grid_table,
-    legend,
-    markdown,
-    method_table,
-    paper_tables,
-)
-
-
-def rows_of(table):
-    """Return a Markdown table as {first cell: {heading: cell}}."""
-    header, _, *body = [
-        [cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()
-    ]
-    return {row[0]: dict(zip(header, row, strict=True)) for row in body}
+from benchmarks.engine.tables import ablation_table, legend, markdown, method_table, paper_tables
 
 
 def table_of(results, heading="Table 1: Hearts"):
@@ -168,21 +155,6 @@ def test_ablations_stand_beside_the_reference_on_the_same_fold(results):
     assert table["Net"]["pairs"] == table["Variant"]["pairs"] == "9"
 
 
-def test_the_grid_is_a_matrix_with_the_best_in_bold_and_the_print_named(results):
-    table = rows_of(grid_table(results))
-    assert table == {
-        "a = 1": {"": "a = 1", "b = 1": "61.10", "b = 2": "**64.10** (print)"},
-        "a = 2": {"": "a = 2", "b = 1": "63.10", "b = 2": "62.10"},
-    }
-
-
-def test_a_missing_point_of_the_grid_is_shown(paper, out):
-    (out / "runs/heart/grid_1_2/fold0/evaluation/cases.csv").unlink()
-    table = rows_of(grid_table(collect(paper, out)))
-    assert table["a = 1"]["b = 2"] == "missing (print)"
-    assert table["a = 2"]["b = 1"] == "**63.10**"
-
-
 def test_ablations_may_have_a_reference_of_their_own_and_their_table_s_figures(results):
     results.paper.content["ablations"]["reference"] = "tool"
     results.paper.content["tables"]["Table 1"] = {"data": ["heart"], "figures": ["asd"]}
@@ -213,31 +185,3 @@ def test_values_that_no_row_has_are_not_marked(results):
     results.cases["asd_mm"] = math.nan
     assert table_of(results)["Tool"]["LVC ASD mm"].startswith("nan")
     assert r"\*" not in table_of(results)["Tool"]["LVC ASD mm"]
-
-
-# === A grid of one setting ===
-
-
-@pytest.fixture
-def line(results, repository):
-    """The grid along its first setting alone; the row net, whose value is 3, is a point of it."""
-    grid = results.paper.content["ablations"]["grid"]
-    grid["axes"] = {"a": grid["axes"]["a"]}
-    (repository / "configs/tiny/net.yaml").write_text("train: {a: 3}\n")
-    rename = {"grid_1_1": "grid_1", "grid_2_1": "grid_2"}
-    results.cases["row"] = results.cases["row"].replace(rename)
-    results.cases.loc[results.cases["row"] == "grid_1", "folding_percent"] = 0.25
-    return results
-
-
-def test_a_grid_of_one_setting_has_a_line_a_value_and_the_row_that_it_starts_from(line):
-    table = rows_of(grid_table(line))
-    assert list(table) == ["a = 1", "a = 2", "a = 3"]
-    assert table["a = 1"] == {"": "a = 1", "Dice %": "61.10", "folding %": "0.250"}
-    # the row's own, on the grid's fold and data
-    assert table["a = 3"]["Dice %"] == "70.30"
-
-
-def test_points_without_cases_are_left_out(line):
-    object.__setattr__(line, "cases", line.cases[line.cases["row"] != "grid_2"])
-    assert list(rows_of(grid_table(line))) == ["a = 1", "a = 3"]

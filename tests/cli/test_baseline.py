@@ -84,14 +84,14 @@ def test_a_mistake_is_told_without_a_traceback(files, tmp_path, text, message):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("scale", [None, "laptop", "smoke"])
+@pytest.mark.parametrize("scale", [None, "night", "laptop", "smoke"])
 @pytest.mark.parametrize("method", METHODS)
 def test_the_zoo_s_methods_are_understood_at_every_scale(has_ants, method, scale):
     files = [CONFIGS / "mmregnet" / f"{method}.yaml"]
     files += [CONFIGS / "scale" / f"{scale}.yaml"] if scale else []
     section = read_section(merge_files(files))
     assert section.clip_percentiles == (5.0, 95.0)
-    assert section.pairs == ("matched" if scale else "all")
+    assert section.pairs == ("matched" if scale in ("laptop", "smoke") else "all")
 
 
 def test_a_file_here_comes_before_the_zoo_s(tmp_path, monkeypatch):

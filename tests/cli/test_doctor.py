@@ -1,3 +1,4 @@
+import platform
 import subprocess
 import sys
 
@@ -73,12 +74,22 @@ def test_a_slow_convolution_is_a_warning_with_its_remedy(
 
 
 def test_vector_instructions_are_read_from_the_system(tmp_path):
-    told = tmp_path / "cpuinfo"
-    told.write_text("processor\t: 0\nflags\t\t: fpu avx avx2 avx512f amx_tile\n\nprocessor\t: 1\n")
-    assert processor.vector_instructions(told) == ["AVX2", "AVX512", "AMX"]
-    told.write_text("processor\t: 0\nFeatures\t: fp asimd sve\n")
-    assert processor.vector_instructions(told) == ["NEON", "SVE"]
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nflags\t\t: fpu avx avx2 avx512f amx_tile\n\nprocessor\t: 1")
+    assert processor.vector_instructions(cpuinfo) == ["AVX2", "AVX512", "AMX"]
+    cpuinfo.write_text("processor\t: 0\nFeatures\t: fp asimd sve\n")
+    assert processor.vector_instructions(cpuinfo) == ["NEON", "SVE"]
     assert processor.vector_instructions(tmp_path / "absent") is None
+
+
+def test_the_name_of_the_processor_is_read_from_the_system(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz \n\nmodel name\t: Other\n")
+    assert processor.processor_name(cpuinfo) == "Some CPU @ 2 GHz"
+    cpuinfo.write_text("processor\t: 0\n")
+    names = platform.processor(), platform.machine()
+    assert processor.processor_name(cpuinfo) in names
+    assert processor.processor_name(tmp_path / "absent") in names
 
 
 def test_the_convolution_s_share_is_that_of_the_measured_seconds(monkeypatch):

@@ -45,7 +45,7 @@ def test_phantom_writes_a_data_set_and_says_where(app, tmp_path):
         5,
     )
     assert result.exit_code == 0, result.output
-    assert "4 cases, 2 folds" in result.output
+    assert "4 images, 2 folds" in result.output
     description = json.loads((out / "mmzoo.json").read_text())
     assert description["seed"] == 5 and description["settings"]["fov"] == [160, 170, 180]
     assert description["cases"]["mr_001"]["shape"] == [16, 32, 16]

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from mmzoo.baselines import elastix
 from mmzoo.cli.prepare import app
-from mmzoo.datasets.phantom import Settings, make_case, rigid_motions
+from mmzoo.datasets.phantom import PhantomSettings, make_case, rigid_motions
 from mmzoo.metrics import dice
 
-SETTINGS = Settings("spine", (48, 64, 64), (112.0, 160.0, 160.0), None, 5)
+SETTINGS = PhantomSettings("spine", (48, 64, 64), (112.0, 160.0, 160.0), None, 5)
 NAMES = ("L3", "L4", "L5")
 
 

@@ -4,32 +4,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from helpers_layout import names
 
 from mmzoo.datasets import layout
-
-
-def names(modality, count):
-    return [f"{modality}_{k:03d}" for k in range(count)]
-
-
-@pytest.mark.parametrize(("count", "num_folds", "num_valid"), [(20, 4, 2), (7, 3, 1), (2, 2, 0)])
-def test_each_person_is_tested_once_and_is_in_one_split_of_a_fold(count, num_folds, num_valid):
-    folds = layout.make_folds(names("mr", count), names("ct", count), num_folds, num_valid)
-    tested = []
-    for fold in folds:
-        for role, modality in (("moving", "mr"), ("fixed", "ct")):
-            everyone = [case for split in layout.SPLITS for case in fold[split][role]]
-            assert sorted(everyone) == names(modality, count)
-            assert len(fold["valid"][role]) == num_valid
-            assert fold["train"][role] and fold["test"][role]
-        tested += fold["test"]["moving"]
-    assert sorted(tested) == names("mr", count)
-
-
-@pytest.mark.parametrize(("count", "num_folds", "num_valid"), [(4, 1, 0), (3, 4, 0), (4, 2, 2)])
-def test_folds_that_leave_no_one_are_refused(count, num_folds, num_valid):
-    with pytest.raises(ValueError, match=f"{count} moving cases cannot be split into {num_folds}"):
-        layout.make_folds(names("mr", count), names("ct", count), num_folds, num_valid)
+from mmzoo.datasets.folds import SPLITS, make_folds
 
 
 @pytest.fixture
@@ -41,7 +19,7 @@ def written(tmp_path):
     for case in names("mr", 3) + names("ct", 3):
         labels = rng.integers(0, 2, (16, 16, 16, 2))
         layout.save_case(out, case, rng.random((16, 16, 16)), labels, affine)
-    folds = layout.make_folds(names("mr", 3), names("ct", 3), 3, 1)
+    folds = make_folds(names("mr", 3), names("ct", 3), 3, 1)
     layout.write_folds(out, folds, (16, 16, 16), labelled=True)
     return out
 
@@ -66,7 +44,7 @@ def test_links_become_copies_where_links_are_impossible(written, monkeypatch, tm
         raise OSError("no links here")
 
     monkeypatch.setattr("pathlib.Path.symlink_to", refuse)
-    fold = {split: {"moving": ["mr_000"], "fixed": ["ct_001"]} for split in layout.SPLITS}
+    fold = {split: {"moving": ["mr_000"], "fixed": ["ct_001"]} for split in SPLITS}
     layout.write_folds(written, [fold], (16, 16, 16), labelled=False)
     copy = written / "fold0/test/fixed_images/mr_000__ct_001.nii.gz"
     assert not copy.is_symlink()
@@ -75,9 +53,7 @@ def test_links_become_copies_where_links_are_impossible(written, monkeypatch, tm
 
 def test_yaml_is_a_dataset_section_as_deepreg_reads_it(written):
     section = yaml.safe_load((written / "fold2.yaml").read_text())["dataset"]
-    assert section["dir"] == {
-        split: str(written.resolve() / "fold2" / split) for split in layout.SPLITS
-    }
+    assert section["dir"] == {split: str(written.resolve() / "fold2" / split) for split in SPLITS}
     assert section["format"] == "nifti" and section["type"] == "paired"
     assert section["labeled"] is True
     assert section["moving_image_shape"] == section["fixed_image_shape"] == [16, 16, 16]
@@ -91,7 +67,7 @@ def test_a_split_without_pairs_is_null_in_the_yaml(written):
 
 
 def test_matched_cases_meet_only_their_own(written):
-    fold = {split: {"moving": names("mr", 3), "fixed": names("ct", 3)} for split in layout.SPLITS}
+    fold = {split: {"moving": names("mr", 3), "fixed": names("ct", 3)} for split in SPLITS}
     layout.write_folds(written, [fold], (16, 16, 16), labelled=False, pairing="same")
     found = sorted(path.name for path in (written / "fold0/train/moving_images").iterdir())
     assert found == [f"mr_00{k}__ct_00{k}.nii.gz" for k in range(3)]
@@ -152,33 +128,3 @@ def test_true_field_is_kept_with_its_holes_and_goes_with_the_data_set(written):
     (written / layout.DESCRIPTION).write_text(json.dumps({}))
     layout.clear_data_set(written)
     assert not (written / "fields").exists()
-
-
-# === One test set for all folds ===
-
-
-def test_folds_may_share_their_test_people_and_differ_in_who_validates():
-    folds = layout.make_folds(names("ct", 49), names("mr", 49), 3, 9, 9)
-    assert len(folds) == 3
-    validated = []
-    for fold in folds:
-        for role, modality in (("moving", "ct"), ("fixed", "mr")):
-            assert fold["test"][role] == names(modality, 49)[40:]
-            assert len(fold["train"][role]) == 31
-            everyone = [case for split in layout.SPLITS for case in fold[split][role]]
-            assert sorted(everyone) == names(modality, 49)
-        validated += fold["valid"]["moving"]
-    assert len(set(validated)) == 27
-
-
-def test_a_shared_test_set_needs_no_more_than_one_fold():
-    (fold,) = layout.make_folds(names("ct", 3), names("mr", 3), 1, 0, 1)
-    assert fold["train"]["fixed"] == ["mr_000", "mr_001"] and fold["test"]["fixed"] == ["mr_002"]
-
-
-@pytest.mark.parametrize(
-    "counts", [(2, 1, 3), (1, 3, 1), (1, 0, 4), (0, 1, 1), (1, -1, 1), (1, 0, -1)]
-)
-def test_shared_test_sets_that_leave_no_one_are_refused(counts):
-    with pytest.raises(ValueError, match="4 moving cases cannot be split into"):
-        layout.make_folds(names("mr", 4), names("ct", 4), *counts)

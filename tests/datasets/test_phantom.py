@@ -8,8 +8,8 @@ from helpers_phantom import millilitres
 
 from mmzoo.datasets import phantom
 
-TINY = phantom.Settings("heart", (16, 16, 16), "heart", None, 3)
-BELLY = phantom.Settings("abdomen", (16, 16, 16), seed=3)
+TINY = phantom.PhantomSettings("heart", (16, 16, 16), "heart", None, 3)
+BELLY = phantom.PhantomSettings("abdomen", (16, 16, 16), seed=3)
 
 
 def make(out, settings=TINY, **options):
@@ -183,7 +183,7 @@ def test_the_fixed_image_does_not_depend_on_the_moving_modality():
 
 
 def test_digest_of_a_phantom_without_choice_is_as_before_there_was_one():
-    assert phantom.Settings("heart", (48, 48, 48)).digest == "867f5791b68ecd75"
+    assert phantom.PhantomSettings("heart", (48, 48, 48)).digest == "867f5791b68ecd75"
     assert "moving" not in TINY.as_dict()
 
 
@@ -204,7 +204,7 @@ def test_wrong_choices_for_the_abdomen_are_named(change, message, tmp_path):
 
 def test_unknown_phantom_gets_the_closest_name():
     with pytest.raises(ValueError, match="`phantom` is 'abdomn': did you mean 'abdomen'"):
-        phantom.Settings("abdomn", (16, 16, 16))
+        phantom.PhantomSettings("abdomn", (16, 16, 16))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_too_few_people_are_named_before_anything_is_written(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-CINE = phantom.Settings("cine", (16, 16, 6), seed=1)
+CINE = phantom.PhantomSettings("cine", (16, 16, 6), seed=1)
 
 
 @pytest.fixture(scope="module")

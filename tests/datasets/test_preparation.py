@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from mmzoo.cli.prepare import app
 from mmzoo.datasets import preparation, sets
-from mmzoo.datasets.preparation import Choices
+from mmzoo.datasets.choices import Choices
 from mmzoo.datasets.sets.base import Recipe
 
 VALUES = (500, 205)
@@ -72,7 +72,7 @@ def test_a_run_that_was_stopped_goes_on_and_a_finished_one_is_left_alone(downloa
     prepared(download, out)
     before = contents(out)
     (out / "images/mr_1002.nii.gz").unlink()
-    told = []
+    reported = []
     prepared_again = preparation.prepare(
         sets.data_set("mm-whs"),
         download,
@@ -80,9 +80,9 @@ def test_a_run_that_was_stopped_goes_on_and_a_finished_one_is_left_alone(downloa
         Choices(recipe=SMALL),
         name="mm-whs",
         allow_partial=True,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: reported.append((done, total)),
     )
-    assert told == [(7, 8), (8, 8)]
+    assert reported == [(7, 8), (8, 8)]
     after = contents(out)
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"mr_1002.nii.gz"} and prepared_again["complete"]

@@ -15,7 +15,7 @@ import tensorflow as tf
 from deepreg.loss import deform, image
 from deepreg.model import layer_util
 from helpers_methods import build_method, random_pair
-from helpers_runs import GLOROT, LABELS, METHODS
+from helpers_runs import COST_VOLUME, GLOROT, LABELS, METHODS
 
 from mmzoo.config_merge import merge_files, read_file
 from mmzoo.deepreg.adaptations.acceleration import PIECES as PIECE_NAMES
@@ -32,7 +32,7 @@ PIECES = [
     (image.GlobalMutualInformation, "call"),
 ]
 BACKBONES = [settings["backbone"] for settings in (METHODS | LABELS).values()]
-SMALL = {backbone["name"]: backbone for backbone in BACKBONES}
+SMALL = {backbone["name"]: backbone for backbone in (*BACKBONES, COST_VOLUME)}
 UNET = {"name": "unet", "num_channel_initial": 2, "depth": 1}
 LEVELS = {"num_channel_initial": 2, "extract_levels": [0, 1]}
 DICE, GMI = {"name": "dice", "weight": 1.0}, {"name": "gmi", "weight": 1.0}

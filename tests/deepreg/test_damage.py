@@ -9,7 +9,8 @@ from mmzoo.deepreg import checkpoints
 from mmzoo.errors import PreflightError
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.prediction import open_prediction
-from mmzoo.inference.runs import build_method, open_run
+from mmzoo.inference.loading import build_method
+from mmzoo.inference.runs import open_run
 
 
 def empty(path):

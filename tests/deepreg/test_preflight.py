@@ -299,8 +299,8 @@ def test_a_setting_that_a_loss_does_not_take_is_named(
 def test_settings_of_every_registered_class_are_known():
     from deepreg.registry import REGISTRY
 
-    from mmzoo.deepreg.preflight.configuration import _parameters
+    from mmzoo.deepreg.preflight.configuration import parameters_of
 
-    assert _parameters(REGISTRY.get("loss_class", "lncc"))[:2] == ["kernel_size", "kernel_type"]
-    assert "depth" in _parameters(REGISTRY.get("backbone_class", "unet"))
-    assert "scale" in _parameters(REGISTRY.get("da_class", "affine"))
+    assert parameters_of(REGISTRY.get("loss_class", "lncc"))[:2] == ["kernel_size", "kernel_type"]
+    assert "depth" in parameters_of(REGISTRY.get("backbone_class", "unet"))
+    assert "scale" in parameters_of(REGISTRY.get("da_class", "affine"))

@@ -117,7 +117,7 @@ def test_a_method_of_the_user_s_own_may_have_keys_of_its_own(config, monkeypatch
 @pytest.mark.parametrize(
     "file", sorted(config_folder().rglob("*.yaml")), ids=lambda file: file.stem
 )
-@pytest.mark.parametrize("scale", ["", "laptop", "smoke"])
+@pytest.mark.parametrize("scale", ["", "night", "laptop", "smoke"])
 def test_the_zoo_s_own_configurations_pass(file, scale):
     scales = [config_folder() / f"scale/{scale}.yaml"] if scale else []
     schema.check_keys({**merge_files([file, *scales]), "dataset": DATASET}, partial=True)

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from deepreg.registry import REGISTRY
 from helpers_methods import random_pair
-from helpers_runs import GLOROT, METHODS, SIZE
+from helpers_runs import COST_VOLUME, GLOROT, METHODS, SIZE
 
 from mmzoo import onednn
 from mmzoo.deepreg import training
@@ -25,6 +25,7 @@ BACKBONES = [
     {**DEEPREG_UNET, "control_points": 4, "concat_skip": True, "pooling": False},
     {"name": "local", **LEVELS},
     {"name": "global", **LEVELS},
+    COST_VOLUME,
 ]
 OWN = {  # a configuration of DeepReg's own
     "backbone": DEEPREG_UNET,

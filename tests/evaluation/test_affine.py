@@ -4,7 +4,7 @@ import SimpleITK as sitk
 from scipy.ndimage import gaussian_filter
 
 from mmzoo.evaluation.affine import register_affine
-from mmzoo.evaluation.warp import affine_ddf, warp
+from mmzoo.evaluation.scipy_warp import affine_ddf, warp
 from mmzoo.metrics import normalised_mutual_information
 
 SHAPE = (40, 34, 28)

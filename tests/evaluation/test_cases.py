@@ -9,8 +9,8 @@ from helpers_prediction import SHAPE, SHIFT, SPACING, STRUCTURES, ellipsoid, sav
 from mmzoo.evaluation import open_prediction
 from mmzoo.evaluation.cases import measure_pair
 from mmzoo.evaluation.errors import PredictionError
+from mmzoo.evaluation.scipy_warp import warp
 from mmzoo.evaluation.volumes import read_pair
-from mmzoo.evaluation.warp import warp
 from mmzoo.metrics import (
     average_surface_distance,
     dice,

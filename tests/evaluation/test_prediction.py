@@ -6,7 +6,7 @@ import pytest
 from helpers_prediction import SHAPE, SHIFT, SPACING, save, write_pair, write_prediction
 
 from mmzoo.evaluation import PredictionError, open_prediction
-from mmzoo.evaluation.prediction import case_name
+from mmzoo.evaluation.truth import case_name
 from mmzoo.evaluation.volumes import read_pair
 
 

@@ -9,11 +9,11 @@ import pytest
 from helpers_prediction import save
 from scipy.ndimage import map_coordinates
 
-from mmzoo.datasets.phantom import Settings, make_data_set
+from mmzoo.datasets.phantom import PhantomSettings, make_data_set
 from mmzoo.evaluation import PredictionError, evaluate, open_prediction
-from mmzoo.evaluation.prediction import true_field
+from mmzoo.evaluation.truth import true_field
 
-SETTINGS = Settings("cine", (16, 16, 6), seed=1)
+SETTINGS = PhantomSettings("cine", (16, 16, 6), seed=1)
 OFF = np.array([0.5, 0.0, 0.0])
 
 
@@ -169,7 +169,7 @@ def test_whole_hausdorff_distance_is_the_largest(run):
 
 # === Rigid motions ===
 
-BONES = Settings("spine", (32, 48, 48), (112.0, 160.0, 160.0), None, 3)
+BONES = PhantomSettings("spine", (32, 48, 48), (112.0, 160.0, 160.0), None, 3)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from helpers_models import SMALL, small
 from helpers_runs import random_pair, write_run
 
 import mmzoo
-from mmzoo.inference import presets
+from mmzoo.deepreg import presets
+from mmzoo.inference import packing
 
 # Reads each file, run and preset that it is given, writes what the models say, and the models.
 READ = """
@@ -68,8 +69,8 @@ def read_in_keras_3(runs, tmp_path_factory):
     environment = {**os.environ, "TF_USE_LEGACY_KERAS": "0", presets.VARIABLE: str(folder / "own")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(presets.VARIABLE, environment[presets.VARIABLE])
-        out = presets.pack(packed, folder / "boxes.npz", title="Boxes", licence="Apache-2.0")
-        presets.add(str(out), presets.checksum(out))
+        out = packing.pack(packed, folder / "boxes.npz", title="Boxes", licence="Apache-2.0")
+        packing.add(str(out), presets.checksum(out))
         models["boxes"] = mmzoo.load_model("boxes")
     np.savez(folder / "pair.npz", **random_pair())
     command = [sys.executable, "-c", READ, str(folder), *map(str, sources), "boxes"]
@@ -112,9 +113,9 @@ import keras
 import numpy as np
 import mmzoo
 from mmzoo.phantoms.case import make_case
-from mmzoo.phantoms.settings import Settings
+from mmzoo.phantoms.settings import PhantomSettings
 
-heart = Settings("heart", size=(16, 16, 16))
+heart = PhantomSettings("heart", size=(16, 16, 16))
 pairs = [[make_case(heart, kind, person)[0] for person in (0, 1)] for kind in ("mr", "ct")]
 moving, fixed = ((np.array(p) - np.min(p)) / np.ptp(p) for p in pairs)
 model = mmzoo.models.mmregnet()

@@ -15,7 +15,7 @@ from helpers_runs import random_pair
 from mmzoo.framework import keras
 from mmzoo.inference import export as exporting
 from mmzoo.inference.export import export
-from mmzoo.inference.runs import load_model
+from mmzoo.inference.loading import load_model
 
 FOREIGN = """
 import sys

@@ -8,7 +8,7 @@ import pytest
 from helpers_runs import SIZE, random_pair
 
 import mmzoo
-from mmzoo.inference.runs import load_model
+from mmzoo.inference.loading import load_model
 
 
 def pair_of(seed=0):

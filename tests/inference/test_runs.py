@@ -7,7 +7,8 @@ from helpers_runs import GLOROT, METHODS, SIZE, random_pair, write_run
 import mmzoo
 from mmzoo.framework import keras
 from mmzoo.inference.export import export
-from mmzoo.inference.runs import build_method, load_model, open_run
+from mmzoo.inference.loading import build_method, load_model
+from mmzoo.inference.runs import open_run
 
 TWO_WAY = {"pred_moving_image": "backward_warped", "backward_ddf": "backward_ddf"}
 

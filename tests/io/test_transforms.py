@@ -10,7 +10,7 @@ from mmzoo.cli.convert import convert
 from mmzoo.io import images
 from mmzoo.io.nifti import save_nifti
 from mmzoo.io.transforms import compose, read_steps, read_transform, write_transform
-from mmzoo.registration.apply import one_transform
+from mmzoo.registration.chain import one_transform
 from mmzoo.spatial.frames import change_frame, matrix_of, transform_of
 from mmzoo.spatial.geometry import total_displacement
 

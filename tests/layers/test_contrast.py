@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmzoo.layers import contrast
+from mmzoo.layers import contrast, painting
 from mmzoo.layers.contrast import RandomContrast
 
 SIZE = (18, 13, 16)
@@ -87,6 +87,21 @@ def test_what_both_do_together_keeps_a_pair_aligned_and_is_another_for_each_item
     assert (moving[0] != inputs["moving_label"][0]).numpy().mean() > 0.02
 
 
+def test_a_share_of_the_pairs_is_of_one_person():
+    tf.random.set_seed(5)
+    inputs = batch()
+    seen = 0
+    for _ in range(8):
+        out = layer(**STILL, **ALIKE, same=0.5)(inputs)
+        np.testing.assert_array_equal(out["moving_label"], inputs["moving_label"])
+        for item in range(2):
+            found = out["fixed_label"][item].numpy()
+            of_one = np.array_equal(found, inputs["moving_label"][item])
+            assert of_one or np.array_equal(found, inputs["fixed_label"][item])
+            seen += of_one
+    assert 3 <= seen <= 13
+
+
 def test_mirroring_swaps_the_first_axis_of_both_in_half_of_the_pairs():
     tf.random.set_seed(4)
     labels = tf.constant(blobs()[0])
@@ -114,11 +129,11 @@ def test_paint_gives_each_label_what_was_drawn_and_leaks_nothing_into_its_neighb
         label = ids[(0, *index)]
         expected[index] = max(0.0, float(means[label]) + float(spread[label]) * texture[index])
     labels = tf.constant(ids[0], tf.int32)
-    painted = contrast.paint(labels, means, spread, texture).numpy()
+    painted = painting.paint(labels, means, spread, texture).numpy()
     np.testing.assert_allclose(painted, expected, atol=1e-6)
     other = means.copy()
     other[1] = 0.5
-    changed = contrast.paint(labels, other, spread, texture).numpy() != painted
+    changed = painting.paint(labels, other, spread, texture).numpy() != painted
     np.testing.assert_array_equal(changed, ids[0] == 1)
 
 
@@ -127,7 +142,7 @@ def test_an_image_of_the_layer_shows_its_own_labels(monkeypatch):
     still = {"NOISE": 0.0, "GAIN": 0.0, "GAMMA": 0.0, "CROPPED": 0.0, "SLICES": 0.0}
     still |= {"BLUR": (1e-3, 1e-3), "VARIATION": 0.0, "PERCENTILES": (0.0, 100.0)}
     for name, value in still.items():
-        monkeypatch.setattr(contrast, name, value)
+        monkeypatch.setattr(painting, name, value)
     tf.random.set_seed(5)
     out = layer()(batch())
     for side in ("moving", "fixed"):
@@ -155,15 +170,15 @@ def test_images_are_finite_in_0_to_1_and_no_two_are_alike():
 
 def test_means_are_uniform_air_is_mostly_dark_and_surroundings_are_left_out_at_times():
     tf.random.set_seed(7)
-    means = np.array([contrast.random_means(6, 4).numpy() for _ in range(600)])
+    means = np.array([painting.random_means(6, 4).numpy() for _ in range(600)])
     assert means.shape == (600, 7) and means.max() <= 1
     structures = means[:, 1:5]
     assert structures.min() >= 0.02 and abs(structures.mean() - 0.51) < 0.02
     stripped = (means[:, 5:] == 0).all(axis=1)
-    assert abs(stripped.mean() - contrast.STRIPPED) < 0.06
+    assert abs(stripped.mean() - painting.STRIPPED) < 0.06
     assert ((means[:, 5:] == 0).any(axis=1) == stripped).all()
     assert (means[stripped, 0] == 0).all()
-    assert abs((means[~stripped, 0] == 0).mean() - contrast.DARK) < 0.06
+    assert abs((means[~stripped, 0] == 0).mean() - painting.DARK) < 0.06
     assert np.abs(np.corrcoef(structures.T) - np.eye(4)).max() < 0.15
 
 
@@ -171,13 +186,13 @@ def test_scaled_clips_to_percentiles_and_a_constant_image_is_0():
     image = np.random.default_rng(3).gamma(2.0, size=(20, 24, 22)).astype(np.float32)
     low, high = np.percentile(image[::2, ::2, ::2], (1, 99))
     expected = np.clip((image - low) / (high - low), 0, 1)
-    np.testing.assert_allclose(contrast.scaled(tf.constant(image)), expected, atol=0.03)
-    np.testing.assert_array_equal(contrast.scaled(tf.ones((4, 5, 6))), np.zeros((4, 5, 6)))
+    np.testing.assert_allclose(painting.scaled(tf.constant(image)), expected, atol=0.03)
+    np.testing.assert_array_equal(painting.scaled(tf.ones((4, 5, 6))), np.zeros((4, 5, 6)))
 
 
 def test_smooth_noise_has_a_standard_deviation_of_one_and_grains_of_its_spacing():
     tf.random.set_seed(8)
-    draws = np.array([contrast.smooth_noise((30, 25, 28), 5.0).numpy() for _ in range(30)])
+    draws = np.array([painting.smooth_noise((30, 25, 28), 5.0).numpy() for _ in range(30)])
     middle = draws[:, 8:-8, 8:-8, 8:-8]
     assert abs(middle.std() - 1) < 0.08 and abs(middle.mean()) < 0.1
     step = np.diff(middle, axis=1).std()
@@ -186,8 +201,8 @@ def test_smooth_noise_has_a_standard_deviation_of_one_and_grains_of_its_spacing(
 
 @pytest.mark.parametrize("length", [1.0, 1.7, 2.5])
 def test_the_resolution_keeps_constants_and_blurs_as_wide_as_it_says(length, monkeypatch):
-    monkeypatch.setattr(contrast, "BLUR", (0.8, 0.8))
-    matrix = contrast._resolution(21, tf.constant(length)).numpy()
+    monkeypatch.setattr(painting, "BLUR", (0.8, 0.8))
+    matrix = painting._resolution(21, tf.constant(length)).numpy()
     np.testing.assert_allclose(matrix.sum(axis=1), 1, atol=1e-5)
     place = np.arange(21)
     middles = matrix @ place
@@ -200,16 +215,16 @@ def test_the_resolution_keeps_constants_and_blurs_as_wide_as_it_says(length, mon
 
 
 def test_a_cropped_field_of_view_is_0_in_planes_at_one_end_of_one_axis(monkeypatch):
-    monkeypatch.setattr(contrast, "CROPPED", 1.0)
+    monkeypatch.setattr(painting, "CROPPED", 1.0)
     tf.random.set_seed(9)
     ends = set()
     for _ in range(40):
-        shown = contrast._field_of_view(SIZE).numpy()
+        shown = painting._field_of_view(SIZE).numpy()
         shown = np.broadcast_to(shown, SIZE)
         for axis in range(3):
             line = np.moveaxis(shown, axis, 0).reshape(SIZE[axis], -1)
             if line.mean() < 1 and (np.ptp(line, axis=1) == 0).all():
-                assert line.mean() >= 1 - contrast.CROP - 1 / SIZE[axis]
+                assert line.mean() >= 1 - painting.CROP - 1 / SIZE[axis]
                 assert (np.diff(line[:, 0]) != 0).sum() == 1
                 ends.add((axis, line[0, 0]))
     assert len(ends) == 6
@@ -219,7 +234,7 @@ def test_so_many_pairs_have_one_contrast(monkeypatch):
     still = {"NOISE": 0.0, "GAIN": 0.0, "GAMMA": 0.0, "CROPPED": 0.0, "SLICES": 0.0}
     still |= {"BLUR": (1e-3, 1e-3), "VARIATION": 0.0, "PERCENTILES": (0.0, 100.0)}
     for name, value in still.items():
-        monkeypatch.setattr(contrast, name, value)
+        monkeypatch.setattr(painting, name, value)
     tf.random.set_seed(10)
     inputs = batch()
     inputs["fixed_label"] = inputs["moving_label"]

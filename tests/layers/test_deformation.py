@@ -31,10 +31,16 @@ def test_never_folds_however_wild_the_settings(spacing):
         assert jacobian_determinant(ddf).min() > 0
 
 
-def test_no_component_exceeds_the_size_and_large_settings_come_near_it():
+def test_no_component_exceeds_the_size_and_large_settings_come_next_to_it():
     tf.random.set_seed(1)
     largest = np.abs(draw(40, **WILD)).max(axis=(1, 2, 3, 4))
-    assert largest.max() <= WILD["size"] + 1e-4 and np.median(largest) > 0.5 * WILD["size"]
+    assert largest.max() <= WILD["size"] + 1e-4 and np.median(largest) > 0.9 * WILD["size"]
+
+
+def test_a_shift_beyond_the_size_is_shrunk_to_it():
+    tf.random.set_seed(7)
+    largest = np.abs(draw(100, (4, 5, 3), shift=60.0)).max(axis=(1, 2, 3, 4))
+    assert np.allclose(largest[largest > 9], 10, atol=1e-4) and (largest > 9).mean() > 0.9
 
 
 def test_a_shift_is_a_translation_and_uniform_along_each_axis():
@@ -96,6 +102,14 @@ def test_the_image_is_warped_by_the_field_that_the_same_seed_gives():
     tf.random.set_seed(6)
     deformed = layer(inputs)["moving_image"]
     np.testing.assert_allclose(deformed, warp(inputs["moving_image"], ddf), atol=1e-5)
+
+
+def test_the_image_as_it_came_is_kept_when_asked_and_only_then():
+    inputs = batch()
+    layer = RandomDeformation(SIZE, SIZE, 2, size=6.0, shift=3.0, keep_undeformed=True)
+    outputs = layer(inputs)
+    np.testing.assert_array_equal(outputs.pop("undeformed_image"), inputs["moving_image"])
+    assert outputs.keys() == inputs.keys() and layer.get_config()["keep_undeformed"]
 
 
 def test_settings_of_zero_change_nothing():

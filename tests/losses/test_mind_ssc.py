@@ -7,6 +7,7 @@ import tensorflow as tf
 from mmzoo.framework import keras
 from mmzoo.losses import MINDSSC, mind_ssc
 from mmzoo.losses.mind_ssc import in_voxels, mind_ssc_distance, mind_ssc_features
+from mmzoo.ops.self_similarity import descriptors as of_networks
 
 
 def descriptors(image, mean=None, steps=(2, 2, 2), reach=(1, 1, 1)):
@@ -55,6 +56,18 @@ def test_value_agrees_with_the_loop(settings, steps, reach):
     expected = [loop(x, y, steps=steps, reach=reach) for x, y in zip(a, b, strict=True)]
     ours = mind_ssc(tf.constant(a), tf.constant(b), **settings)
     np.testing.assert_allclose(ours, expected, rtol=1e-6)
+
+
+def test_descriptors_for_networks_are_those_that_the_loss_compares():
+    pair = volumes()
+    for item in range(2):
+        expected = np.moveaxis(descriptors(pair[0][item])[0], 0, -1)
+        found = of_networks(tf.constant(pair[0]))[item].numpy()
+        order = np.lexsort(found.reshape(-1, 12)), np.lexsort(expected.reshape(-1, 12))
+        np.testing.assert_allclose(found[..., order[0]], expected[..., order[1]], rtol=1e-5)
+    a, b = (of_networks(tf.constant(volume)) for volume in pair)
+    distance = tf.reduce_mean(tf.reduce_sum((a - b) ** 2, axis=-1), axis=(1, 2, 3))
+    np.testing.assert_allclose(distance, mind_ssc(*map(tf.constant, pair)), rtol=1e-6)
 
 
 SHAPE = (2, 4, 5, 6)  # of gradients; with its border also that of a slab below: compiled once

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mmzoo.losses import SEGI, segi
-from mmzoo.losses.segi import segi_features
+from mmzoo.losses.segi_features import segi_features
 from mmzoo.ops.finite_difference import backward_gradient
 
 EPS = 1e-5

@@ -3,7 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from mmzoo.metrics import average_surface_distance, hausdorff_distance, surface_distances
+from mmzoo.metrics import (
+    average_surface_distance,
+    hausdorff_distance,
+    mean_surface_distance,
+    surface_distances,
+)
 
 SPACING = (1.0, 2.0, 5.0)
 
@@ -69,6 +74,16 @@ def test_average_is_the_area_weighted_mean_of_both_directions_not_the_pooled_one
     assert average_surface_distance(found) == pytest.approx((forward + backward) / 2)
 
 
+def test_the_mean_distance_pools_both_surfaces_so_that_the_larger_one_weighs_more():
+    a, b = box((20, 20, 9), (2, 2, 2), (14, 14, 4)), box((20, 20, 9), (6, 6, 3), (3, 3, 2))
+    found = surface_distances(a, b, spacing_mm=SPACING)
+    summed = sum(found.fixed_to_warped * found.fixed_areas)
+    summed += sum(found.warped_to_fixed * found.warped_areas)
+    area = sum(found.fixed_areas) + sum(found.warped_areas)
+    assert mean_surface_distance(found) == pytest.approx(summed / area)
+    assert mean_surface_distance(found) > average_surface_distance(found) + 1.0
+
+
 def test_areas_count_in_the_average():
     # Two squares of 4 by 4 mm, spacing (1, 4): 4 by 1 voxels. Moved by 1 mm along axis 0,
     # the long sides (8 mm of length in all) stay and the short sides (8 mm) move.
@@ -125,8 +140,10 @@ def test_one_empty_mask_is_infinitely_far_and_two_are_nan():
     for pair in ((a, empty), (empty, a)):
         found = surface_distances(*pair, spacing_mm=SPACING)
         assert average_surface_distance(found) == hausdorff_distance(found) == math.inf
+        assert mean_surface_distance(found) == math.inf
     nothing = surface_distances(empty, empty, spacing_mm=SPACING)
     assert math.isnan(average_surface_distance(nothing))
+    assert math.isnan(mean_surface_distance(nothing))
     assert math.isnan(hausdorff_distance(nothing))
 
 

@@ -18,7 +18,7 @@ ARGUMENTS = {
     "RandomAffine": {"moving_image_size": (8,) * 3, "fixed_image_size": (8,) * 3, "batch_size": 1},
     "Resize": {"shape": (4, 5, 6)},
 }
-ARGUMENTS["RandomContrast"] = ARGUMENTS["RandomAffine"]
+ARGUMENTS["RandomContrast"] = ARGUMENTS["RandomShapes"] = ARGUMENTS["RandomAffine"]
 ARGUMENTS["RandomDeformation"] = {**ARGUMENTS["RandomAffine"], "size": 2.0}
 
 

@@ -3,12 +3,12 @@ import pytest
 from helpers_phantom import centroids, dice, jacobian_determinant, millilitres, tissue_mask
 from scipy.ndimage import label
 
-from mmzoo.datasets.phantom import Settings, make_case
+from mmzoo.datasets.phantom import PhantomSettings, make_case
 from mmzoo.phantoms.anatomy import abdomen
 from mmzoo.phantoms.imaging.render import draw_intensities, paint
 from mmzoo.spatial.grid import Grid
 
-ORGANS = Settings("abdomen", (48, 32, 32), "abdomen")
+ORGANS = PhantomSettings("abdomen", (48, 32, 32), "abdomen")
 MODALITIES = ("t1", "t2", "ct")
 
 
@@ -151,7 +151,7 @@ def test_images_stay_in_their_window(people):
 
 
 def test_livers_overlap_badly_before_registration():
-    boxed = Settings("abdomen", (32, 32, 32), "liver")
+    boxed = PhantomSettings("abdomen", (32, 32, 32), "liver")
     livers = {
         name: [make_case(boxed, name, index)[1][..., 0] > 0 for index in range(3)]
         for name in ("t2", "ct")
@@ -163,6 +163,6 @@ def test_livers_overlap_badly_before_registration():
 def test_same_person_whatever_the_grid():
     volumes = []
     for size in ((32, 32, 32), (48, 48, 48)):
-        _, labels, affine = make_case(Settings("abdomen", size, (240.0,) * 3), "ct", 1)
+        _, labels, affine = make_case(PhantomSettings("abdomen", size, (240.0,) * 3), "ct", 1)
         volumes.append(millilitres(labels, affine)[0])
     assert volumes[0] == pytest.approx(volumes[1], rel=0.03)

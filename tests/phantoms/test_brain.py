@@ -3,19 +3,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers_phantom import dice, jacobian_determinant, millilitres, tissue_mask
+from helpers_phantom import dice, jacobian_determinant, millilitres, tissue_mask, without_noise
 from scipy.ndimage import map_coordinates
 
 from mmzoo.datasets import phantom
-from mmzoo.datasets.phantom import Settings, choose_grid, make_case, true_field
+from mmzoo.datasets.phantom import PhantomSettings, choose_grid, make_case, true_field
 from mmzoo.phantoms.anatomy import brain
 from mmzoo.phantoms.anatomy.brain_cortex import Waves
-from mmzoo.phantoms.imaging.render import draw_intensities, paint
 from mmzoo.phantoms.imaging.scan import worsen
 from mmzoo.phantoms.motion.brain_motion import draw_motion
 from mmzoo.spatial.grid import Grid
 
-SMALL = Settings("brain", (48, 48, 48), seed=2)
+SMALL = PhantomSettings("brain", (48, 48, 48), seed=2)
 PEOPLE = 4
 BALL = Grid.centred((0, 0, 0), (14, 14, 14), (10, 12, 10)).points().reshape(-1, 3)
 
@@ -38,14 +37,7 @@ def fields():
 def unmoved():
     """One person, not moved and without noise: layers and image by modality."""
     person = brain.draw(np.random.default_rng(5), 0.0)
-    grid = choose_grid(person, Settings("brain", (64, 64, 64)))
-    points = grid.points()
-    layers, images = person.layers(points), {}
-    for modality, table in brain.TABLES.items():
-        table = draw_intensities(np.random.default_rng(1), table)
-        grain = person.texture(points, modality)
-        images[modality] = paint(layers, table, grid.spacing_mm, None, grain)
-    return layers, images
+    return without_noise(person, PhantomSettings("brain", (64, 64, 64)), brain.TABLES)
 
 
 def test_every_structure_is_there_and_no_voxel_has_two_labels(people):
@@ -167,7 +159,7 @@ def test_motions_have_the_size_asked_for_and_do_not_fold(size_mm, least):
 
 
 def test_the_motion_may_be_left_out_and_changes_nothing_but_the_moving_image():
-    tiny = Settings("brain", (32, 32, 32), seed=4)
+    tiny = PhantomSettings("brain", (32, 32, 32), seed=4)
     still = replace(tiny, motion=0.0)
     t1, t2, fixed = make_case(still, "t1", 0), make_case(still, "t2", 0), make_case(tiny, "t2", 0)
     assert np.array_equal(t1[1], t2[1])
@@ -178,7 +170,7 @@ def test_the_motion_may_be_left_out_and_changes_nothing_but_the_moving_image():
 
 def test_motions_are_refused_where_there_is_no_choice_or_that_are_none():
     with pytest.raises(ValueError, match="phantom heart cannot be chosen, got 5.0"):
-        Settings("heart", (16, 16, 16), motion=5.0).check()
+        PhantomSettings("heart", (16, 16, 16), motion=5.0).check()
     with pytest.raises(ValueError, match="`motion` must be a number at least 0, got -1.0"):
         replace(SMALL, motion=-1.0).check()
     with pytest.raises(ValueError, match="motion"):
@@ -186,7 +178,7 @@ def test_motions_are_refused_where_there_is_no_choice_or_that_are_none():
 
 
 def test_same_seed_gives_identical_files_and_the_motion_is_part_of_the_settings(tmp_path):
-    tiny = Settings("brain", (16, 32, 16), seed=3, spacing=(10.0, 6.0, 9.0))
+    tiny = PhantomSettings("brain", (16, 32, 16), seed=3, spacing=(10.0, 6.0, 9.0))
     options = {"cases": 2, "folds": 2, "valid": 0}
     for name in ("first", "again"):
         phantom.make_data_set(tiny, tmp_path / name, **options)
@@ -228,25 +220,25 @@ def test_noise_and_blur_change_the_grain_and_nothing_else(people):
 def test_blur_is_a_gaussian_of_the_given_width():
     impulse = np.zeros((41, 5, 5), np.float32)
     impulse[20, 2, 2], impulse[impulse == 0] = 1000.0, 1e-6  # no air
-    worse = Settings("brain", (16, 16, 16), blur=12.0)
+    worse = PhantomSettings("brain", (16, 16, 16), blur=12.0)
     profile = worsen(impulse, (2.0, 1e6, 1e6), worse, None)[:, 2, 2]
     assert profile[17] == pytest.approx(profile[20] / 2, rel=0.01)  # 6 mm from the peak
 
 
 def test_a_worse_phantom_is_another_data_set_and_the_plain_one_keeps_its_hash():
-    plain = Settings("brain", (16, 16, 16))
+    plain = PhantomSettings("brain", (16, 16, 16))
     assert "noise" not in plain.as_dict() and "blur" not in plain.as_dict()
     assert len({replace(plain, noise=n).digest for n in (None, 1.0, 2.0)}) == 3
 
 
 def test_noise_and_blur_must_be_above_zero_and_are_the_brain_s_alone():
     with pytest.raises(ValueError, match="`blur` must be a number above 0, got 0"):
-        Settings("brain", (16, 16, 16), blur=0.0).check()
+        PhantomSettings("brain", (16, 16, 16), blur=0.0).check()
     with pytest.raises(ValueError, match="the noise of phantom heart cannot be chosen"):
-        Settings("heart", (16, 16, 16), noise=5.0).check()
+        PhantomSettings("heart", (16, 16, 16), noise=5.0).check()
 
 
 def test_an_axis_may_be_a_multiple_of_eight():
-    Settings("brain", (48, 56, 40)).check()
+    PhantomSettings("brain", (48, 56, 40)).check()
     with pytest.raises(ValueError, match=r"multiples of \(8, 8, 8\)"):
-        Settings("brain", (48, 60, 40)).check()
+        PhantomSettings("brain", (48, 60, 40)).check()

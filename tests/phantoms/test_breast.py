@@ -2,15 +2,14 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers_phantom import dice, jacobian_determinant, millilitres, tissue_mask
+from helpers_phantom import dice, jacobian_determinant, millilitres, tissue_mask, without_noise
 from scipy.ndimage import map_coordinates
 
-from mmzoo.datasets.phantom import Settings, choose_grid, make_case, true_field
+from mmzoo.datasets.phantom import PhantomSettings, choose_grid, make_case, true_field
 from mmzoo.phantoms.anatomy import breast
-from mmzoo.phantoms.imaging.render import draw_intensities, paint
 from mmzoo.spatial.grid import Grid
 
-SMALL = Settings("breast", (48, 48, 48), seed=2)
+SMALL = PhantomSettings("breast", (48, 48, 48), seed=2)
 PEOPLE = 3
 
 
@@ -31,14 +30,7 @@ def fields():
 def unmoved():
     """One person, not moved and without noise: layers and image by series."""
     person = breast.draw(np.random.default_rng(5))
-    grid = choose_grid(person, Settings("breast", (48, 48, 48)))
-    points = grid.points()
-    layers, images = person.layers(points), {}
-    for series, table in breast.TABLES.items():
-        table = draw_intensities(np.random.default_rng(1), table)
-        grain = person.texture(points, series)
-        images[series] = paint(layers, table, grid.spacing_mm, None, grain)
-    return layers, images
+    return without_noise(person, PhantomSettings("breast", (48, 48, 48)), breast.TABLES)
 
 
 def test_every_structure_is_there_and_no_voxel_has_two_labels(people):
@@ -123,7 +115,7 @@ def test_the_motion_does_not_fold(seed):
 def test_fields_of_view_hold_one_breast_or_both():
     person = breast.draw(np.random.default_rng(1))
     one, both = (
-        choose_grid(person, Settings("breast", (32, 32, 32), fov)) for fov in breast.FIELDS
+        choose_grid(person, PhantomSettings("breast", (32, 32, 32), fov)) for fov in breast.FIELDS
     )
     assert one.spacing_mm == (5, 5, 5) and both.spacing_mm == (11, 6, 5.5)
     for grid, count in ((one, 1), (both, 2)):

@@ -3,11 +3,11 @@ import pytest
 from helpers_phantom import centroids, dice, jacobian_determinant, millilitres
 from scipy.ndimage import map_coordinates
 
-from mmzoo.datasets.phantom import Settings, choose_grid, make_case, true_field
+from mmzoo.datasets.phantom import PhantomSettings, choose_grid, make_case, true_field
 from mmzoo.phantoms.anatomy import cine
 from mmzoo.spatial.grid import Grid
 
-SMALL = Settings("cine", (64, 64, 12), seed=1)
+SMALL = PhantomSettings("cine", (64, 64, 12), seed=1)
 PEOPLE = 4
 
 
@@ -27,7 +27,7 @@ def volumes(people):
 
 def test_the_default_is_a_short_axis_stack_of_thick_slices():
     person = cine.draw(np.random.default_rng(0))
-    grid = choose_grid(person, Settings("cine", cine.SIZE))
+    grid = choose_grid(person, PhantomSettings("cine", cine.SIZE))
     assert grid.spacing_mm == (1.5, 1.5, 10.0)
 
 

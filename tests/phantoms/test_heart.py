@@ -3,12 +3,12 @@ import pytest
 from helpers_phantom import centroids, dice, millilitres, tissue_mask
 from scipy.ndimage import binary_dilation, label
 
-from mmzoo.datasets.phantom import Settings, choose_grid, make_case
+from mmzoo.datasets.phantom import PhantomSettings, choose_grid, make_case
 from mmzoo.phantoms.anatomy import heart
 from mmzoo.phantoms.imaging.render import draw_intensities, draw_labels, paint
 from mmzoo.spatial.grid import Grid
 
-SMALL = Settings("heart", (32, 32, 32), "heart", None, 0)
+SMALL = PhantomSettings("heart", (32, 32, 32), "heart", None, 0)
 PEOPLE = 6
 
 
@@ -125,8 +125,8 @@ def test_people_overlap_badly_before_registration(people):
 
 
 def test_same_person_whatever_the_grid():
-    coarse = make_case(Settings("heart", (32, 32, 32), (150.0,) * 3, None, 0), "ct", 1)
-    fine = make_case(Settings("heart", (48, 48, 48), (150.0,) * 3, None, 0), "ct", 1)
+    coarse = make_case(PhantomSettings("heart", (32, 32, 32), (150.0,) * 3, None, 0), "ct", 1)
+    fine = make_case(PhantomSettings("heart", (48, 48, 48), (150.0,) * 3, None, 0), "ct", 1)
     for k in (0, 1):
         volumes = [
             labels[..., k].sum() * np.linalg.det(affine[:3, :3])
@@ -137,7 +137,7 @@ def test_same_person_whatever_the_grid():
 
 def test_chest_holds_lungs_spine_and_a_liver_under_the_heart():
     person = heart.draw(np.random.default_rng(2))
-    grid = choose_grid(person, Settings("heart", (48, 48, 48), "chest", None, 0))
+    grid = choose_grid(person, PhantomSettings("heart", (48, 48, 48), "chest", None, 0))
     points, layers = grid.points(), person.layers(grid.points())
     centre = {
         name: points[tissue_mask(layers, name)].mean(0)

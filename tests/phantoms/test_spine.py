@@ -6,7 +6,7 @@ from helpers_phantom import centroids, dice, jacobian_determinant, millilitres, 
 from scipy.ndimage import map_coordinates
 
 from mmzoo.datasets.phantom import (
-    Settings,
+    PhantomSettings,
     choose_grid,
     make_case,
     make_data_set,
@@ -18,7 +18,7 @@ from mmzoo.phantoms.imaging.render import draw_intensities, paint
 from mmzoo.spatial.grid import Grid
 
 # Not cubic, so that millimetres and voxels cannot be mixed up.
-SMALL = Settings("spine", (32, 48, 64), seed=1)
+SMALL = PhantomSettings("spine", (32, 48, 64), seed=1)
 PEOPLE = 3
 
 
@@ -35,9 +35,9 @@ def fields():
 
 def test_the_default_is_a_box_of_cubic_voxels_round_l3_to_l5():
     person = spine.draw(np.random.default_rng(0))
-    grid = choose_grid(person, Settings("spine", spine.SIZE))
+    grid = choose_grid(person, PhantomSettings("spine", spine.SIZE))
     assert grid.spacing_mm == (1.75, 1.75, 1.75)
-    trunk = choose_grid(person, Settings("spine", (96, 320, 320), "trunk"))
+    trunk = choose_grid(person, PhantomSettings("spine", (96, 320, 320), "trunk"))
     assert trunk.spacing_mm == (1, 1, 1)
 
 
@@ -147,7 +147,7 @@ def test_the_true_field_is_known_in_the_body_and_smooth_tissue_follows(people, f
 
 def test_compact_bone_is_bright_in_ct_and_dark_in_mr_and_fluid_and_fat_part():
     person = spine.draw(np.random.default_rng(2))
-    grid = choose_grid(person, Settings("spine", (48, 64, 64)))
+    grid = choose_grid(person, PhantomSettings("spine", (48, 64, 64)))
     layers, means = person.layers(grid.points()), {}
     for modality, table in spine.TABLES.items():
         table = draw_intensities(np.random.default_rng(0), table)
@@ -168,7 +168,7 @@ def test_compact_bone_is_bright_in_ct_and_dark_in_mr_and_fluid_and_fat_part():
 
 def test_every_tissue_is_in_the_picture_and_has_an_intensity_in_both():
     person = spine.draw(np.random.default_rng(4))
-    layers = person.layers(choose_grid(person, Settings("spine", (64, 64, 64))).points())
+    layers = person.layers(choose_grid(person, PhantomSettings("spine", (64, 64, 64))).points())
     names = {layer.tissue for layer in layers}
     assert names <= set(spine.TABLES["ct"]) and set(spine.TABLES["ct"]) == set(spine.TABLES["mr"])
     wanted = {"annulus", "nucleus", "fluid", "blood", "muscle", "fat", "skin", "marrow", "bowel"}
@@ -177,7 +177,7 @@ def test_every_tissue_is_in_the_picture_and_has_an_intensity_in_both():
 
 
 def test_a_data_set_has_the_true_motions_beside_the_field(tmp_path):
-    settings = Settings("spine", (16, 16, 16))
+    settings = PhantomSettings("spine", (16, 16, 16))
     make_data_set(settings, tmp_path, cases=2, folds=2, valid=0)
     for k in range(2):
         path = tmp_path / f"fields/ct_00{k}__mr_00{k}"
@@ -189,4 +189,4 @@ def test_a_data_set_has_the_true_motions_beside_the_field(tmp_path):
 
 
 def test_phantoms_without_rigid_parts_have_no_true_motions():
-    assert rigid_motions(Settings("cine", (16, 16, 6)), 0) == {}
+    assert rigid_motions(PhantomSettings("cine", (16, 16, 6)), 0) == {}

@@ -23,6 +23,9 @@ def test_a_run_registers_two_files_of_other_grids(runs, tmp_path):
     assert result.exit_code == 0, result.output
     written = json.loads((tmp_path / "out" / "registration.json").read_text())
     assert written["voxels"] == [16, 16, 16] and len(written["refinement"]) == 3
+    assert (written["settings"]["model"], written["settings"]["refine"]) == ("direct-ddf", 2)
+    stages = "rigid, then the network direct-ddf, 2 steps of refinement"
+    assert stages in (tmp_path / "out" / "report.html").read_text()
     warped = sitk.ReadImage(tmp_path / "out" / "warped.nii.gz")
     assert warped.GetSize() == fixed.GetSize()
     transform = sitk.ReadTransform(tmp_path / "out" / "transform.h5")

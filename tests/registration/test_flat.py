@@ -9,11 +9,15 @@ import pytest
 import SimpleITK as sitk
 from helpers_cli import call
 from helpers_registration import draw, empty
+from helpers_report import content_of, unpacked
 
 import mmzoo
 from mmzoo.cli.apply import apply
+from mmzoo.cli.evaluate import evaluate
 from mmzoo.cli.register import register
 from mmzoo.io import images
+from mmzoo.metrics import normalised_mutual_information
+from mmzoo.registration.measure import measure
 
 OBLIQUE = (8, 84, -12)  # degrees: a sagittal slice, about
 RIGID = {"initial": "rigid", "field": "none"}
@@ -119,6 +123,11 @@ def test_files_of_two_dimensions_go_through_the_commands(slices, tmp_path):
     assert report["dice"]["after"] > report["dice"]["before"]
     assert sitk.ReadImage(str(out / "warped.nii.gz")).GetSize() == (90, 100, 1)
     assert (out / "picture.png").stat().st_size > 20_000
+    done = call(evaluate, out)
+    assert done.exit_code == 0, done.output
+    said = json.loads((out / "evaluation" / "figures.json").read_text())
+    assert said["dice"]["after"] == pytest.approx(report["dice"]["after"], abs=0.01)
+    assert said["asd_mm"]["after"] < said["asd_mm"]["before"]
     whole = sitk.ReadTransform(str(out / "transform.h5"))
     points = points_in(slices[0])
     gaps = [whole.TransformPoint(point) for point in points.tolist()] - slices[2](points)
@@ -135,6 +144,47 @@ def test_files_of_two_dimensions_go_through_the_commands(slices, tmp_path):
         assert done.exit_code == 0, done.output
         warped = sitk.ReadImage(str(target))
         assert warped.GetSize() == size and array(warped).std() > 0.1
+
+
+def test_the_page_shows_the_slice_before_and_after_in_its_own_plane(slices, tmp_path):
+    fixed, moving, _ = slices
+    apart = sitk.Image(moving)
+    apart.SetOrigin((np.array(moving.GetOrigin()) + 12 * frame_of(fixed)[:, 2]).tolist())
+    mmzoo.register(fixed, apart, **RIGID).save(tmp_path / "out")
+    page = content_of(tmp_path / "out" / "report.html")
+    (plane,) = page["planes"]
+    assert page["size"][plane["cut"]] == 1 and max(page["size"]) == 100
+    assert [stage["name"] for stage in page["stages"]] == ["before", "linear"]
+    shown = [page["fixed"], *(stage["image"] for stage in page["stages"])]
+    fixed_, *stages = (unpacked(each, page["size"]).astype(float) for each in shown)
+    alike = [normalised_mutual_information(fixed_, each) for each in stages]
+    assert alike[1] > 1.2 * alike[0]
+    assert min(each.std() for each in stages) > 20  # grey levels: none of them is empty
+
+
+def test_surfaces_of_a_slice_are_its_edges_and_folds_lie_within_it():
+    """Two squares 3 mm apart, by hand; a field of columns, differentiated by NumPy."""
+    values = np.zeros((1, 30, 30), np.uint8)
+    values[0, 10:20, 10:20] = 1
+    labels = sitk.GetImageFromArray(values)
+    labels.SetSpacing((1.0, 1.0, 5.0))
+    field = np.zeros((1, 30, 30, 3))
+    field[..., 0] = 3
+    field[0, :, 15, 0] = 5.0  # steps of 2 mm: no fold; then one that folds
+    field[0, 5, 20, 0] = -9.0
+    image = sitk.GetImageFromArray(field, isVector=True)
+    image.CopyInformation(labels)
+    bent = sitk.DisplacementFieldTransform(sitk.Image(image))
+    shift = sitk.TranslationTransform(3, (3.0, 0.0, 0.0))
+    said = measure({"shift": shift, "bent": bent}, (labels, labels))
+    assert said["dice"]["shift"] == pytest.approx(0.7)
+    assert said["hd95_mm"]["shift"] == pytest.approx(3.0)
+    assert said["asd_mm"]["shift"] > 0.9  # the two flat sides of a volume would halve it
+    slope = np.gradient(field[0, ..., 0], axis=1)
+    assert said["folds_percent"]["bent"] == pytest.approx(100 * (1 + slope <= 0).mean(), abs=1e-3)
+    assert said["folds_percent"]["bent"] > 0
+    inner = np.log((1 + slope[2:-2, 2:-2] + 3).clip(1e-9))
+    assert said["sd_log_j"]["bent"] == pytest.approx(inner.std(), abs=1e-5)
 
 
 def test_a_dicom_file_of_one_slice_lies_where_it_says(tmp_path):

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers_lattice import COUNTS, EDGES, SHAPE, lattice, level
+from helpers_control_grid import COUNTS, EDGES, SHAPE, control_grid, level
 
-from mmzoo.registration.deform import fit_lattice
+from mmzoo.registration.control_grid import ControlGrid
+from mmzoo.registration.deform import fit_controls
 from mmzoo.registration.folding import SMALLEST, smallest_determinant, unfolded
-from mmzoo.registration.lattice import Lattice
 from mmzoo.registration.objective import Objective, traced_objective
 from mmzoo.registration.settings import Settings
 
@@ -18,14 +18,14 @@ def objective() -> Objective:
 
 
 def test_a_field_that_does_not_fold_is_left_alone(objective):
-    given = lattice(folds=False)
+    given = control_grid(folds=False)
     found, said = unfolded(given, objective)
     np.testing.assert_array_equal(found.coefficients, given.coefficients)
     assert said["mended"] == "" and said["smallest_determinant"] == said["smallest_before"]
 
 
 def test_a_field_that_folds_is_mended_and_keeps_more_than_shrinking_would(objective):
-    given = lattice(folds=True)
+    given = control_grid(folds=True)
     assert smallest_determinant(given, SHAPE) < 0
     found, said = unfolded(given, objective)
     assert smallest_determinant(found, SHAPE) == said["smallest_determinant"] >= SMALLEST
@@ -33,17 +33,17 @@ def test_a_field_that_folds_is_mended_and_keeps_more_than_shrinking_would(object
     assert "more steps" in said["mended"] and "shrunk" not in said["mended"]
     shrunk = given
     while smallest_determinant(shrunk, SHAPE) < SMALLEST:
-        shrunk = Lattice(np.float32(0.99) * shrunk.coefficients, EDGES)
+        shrunk = ControlGrid(np.float32(0.99) * shrunk.coefficients, EDGES)
     assert np.abs(found.coefficients).max() > 1.1 * np.abs(shrunk.coefficients).max()
 
 
 def test_what_still_folds_is_shrunk_as_a_whole():
     def wants_to_fold(coefficients):
-        force = 1e6 * tf.constant(lattice(folds=True).coefficients[None])
+        force = 1e6 * tf.constant(control_grid(folds=True).coefficients[None])
         return -tf.reduce_sum(force * coefficients), tf.constant(0.0), -force
 
     stubborn = Objective(level(), EDGES, wants_to_fold, (0.0, None))
-    found, said = unfolded(lattice(folds=True), stubborn)
+    found, said = unfolded(control_grid(folds=True), stubborn)
     assert said["smallest_determinant"] >= SMALLEST
     assert "shrunk to" in said["mended"]
     assert np.abs(found.coefficients).max() > 0
@@ -51,7 +51,7 @@ def test_what_still_folds_is_shrunk_as_a_whole():
 
 def test_similarity_and_bending_are_never_worse_than_without_a_field():
     settings = Settings(loss="ncc", weight=1.0, steps=(3, 3))
-    found, objective = fit_lattice([SHAPE, SHAPE], EDGES, lambda shape: level(), settings)
+    found, objective = fit_controls([SHAPE, SHAPE], EDGES, lambda shape: level(), settings)
     losses = [
         objective.slope(tf.constant(each[None]))[0]
         for each in (found.coefficients, np.zeros_like(found.coefficients))
@@ -61,4 +61,4 @@ def test_similarity_and_bending_are_never_worse_than_without_a_field():
 
 def test_no_level_is_an_error():
     with pytest.raises(ValueError, match="at least one level"):
-        fit_lattice([], EDGES, lambda shape: level(), Settings())
+        fit_controls([], EDGES, lambda shape: level(), Settings())

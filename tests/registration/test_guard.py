@@ -51,6 +51,7 @@ def test_a_field_that_is_not_kept_is_left_out_everywhere(monkeypatch):
     found = mmzoo.register(bent, draw(grid, 1), initial="none", loss="ncc", steps=(4, 2))
     assert found.displacement is None and stages.LEFT_OUT in found.report["notes"]
     assert found.report["nmi"]["after"] == found.report["nmi"]["linear"]
+    assert not {"smallest_determinant", "mended"} & set(found.report)
     assert not np.any(sitk.GetArrayFromImage(found.ddf_mm))
 
 

@@ -9,8 +9,8 @@ from helpers_registration import draw, empty, pair
 
 from mmzoo.registration import information
 from mmzoo.registration.climb import climbed
-from mmzoo.registration.frame import Pair
-from mmzoo.registration.information import BINS, Information, Linear
+from mmzoo.registration.frame import ImagePair
+from mmzoo.registration.information import BINS, Linear, MutualInformation
 
 NEAR = Linear(np.array([[1.02, 0.05, -0.03], [-0.04, 0.97, 0.06], [0.02, -0.05, 1.01]]),
               np.array([2.0, -1.5, 1.0]))  # fmt: skip
@@ -21,7 +21,7 @@ def images(seed=1, fixed_mask=None, moving_mask=None):
     masks = []
     for image, wanted in ((fixed, fixed_mask), (moving, moving_mask)):
         masks.append(None if wanted is None else sitk.Cast(image > wanted, sitk.sitkUInt8))
-    return Pair(fixed, moving, *masks), seed
+    return ImagePair(fixed, moving, *masks), seed
 
 
 def interpolated(image, point):
@@ -76,22 +76,22 @@ def plain_information(both, points, linear):
 @pytest.mark.parametrize("masks", [(None, None), (0.4, 0.3)])
 def test_it_is_what_a_plain_loop_makes_of_the_same_points(masks):
     both, seed = images(3, *masks)
-    found = Information(both, 700, seed)
+    found = MutualInformation(both, 700, seed)
     points = found._centred.T.astype(float) + found.centre
-    told, share = found.value(NEAR)
+    information, share = found.value(NEAR)
     wanted, seen = plain_information(both, points, NEAR)
-    assert told == pytest.approx(wanted, abs=2e-3)
+    assert information == pytest.approx(wanted, abs=2e-3)
     assert share == pytest.approx(seen, abs=2e-3) and 0.2 < share < 1
-    assert found.told(NEAR) == told * share
+    assert found.overlap_weighted(NEAR) == information * share
 
 
 def test_points_fill_the_fixed_image_or_its_mask_evenly():
     both, _ = images()
-    found = Information(both, 4000)
+    found = MutualInformation(both, 4000)
     half = (np.array(both.fixed.GetSize()) - 1) / 2
     middle = both.fixed.TransformContinuousIndexToPhysicalPoint(half.tolist())
     np.testing.assert_allclose(found.centre, middle, atol=0.3)
-    masked = Information(images(1, 0.4)[0], 4000)
+    masked = MutualInformation(images(1, 0.4)[0], 4000)
     mask = images(1, 0.4)[0].fixed_mask
     points = masked._centred.T.astype(float) + masked.centre
     assert 3000 < len(points) <= 4200
@@ -99,7 +99,9 @@ def test_points_fill_the_fixed_image_or_its_mask_evenly():
 
 
 def test_the_slope_is_the_one_of_finite_differences():
-    found = Information(images(1, 0.4)[0], 6000)  # of the body alone, that nothing leaves the image
+    found = MutualInformation(
+        images(1, 0.4)[0], 6000
+    )  # of the body alone, that nothing leaves the image
     _, by_matrix, by_shift = found.slope(NEAR)
     assert found.slope(NEAR)[0] == pytest.approx(found.value(NEAR)[0])
     step = 0.02
@@ -126,7 +128,7 @@ def test_the_slope_is_the_one_of_finite_differences():
 @pytest.mark.parametrize("kind", ["rigid", "affine"])
 def test_a_climb_rises_to_the_truth_and_a_rigid_one_only_turns(kind):
     fixed, moving, truth = pair()
-    found = Information(Pair(fixed, moving), 8000)
+    found = MutualInformation(ImagePair(fixed, moving), 8000)
     best = climbed(found, Linear.still(), "rigid", 3.0)
     if kind == "affine":
         best = climbed(found, best, kind, 3.0)
@@ -140,9 +142,9 @@ def test_a_climb_rises_to_the_truth_and_a_rigid_one_only_turns(kind):
 
 def test_a_single_slice_and_images_that_do_not_meet_are_no_trouble():
     fixed, moving = draw(empty((20, 20, 20), (3, 3, 3)), 0), draw(empty((20, 20, 1), (3, 3, 6)), 1)
-    found = Information(Pair(fixed, moving), 4000)
-    told, by_matrix, by_shift = found.slope(Linear.still())
-    assert told > 0 and np.isfinite(by_matrix).all() and by_shift[2] == 0
+    found = MutualInformation(ImagePair(fixed, moving), 4000)
+    information, by_matrix, by_shift = found.slope(Linear.still())
+    assert information > 0 and np.isfinite(by_matrix).all() and by_shift[2] == 0
     away = Linear(np.eye(3), np.array([500.0, 0, 0]))
     assert found.slope(away)[0] == 0 and climbed(found, away, "affine", 3.0) is away
 

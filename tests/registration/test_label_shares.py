@@ -86,6 +86,6 @@ def test_it_says_how_far_it_is(monkeypatch):
         label_map((5, 5, 5), (1.0,) * 3, (0, 0, 0), np.arange(3)),
         empty((5, 4, 7), (1,) * 3),
     )
-    told = []
-    warp_labels(labels, grid, sitk.Transform(), lambda *done: told.append(done))
-    assert told == [(k, 7) for k in range(1, 8)]
+    reported = []
+    warp_labels(labels, grid, sitk.Transform(), lambda *done: reported.append(done))
+    assert reported == [(k, 7) for k in range(1, 8)]

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from helpers_registration import draw, empty, error_mm, motion, moved_by, pair
 
 import mmzoo
-from mmzoo.registration.frame import Pair
+from mmzoo.registration.frame import ImagePair
 from mmzoo.registration.information import Linear
 from mmzoo.registration.linear import register_linear, unlikely
 
@@ -23,7 +23,7 @@ def test_a_body_that_was_turned_far_is_found_and_said_to_be(angles):
     back = moved_by(truth)
     fixed = draw(empty((34, 36, 32), (3, 3, 3)), 0, egg)
     moving = draw(empty((40, 40, 40), (3, 3, 3)), 1, lambda points: egg(back(points)), seed=1)
-    found, notes = register_linear(Pair(fixed, moving), "rigid")
+    found, notes = register_linear(ImagePair(fixed, moving), "rigid")
     assert error_mm(found, truth) < 1.5
     assert any("was turned by" in note for note in notes)
 
@@ -33,7 +33,7 @@ def test_a_few_voxels_of_any_brightness_change_nothing():
     bright = sitk.Image(moving)
     for at in ((30, 28, 29), (12, 40, 20), (44, 18, 35), (25, 25, 40)):
         bright[at] = 100.0 * float(sitk.GetArrayViewFromImage(moving).max())
-    found, _ = register_linear(Pair(fixed, bright), "affine")
+    found, _ = register_linear(ImagePair(fixed, bright), "affine")
     assert error_mm(found, truth) < 1.5
 
 
@@ -46,7 +46,7 @@ def test_air_and_metal_of_a_ct_do_not_take_up_the_histogram():
     values[10, 22:25, 20:23] = 20000
     ct_image = sitk.GetImageFromArray(values)
     ct_image.CopyInformation(fixed)
-    found, _ = register_linear(Pair(ct_image, moving), "rigid")
+    found, _ = register_linear(ImagePair(ct_image, moving), "rigid")
     assert error_mm(found, truth) < 1.5
 
 

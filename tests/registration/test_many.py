@@ -1,4 +1,4 @@
-"""`mmzoo register --pairs`: a table of 20 pairs is killed, resumed and summed up."""
+"""`mmzoo register --pairs`: 20 pairs, phantoms and real crops, killed, resumed and summed up."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers_cli import call
-from helpers_pairs import GRID, write_table
+from helpers_pairs import BRAINS, FIRST_REAL, GRID, NO_REAL, REAL_PAIRS, write_table
 from helpers_registration import draw, empty
 
 from mmzoo.cli.register import register
@@ -41,12 +41,14 @@ def written(out):
     return {path.parent.name: path.stat().st_mtime_ns for path in out.glob("*/registration.json")}
 
 
-def test_twenty_pairs_are_killed_resumed_and_summed_up(tmp_path):
-    table, out = write_table(tmp_path, 20), tmp_path / "out"
-    whole = (tmp_path / "moving06.nii.gz").read_bytes()
-    (tmp_path / "moving06.nii.gz").write_bytes(whole[: len(whole) // 2])
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A run of 20 pairs, one of them damaged, that a signal has ended: folder and arguments."""
+    folder = tmp_path_factory.mktemp("twenty")
+    table, out = write_table(folder, 20), folder / "out"
+    whole = (folder / "moving06.nii.gz").read_bytes()
+    (folder / "moving06.nii.gz").write_bytes(whole[: len(whole) // 2])
     arguments = [str(a) for a in ("--pairs", table, "--out", out, "--frame", "lps", *OPTIONS)]
-
     command = [sys.executable, "-m", "mmzoo.cli.main", "register", *arguments]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     while count(out, "done") < 3 and running.poll() is None:
@@ -55,7 +57,13 @@ def test_twenty_pairs_are_killed_resumed_and_summed_up(tmp_path):
     assert running.wait() == -signal.SIGKILL, running.stderr.read()
     running.stderr.close()
     assert count(out, "done") >= 3 and count(out, "waiting") > 10 and len(summary(out)) == 20
+    return out, arguments, whole
 
+
+@pytest.fixture(scope="module")
+def resumed(killed):
+    """The same run when it has gone on, and again with the damaged pair mended."""
+    out, arguments, whole = killed
     # As if it had been killed while it replaced the files of the first pair.
     (out / "p00" / UNFINISHED).touch()
     (out / "p00" / "warped.nii.gz").unlink()
@@ -72,12 +80,22 @@ def test_twenty_pairs_are_killed_resumed_and_summed_up(tmp_path):
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
     assert after["p00"] != before["p00"]
 
-    (tmp_path / "moving06.nii.gz").write_bytes(whole)
+    (out.parent / "moving06.nii.gz").write_bytes(whole)
     result = call(register, *arguments)
     assert result.exit_code == 0, result.output
     mended = written(out)
     assert len(mended) == 20 and {name: mended[name] for name in after} == after
+    return out, arguments
 
+
+def means(rows, measure):
+    """Mean before and after, of the rows that have it."""
+    known = [row for row in rows if row[measure.format("after")]]
+    return [np.mean([float(row[measure.format(s)]) for row in known]) for s in ("before", "after")]
+
+
+def test_twenty_pairs_that_were_killed_and_resumed_are_summed_up(resumed):
+    out, _ = resumed
     rows = summary(out)
     assert [row["name"] for row in rows] == [f"p{k:02}" for k in range(20)]
     for row in rows:
@@ -85,24 +103,40 @@ def test_twenty_pairs_are_killed_resumed_and_summed_up(tmp_path):
         assert row["status"] == "done" and not row["error"]
         assert float(row["nmi_after"]) == report["nmi"]["after"]
         assert float(row["seconds"]) >= 0 and set(report["asked"]["inputs"]) >= {"fixed", "moving"}
-    labelled = [row for row in rows if row["dice_after"]]
-    assert len(labelled) >= 18
-    for name, rises in (("dice_{}", True), ("tre_{}_mm", False)):
-        means = [np.mean([float(r[name.format(s)]) for r in labelled]) for s in ("before", "after")]
-        assert (means[1] > means[0]) == rises, (name, means)
+    phantoms = rows[:FIRST_REAL]
+    assert all(row["dice_after"] and row["tre_after_mm"] for row in phantoms)
+    before, after = means(phantoms, "dice_{}")
+    assert after > before
+    before, after = means(phantoms, "tre_{}_mm")
+    assert after < before
 
-    # Other options would be other results: nothing is replaced unless it is asked for.
-    result = call(register, *arguments, "--weight", 99)
-    assert result.exit_code == 1 and "another `weight` (None, now 99.0)" in result.output
-    assert written(out) == mended
 
-    page = (out / "index.html").read_text()
+@pytest.mark.skipif(FIRST_REAL == 20, reason=NO_REAL)
+def test_real_crops_among_them_come_to_lie_better(resumed):
+    real = summary(resumed[0])[FIRST_REAL:]
+    assert len(real) == len(REAL_PAIRS)
+    assert all(float(row["nmi_after"]) >= float(row["nmi_before"]) for row in real)
+    assert sum(bool(row["dice_after"]) for row in real) == len(BRAINS)
+    before, after = means(real, "dice_{}")
+    assert after > before + 0.05
+
+
+def test_the_page_of_twenty_pairs_leads_to_each_and_loads_nothing_from_elsewhere(resumed):
+    page = (resumed[0] / "index.html").read_text()
     shown = content(page)["rows"]
     assert len(shown) == 20 and {row["target"] for row in shown} == {
         f"p{k:02}/report.html" for k in range(20)
     }
-    assert all((out / row["picture"]).exists() for row in shown)
+    assert all((resumed[0] / row["picture"]).exists() for row in shown)
     assert not re.search(r'(src|href)="(https?:)?//', page)
+
+
+def test_other_options_would_be_other_results_and_replace_nothing_unasked(resumed):
+    out, arguments = resumed
+    before = written(out)
+    result = call(register, *arguments, "--weight", 99)
+    assert result.exit_code == 1 and "another `weight` (None, now 99.0)" in result.output
+    assert written(out) == before
 
 
 def test_processes_give_the_same_rows_and_one_that_fails_ends_no_other(tmp_path):

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers_lattice import COUNTS, EDGES, SHAPE, lattice, level
+from helpers_control_grid import COUNTS, EDGES, SHAPE, control_grid, level
 
-from mmzoo.ops.lattice import lattice_bending, lattice_diffusion
-from mmzoo.registration.lattice import among_controls
-from mmzoo.registration.level import margin
+from mmzoo.ops.control_points import control_bending, control_diffusion
+from mmzoo.registration.control_grid import among_controls
 from mmzoo.registration.objective import LEAST, LONG_MM, MUCH, field_cost, traced_objective
+from mmzoo.registration.pyramid import margin
 from mmzoo.registration.settings import Settings
 
 
@@ -52,9 +52,9 @@ def test_a_wave_of_2_pi_times_long_mm_costs_the_same_by_diffusion_and_bending():
 
 def test_the_objective_s_gradient_agrees_with_differences_and_coarse_levels_charge_in_full():
     settings = Settings(loss="ncc", weight=50.0)
-    given = tf.constant(lattice(folds=False).coefficients[None])
+    given = tf.constant(control_grid(folds=False).coefficients[None])
     where = among_controls(SHAPE, EDGES, COUNTS)
-    energies = [energy(given, *where)[0] for energy in (lattice_diffusion, lattice_bending)]
+    energies = [energy(given, *where)[0] for energy in (control_diffusion, control_bending)]
     for lenient in (True, False):
         objective = traced_objective(SHAPE, tuple(EDGES), COUNTS, settings, lenient)(level())
         cost = float(field_cost(*energies, 50.0, lenient))
@@ -69,9 +69,9 @@ def test_the_objective_s_gradient_agrees_with_differences_and_coarse_levels_char
 
 @pytest.mark.parametrize(("loss", "share"), [("mind-ssc", 0.4), ("segi-mi", 1.0)])
 def test_a_loss_charges_its_share_of_the_weight_at_coarse_levels(loss, share):
-    given = tf.constant(lattice(folds=False).coefficients[None])
+    given = tf.constant(control_grid(folds=False).coefficients[None])
     where = among_controls(SHAPE, EDGES, COUNTS)
-    energies = [energy(given, *where)[0] for energy in (lattice_diffusion, lattice_bending)]
+    energies = [energy(given, *where)[0] for energy in (control_diffusion, control_bending)]
     settings = Settings(loss=loss, weight=50.0)
     for lenient, weight in ((False, share * 50.0), (True, 50.0)):
         objective = traced_objective(SHAPE, tuple(EDGES), COUNTS, settings, lenient)(level())

@@ -45,6 +45,13 @@ def test_without_names_pairs_are_called_by_their_images(folder):
     assert [pair.name for pair in read_pairs(table(folder, text))] == ["b_to_a", "c_to_b"]
 
 
+def test_a_subject_stands_before_the_names_of_images(folder):
+    text = "subject,fixed,moving,name\ns1,a.nii.gz,b.nii.gz,\ns2,a.nii.gz,b.nii.gz,\n"
+    text += ",a.nii.gz,b.nii.gz,\ns3,a.nii.gz,b.nii.gz,mine\n"
+    names = [pair.name for pair in read_pairs(table(folder, text))]
+    assert names == ["s1_b_to_a", "s2_b_to_a", "b_to_a", "mine"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

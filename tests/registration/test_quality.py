@@ -1,21 +1,15 @@
-"""Registrations and files measured: labels, landmarks, fields; and what Learn2Reg makes of them."""
+"""Registrations and files measured: labels, landmarks, fields."""
 
 import csv
 import json
 
-import nibabel as nib
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers_cli import call
-from helpers_prediction import write_prediction
-from scipy.ndimage import correlate, map_coordinates
-from surface_distance import compute_robust_hausdorff, compute_surface_distances
 
 from mmzoo.cli.evaluate import evaluate
 from mmzoo.io.transform_file import write_transform
-from mmzoo.metrics import log_jacobian_std
-from mmzoo.registration.measure import voxel_displacement
 from mmzoo.spatial.frames import matrix_of, ras_affine
 from mmzoo.spatial.geometry import total_displacement
 
@@ -205,109 +199,23 @@ def test_a_label_of_one_map_alone_counts_as_zero_and_is_told(folder):
     assert said["hd95_mm"]["after"] == said["hd95_mm_by_label"]["after"]["1"]
 
 
-# === Learn2Reg ===
+def test_each_file_of_a_pair_is_read_once(tmp_path, monkeypatch):
+    from helpers_pairs import write_table
 
+    from mmzoo.io import images
+    from mmzoo.registration.job import register_files
+    from mmzoo.registration.pair_files import read_pairs
 
-def challenge(field, fixed, moving, landmarks):
-    """Dice, HD95, TRE and SDlogJ as the challenge defines them, written from its formulas.
+    (pair,) = read_pairs(write_table(tmp_path, 1))
+    opened, open_source = [], images.open_source
 
-    Labels are sampled at the nearest voxel of x + u(x), landmarks are array indices, surfaces have
-    voxels of 1 mm, slopes are central differences, and the determinant is raised by 3.
-    """
-    where = np.indices(fixed.shape) + np.moveaxis(field, -1, 0)
-    warped = map_coordinates(moving, where, order=0)
-    overlap, far = [], []
-    for value in np.unique(fixed)[1:]:
-        one, other = fixed == value, warped == value
-        overlap.append(2 * (one & other).sum() / (one.sum() + other.sum()))
-        far.append(compute_robust_hausdorff(compute_surface_distances(one, other, (1, 1, 1)), 95))
-    error = [
-        np.linalg.norm(a + [map_coordinates(field[..., c], a[:, None])[0] for c in range(3)] - b)
-        for a, b in zip(*landmarks, strict=True)
-    ]
-    kernel = np.array([-0.5, 0, 0.5])
-    jacobian = np.zeros((*fixed.shape, 3, 3)) + np.eye(3)
-    for axis in range(3):
-        shape = [1, 1, 1]
-        shape[axis] = 3
-        for c in range(3):
-            jacobian[..., c, axis] += correlate(
-                field[..., c], kernel.reshape(shape), mode="constant"
-            )
-    inner = np.linalg.det(jacobian[2:-2, 2:-2, 2:-2])
-    logarithm = np.log((inner + 3).clip(1e-9, 1e9))
-    return np.mean(overlap), np.mean(far), np.mean(error), logarithm.std()
+    def noted(source, *arguments):
+        opened.append(source)
+        return open_source(source, *arguments)
 
-
-OLD = pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")  # surface-distance
-
-
-@OLD
-def test_the_challenge_s_evaluation_of_our_field_agrees_with_our_figures(folder):
-    # Landmarks at voxel centres, as the challenge's are.
-    fixed, moving = (nib.load(folder / f"T_000{k}_0000.nii.gz") for k in (0, 1))
-    index = np.random.default_rng(1).integers(8, 28, (7, 3))
-    world = nib.affines.apply_affine(fixed.affine, index) * [-1, -1, 1]
-    there = np.array([whole().TransformPoint(p) for p in world.tolist()]) + [0.5, -0.3, 0.2]
-    write_csv(folder / "fixed.csv", world)
-    write_csv(folder / "moving.csv", there)
-    back = np.linalg.inv(moving.affine)
-    landmarks = index, nib.affines.apply_affine(back, there * [-1, -1, 1])
-    call(evaluate, folder / "run", *options(folder, "label", "points"), "--frame", "lps")
-    said = figures(folder / "run" / "evaluation")
-
-    done = call(evaluate, folder / "run", "--learn2reg", folder / "l2r")
-    assert done.exit_code == 0, done.output
-    written = nib.load(folder / "l2r" / "disp_0000_0001.nii.gz")
-    assert written.shape == (*fixed.shape, 3) and written.get_data_dtype() == np.float32
-    labels = [
-        np.asarray(nib.load(folder / f"{n}_label.nii.gz").dataobj) for n in ("fixed", "moving")
-    ]
-    found = challenge(written.get_fdata(), *labels, landmarks)
-    ours = [said[name]["after"] for name in ("dice", "hd95_mm", "tre_mm")]
-    np.testing.assert_allclose(ours, found[:3], atol=1e-4)
-    # Here the two arrays are turned against each other, so that the field holds the turn too.
-    assert log_jacobian_std(written.get_fdata()) == pytest.approx(found[3], abs=1e-4)
-    again = call(evaluate, folder / "run", "--learn2reg", folder / "l2r")
-    assert again.exit_code == 1 and "is there already" in again.output
-
-
-@OLD
-def test_sd_log_j_is_the_challenge_s_where_both_images_have_one_grid(folder):
-    from mmzoo.registration.learn2reg import array_displacement
-
-    affine = ras_affine(grid())
-    field = array_displacement(whole(), SIZE, affine, affine)
-    nothing = np.zeros(SIZE, np.uint8)
-    nothing[3, 3, 3] = 1
-    wanted = challenge(field.astype(float), nothing, nothing, (np.zeros((1, 3)),) * 2)[3]
-    assert wanted > 0.01
-    assert log_jacobian_std(voxel_displacement(whole(), grid())) == pytest.approx(wanted, abs=1e-5)
-    call(evaluate, folder / "run", *options(folder, "label"))
-    assert figures(folder / "run" / "evaluation")["sd_log_j"]["after"] == pytest.approx(
-        wanted, abs=1e-4
-    )
-
-
-def test_a_name_without_a_number_is_refused(folder):
-    report = json.loads((folder / "run" / "registration.json").read_text())
-    report["files"]["fixed"] = str(folder / "fixed_label.nii.gz")
-    (folder / "run" / "registration.json").write_text(json.dumps(report))
-    done = call(evaluate, folder / "run", "--learn2reg", folder / "l2r")
-    assert done.exit_code == 1 and "no number of four digits" in " ".join(done.output.split())
-
-
-def test_the_fields_of_a_prediction_are_written_under_the_numbers_of_its_cases(tmp_path):
-    run = write_prediction(tmp_path, pairs=2)
-    names = run / "test" / "pairs.json"
-    said = json.loads(names.read_text())
-    for k in range(2):
-        case = {"fixed": f"T_{k:04}_0000.nii.gz", "moving": f"T_{k + 2:04}_0001.nii.gz"}
-        said["pairs"][f"pair_{k}"] = case
-    names.write_text(json.dumps(said))
-    done = call(evaluate, run, "--learn2reg", tmp_path / "l2r")
-    assert done.exit_code == 0, done.output
-    found = sorted(path.name for path in (tmp_path / "l2r").iterdir())
-    assert found == ["disp_0000_0002.nii.gz", "disp_0001_0003.nii.gz"]
-    field = nib.load(tmp_path / "l2r" / found[0]).get_fdata()
-    np.testing.assert_array_equal(field, nib.load(run / "test/pair_0/ddf.nii.gz").get_fdata())
+    monkeypatch.setattr(images, "open_source", noted)
+    options = {"initial": "none", "field": "none"}
+    report = register_files(pair, tmp_path / "out", options, frame="lps")
+    assert set(report["dice"]) == {"before", "linear", "after"}
+    read = [path for name, path in pair.files().items() if not name.endswith("points")]
+    assert len(read) == 5 and sorted(opened) == sorted(read)

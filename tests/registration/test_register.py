@@ -78,7 +78,9 @@ def test_the_report_says_what_was_done(registered):
     assert report["files"]["moving"].endswith("moving.nrrd")
     assert report["nmi"]["after"] > report["nmi"]["before"]
     assert report["loss_after"] <= report["loss_before"]
-    assert report["smallest_determinant"] > 0 and report["mended"] == ""
+    # The true motion is rigid: whether a field tells anything more is for rounding to say.
+    kept = not any("the field was left out" in note for note in report["notes"])
+    assert kept == (report.get("smallest_determinant", 0) > 0) == ("No voxel folds" in printed)
     assert set(report["seconds"]) == {"reading", "linear", "field", "warping"}
     assert (out / "picture.png").stat().st_size > 50_000
     page = content_of(out / "report.html")
@@ -86,7 +88,7 @@ def test_the_report_says_what_was_done(registered):
     tables = {table["title"]: table["rows"] for table in page["tables"]}
     assert report["asked"]["inputs"]["fixed"] in {row[2] for row in tables["Files"]}
     assert ["normalised mutual information", *report["nmi"].values()] in tables["Figures"]
-    assert "No voxel folds" in printed and "mmzoo apply" in printed
+    assert "mmzoo apply" in printed
 
 
 def test_a_pair_s_result_does_not_depend_on_what_was_registered_before():
@@ -122,7 +124,8 @@ def test_a_bent_image_is_straightened_without_folding():
     found = mmzoo.register(fixed, moving, resolution_mm=3.0, initial="none", loss="nmi")
     still = sitk.Transform(3, sitk.sitkIdentity)
     assert error_mm(found.transform, Truth) < 0.7 * error_mm(still, Truth)
-    assert found.report["smallest_determinant"] > 0
+    assert found.report["nmi"]["after"] > 1.05 * found.report["nmi"]["linear"]
+    assert found.report["smallest_determinant"] > 0 and found.report["mended"] == ""
 
 
 @pytest.mark.parametrize(

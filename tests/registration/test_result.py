@@ -59,8 +59,8 @@ def test_an_image_is_carried_as_the_command_carries_it(found, tmp_path, labels, 
     options = ["--transform", folder / "out" / "transform.h5", "--moving", folder / source]
     options += ["--reference", folder / target, "--out", tmp_path / "theirs.nii.gz"]
     options += ["--labels", labels] if labels else []
-    told = call(apply, *options, *(["--inverse"] if inverse else []))
-    assert told.exit_code == 0, told.output
+    ended = call(apply, *options, *(["--inverse"] if inverse else []))
+    assert ended.exit_code == 0, ended.output
     theirs = sitk.ReadImage(str(tmp_path / "theirs.nii.gz"))
     theirs = sitk.DICOMOrient(theirs, "RAS")
     mine = sitk.DICOMOrient(mine, "RAS")

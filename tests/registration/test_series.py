@@ -1,5 +1,6 @@
 """`mmzoo register` on a 4-D series: every frame comes to lie where the body is."""
 
+import base64
 import csv
 import json
 
@@ -9,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from helpers_cli import call
 from helpers_registration import draw, empty, error_mm, motion, moved_by
+from helpers_report import content_of, opened, unpacked
 
 from mmzoo.cli.register import register
 from mmzoo.registration.series import register_series
@@ -104,6 +106,32 @@ def test_the_table_is_the_motion_in_words_of_scanners(corrected):
     assert (folder / "out" / "motion.png").stat().st_size > 10_000
 
 
+def test_the_page_has_the_motion_and_the_frame_that_moved_most_before_and_after(corrected):
+    out = corrected[0] / "out"
+    page = content_of(out / "report.html")
+    rows = list(csv.DictReader((out / "motion.csv").open()))
+    motion = page["tables"][0]
+    assert motion["rows"] == [[float(value) for value in row.values()] for row in rows]
+    (plot,) = page["pictures"]
+    assert base64.b64decode(plot["url"].partition(",")[2]) == (out / "motion.png").read_bytes()
+    farthest = max(rows, key=lambda row: float(row["mean_displacement_mm"]))["frame"]
+    assert [stage["name"] for stage in page["stages"]] == [
+        f"frame {farthest} before",
+        f"frame {farthest} after",
+    ]
+    shown = [page["fixed"], *(stage["image"] for stage in page["stages"])]
+    mean, *stages = (unpacked(each, page["size"]).astype(float) for each in shown)
+    apart = [np.abs(mean - each)[4:-4, 4:-4, 3:-3].mean() for each in stages]
+    assert apart[1] < 0.7 * apart[0]
+    assert not page["maps"]["moved"]
+    with opened(out / "report.html") as browser:
+        count = "return document.querySelectorAll('#tables img, #panels canvas').length"
+        assert browser.execute_script(count) == 4
+        wide = "return document.querySelector('#tables img').naturalWidth"
+        assert browser.execute_script(wide) > 500
+        assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
+
+
 def test_with_a_fixed_image_every_frame_goes_to_it(series, tmp_path):
     turn = motion((6, -8, 5), (7, -5, 6))
     fixed = draw(empty((40, 38, 36), (2.4, 2.5, 2.6)), 1, moved_by(turn), seed=9)
@@ -118,6 +146,9 @@ def test_with_a_fixed_image_every_frame_goes_to_it(series, tmp_path):
     write_series(found, tmp_path / "out")
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"warped.nii.gz", "transform.h5", "inverse.h5", "picture.png", "motion.csv"} <= names
+    page = content_of(tmp_path / "out" / "report.html")
+    assert len(page["tables"][0]["rows"]) == 4 and len(page["pictures"]) == 1
+    assert page["tables"][1]["title"] == "Figures" and len(page["stages"]) == 2
 
 
 def test_one_volume_alone_and_labels_of_a_series_are_refused(corrected, tmp_path):

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from helpers_registration import draw, empty, pair
 
 import mmzoo
-from mmzoo.registration.frame import Pair
+from mmzoo.registration.frame import ImagePair
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.size import enlarged, enlarged_settings, enlargement
 
@@ -74,13 +74,13 @@ def test_a_tenth_of_the_size_gives_a_tenth_of_the_result(stage):
 def test_people_and_parts_of_them_count_as_they_are(size, spacing, times):
     image = sitk.Image(size, sitk.sitkUInt8)
     image.SetSpacing([float(step) for step in spacing])
-    assert enlargement(Pair(image, image)) == times
+    assert enlargement(ImagePair(image, image)) == times
 
 
 def test_a_part_is_not_a_mouse_where_the_other_image_shows_more():
     whole, part = empty((60, 60, 60), (3, 3, 3)), empty((16, 16, 16), (1, 1, 1))
-    assert enlargement(Pair(whole, part)) == enlargement(Pair(part, whole)) == 1
-    assert enlargement(Pair(part, part)) == 10
+    assert enlargement(ImagePair(whole, part)) == enlargement(ImagePair(part, whole)) == 1
+    assert enlargement(ImagePair(part, part)) == 10
 
 
 def test_lengths_that_the_user_gave_are_kept_and_defaults_are_of_people():

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers_report import BLOCK, SIZE, SPACING, opened, write
+from helpers_report import BLOCK, SIZE, SPACING, opened, scene, write
+
+from mmzoo.report.scene import Stage
 
 PIXEL = """
 const canvas = document.getElementById(arguments[0]), context = canvas.getContext("2d");
@@ -28,7 +30,7 @@ class Page:
     def press(self, **buttons):
         for room, name in buttons.items():
             find = f"#{room} button[data-name={name}]"
-            self.browser.execute_script(f"document.querySelector('{find}').click()")
+            self.browser.execute_script(f"document.querySelector('{find}')?.click()")
 
     def slide(self, plane, index):
         self.browser.execute_script(
@@ -170,6 +172,32 @@ def test_labels_are_outlined_and_the_notes_are_text(page):
         voxel * step - n * step / 2 for voxel, step, n in zip(MIDDLE, SPACING, SIZE, strict=True)
     ]
     assert f"RAS {', '.join(f'{value:.1f}' for value in place)} mm" in said
+
+
+def test_a_slice_has_one_plane_without_a_slider_and_both_images(tmp_path):
+    cut = (slice(None), slice(None), slice(BLOCK[2].start + 2, BLOCK[2].start + 3))
+    whole = scene()
+    flat = {
+        "fixed": whole.fixed[cut],
+        "stages": tuple(Stage(s.name, s.image[cut]) for s in (whole.stages[0], whole.stages[2])),
+        "labels": None,
+        "displacement_mm": np.zeros((22, 26, 1, 3), np.float32),
+        "determinant": np.ones((22, 26, 1)),
+    }
+    with opened(write(tmp_path / "flat.html", **flat)) as browser:
+        names = "return Array.from(document.querySelectorAll('#panels canvas')).map((c) => c.id)"
+        assert browser.execute_script(names) == ["axial"]
+        assert not browser.find_element("id", "axial-slice").is_displayed()
+        room = browser.find_element("id", "axial").size
+        assert room["height"] < 0.8 * browser.execute_script("return window.innerHeight")
+        assert room["width"] / room["height"] == pytest.approx(44 * 2.5 / (52 * 2.0), rel=0.02)
+        page = Page(browser)
+        voxel = [*MIDDLE[:2], 0]
+        page.press(mode="moving", stage="before")
+        assert page.pixel("axial", voxel).max() < 180
+        page.press(stage="field")
+        assert page.pixel("axial", voxel).min() > 150
+        assert [line for line in browser.get_log("browser") if line["level"] == "SEVERE"] == []
 
 
 def test_nothing_is_asked_for_from_outside_and_no_error_is_said(page):

@@ -5,7 +5,7 @@ from helpers_report import opened
 from PIL import Image
 
 from mmzoo.registration.index_page import index_page
-from mmzoo.registration.many import COLUMNS
+from mmzoo.registration.summary import COLUMNS
 
 TOLD = (
     "return [...document.querySelectorAll('#pairs tbody tr')].map((row) => row.cells[1].innerText)"

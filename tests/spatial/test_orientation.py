@@ -14,12 +14,12 @@ from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from mmzoo.cli.inspect import inspect
 from mmzoo.datasets.overview import draw_overview
-from mmzoo.evaluation.page import draw_page
 from mmzoo.evaluation.picture import BOTTOM_PX, TOP_PX, draw_pair
+from mmzoo.evaluation.prediction_page import draw_page
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.registration.drawing import draw_registration
 from mmzoo.registration.frame import Box
-from mmzoo.registration.page import write_report
+from mmzoo.registration.pair_page import write_report
 from mmzoo.registration.register import register
 from mmzoo.spatial.view import frame_slice, planes_through
 

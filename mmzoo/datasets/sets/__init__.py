@@ -30,7 +30,7 @@ def data_set(name: str):
     """Return a data set.
 
     Raises:
-        ValueError: for a name that there is not.
+        ValueError: for an unknown name.
     """
     check_choice("data set", name, names())
     return importlib.import_module(f"mmzoo.datasets.sets.{name.replace('-', '_')}").SET()

@@ -83,7 +83,7 @@ def _table(description: dict) -> dict[str, tuple[int, ...]]:
 
 
 def _plain(name: str) -> str:
-    """Return our name of an organ, whatever the order of words: "kidney_right" is right kidney."""
+    """Return our name of an organ, for any order of words: "kidney_right" is "right kidney"."""
     words = set(re.split(r"[^a-z]+", name.lower()))
     return next((ours for ours in SET.structures if set(ours.split()) <= words), name)
 

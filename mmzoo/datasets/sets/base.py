@@ -1,4 +1,4 @@
-"""What a data set says of itself, and what all of them share."""
+"""The base class of data sets, and reading that they share."""
 
 import os
 import re
@@ -21,11 +21,11 @@ class Scan:
 
     Attributes:
         case: its name in what is written, with its modality first; no double underscore.
-        person: whose it is; what splits go by.
+        person: whose it is; splits are by person.
         modality: one of the data set's.
         images: its file, or its slices in their order.
         labels: its label file or files; empty if it has none.
-        pair: what it shares with its partner, where a person has several; empty: the person.
+        pair: key that it shares with its partner, if a person has several pairs; empty: the person.
     """
 
     case: str
@@ -54,7 +54,7 @@ class Volume:
     Attributes:
         image: float32.
         labels: int32 on the same grid, or None.
-        notes: what was mended, in words.
+        notes: what was corrected, in words.
     """
 
     image: sitk.Image
@@ -74,7 +74,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is done to an image; the grid first, then intensities.
+    """Settings of a preparation: first the grid, then intensities.
 
     Attributes:
         size: voxels along each axis.
@@ -85,7 +85,7 @@ class Recipe:
             ``spacing``, only its middle counts.
         margin_mm: what is added to a box round labels or body, within the field of view.
         around: structures that the box goes round; empty: those that are written.
-        percentiles: the two that intensities are limited to, or None.
+        percentiles: the two that intensities are clipped to, or None.
         windows: by modality, a window instead of percentiles, as for Hounsfield units.
         normalise: "zscore", "brain" (z-score of what is not exactly 0) or "none".
     """
@@ -105,22 +105,22 @@ class DataSet:
 
     Attributes:
         title: its name as published.
-        page: where it is had, and on which terms.
-        layout: what its folder looks like, for the message where nothing of it is found.
+        page: where to download it, and its licence.
+        layout: what its folder looks like, for the message when no scan is found.
         structures: by name, the values of its labels, after ``read``.
         wanted: structures that are written unless others are asked for; empty: all.
-        ignored: values that the labels may have beside those, as background.
+        ignored: further label values, which count as background.
         modalities: what it holds.
         moving: modality that is registered unless another is asked for.
         fixed: modality that it is registered to.
-        people: by modality, how many the official download has, or their names; "all": of all
-            modalities together.
-        may_lack: whether people may lack a structure; they are then left out, and it is said.
+        people: by modality, the number of people in the official download, or their names; "all":
+            of all modalities together.
+        may_lack: whether people may lack a structure; they are left out with a note.
         recipe: the default steps.
         split: number of folds, or people to train, validate and test, as printed.
-        deform_mm: by how much the moving image is deformed unless asked otherwise, where the two
-            images of a person lie on each other already.
-        remarks: what a user should know that cannot be mended.
+        deform_mm: default size of a known deformation of the moving image, where the images of a
+            person are aligned already.
+        remarks: known problems that cannot be corrected.
     """
 
     title = ""
@@ -144,7 +144,7 @@ class DataSet:
         raise NotImplementedError
 
     def expect(self, found: list[Scan]) -> dict[str, int | tuple[str, ...]]:
-        """Return ``people``, where it depends on which part of the download there is."""
+        """Return ``people`` for the part of the download that was found."""
         return self.people
 
     def recognise(self, root: Path) -> bool:
@@ -164,7 +164,7 @@ class DataSet:
         return self.structures
 
     def read(self, scan: Scan, seed: int = 0) -> Volume:
-        """Read a scan and mend what is known to be wrong with it.
+        """Read a scan and correct its known errors.
 
         Args:
             scan: which one.
@@ -173,11 +173,11 @@ class DataSet:
         return read_files(scan)
 
     def check(self, scan: Scan, volume: Volume) -> dict[str, float]:
-        """Return figures that tell whether image and labels belong together; raise if not."""
+        """Return figures that show whether image and labels belong together; raise if not."""
         return {}
 
     def acquire(self, scan: Scan, image: np.ndarray, grid: sitk.Image, seed: int) -> np.ndarray:
-        """Return the image on its grid as a scanner would have stored it; most are scans already.
+        """Simulate the scanner for an image made from labels; real scans are returned as they are.
 
         Args:
             scan: which one.
@@ -188,7 +188,7 @@ class DataSet:
         return image
 
     def finish(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """Return the image as it is handed on after the scan; most are as they are.
+        """Process the final image; most data sets return it unchanged.
 
         Args:
             image: (dim1, dim2, dim3).
@@ -218,13 +218,13 @@ def read_volume(image_file: Path, label_file: Path | None = None) -> Volume:
 def walk(root: Path, pattern: str) -> list[tuple[re.Match, Path]]:
     """Return the files below a folder whose path matches, however deep, without regard to case.
 
-    Where a file lies there twice, as `.nii` and as `.nii.gz` or in a folder of the same name, the
-    first in the order of paths is taken.
+    If a file is there twice, as `.nii` and as `.nii.gz` or in a folder of the same name, the first
+    in the order of paths is taken.
 
     Args:
         root: folder.
-        pattern: regular expression for the end of the path, its parts separated by `/`. What its
-            groups match tells two files apart.
+        pattern: regular expression for the end of the path, its parts separated by `/`. Files whose
+            groups match the same text are the same file.
 
     Returns:
         Matches and paths, in the order of paths.

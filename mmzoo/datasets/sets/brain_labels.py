@@ -2,11 +2,10 @@
 
 A folder of label maps with FreeSurfer's ids, one file a person, such as
 `data/training_label_maps` of https://github.com/BBillot/SynthSeg (Apache-2.0). Each tissue gets a
-brightness drawn for the person, with texture; partial volume comes from the finer grid of the map,
-the coil's gain and the noise are the scanner's on the grid that is written. Heads are turned
-upright (see mmzoo/datasets/upright.py) and cropped to 10 mm round the brain, as is usual before
-networks that register people with each other. Every person has every contrast, and
-meets the others, never themselves.
+random intensity for the person, with texture. Partial volume comes from the finer grid of the map;
+coil gain and noise are added on the grid that is written. Heads are turned upright (see
+mmzoo/datasets/upright.py) and cropped to 10 mm round the brain, as is usual before networks that
+register people with each other. Every person has every contrast and is paired with all others.
 """
 
 import zlib
@@ -27,7 +26,7 @@ from mmzoo.spatial.frames import ras_affine
 from mmzoo.spatial.grid import Grid
 
 SEGMENTED = frozenset(value for values in TISSUES.values() for value in values)
-MANY = 10  # tissues of a whole head, at least
+MANY = 10  # fewest tissues of a whole head
 CT_STORED_HU = (-1024.0, 3071.0)
 
 
@@ -127,6 +126,6 @@ def _values(labels: sitk.Image) -> set[int]:
 
 
 def _generators(scan: Scan, seed: int):
-    """Return generators of how bright tissues are and of the scan."""
+    """Return random generators for tissue intensities and for the scan."""
     key = [seed, zlib.crc32(scan.case.encode())]
     return tuple(np.random.default_rng(child) for child in np.random.SeedSequence(key).spawn(2))

@@ -1,7 +1,7 @@
 """Brains from label maps as `brain-labels`, without skulls: 0 outside, as after skull stripping.
 
-Networks that register people with each other are usually given stripped brains. What is outside
-the brain and its fluid is no part of any overlap, and fills most of a similarity of whole heads.
+Networks for registration between people usually get skull-stripped brains: tissue outside is in no
+overlap measure, but would dominate the image similarity of whole heads.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import numpy as np
 from mmzoo.datasets.sets import brain_labels
 
 FIRST_OUTSIDE = 502  # the maps' ids from here up are no part of a brain; FreeSurfer's are below
-ABOVE_ZERO = 1e-3  # the least brightness inside, so that 0 is outside alone
+ABOVE_ZERO = 1e-3  # smallest intensity inside, so that 0 is outside only
 
 
 class SET(brain_labels.SET):

@@ -1,9 +1,9 @@
 """CHAOS 2019: abdominal CT and MR (T1, T2) of different people, DICOM and PNG.
 
-Where the slices are in space is up to their positions, in which order image and labels lie on each
-other up to their names ("the orientation of the slices is determined by order of image names NOT by
-position tags", CHAOSmetrics.py of the organisers): both lists are sorted by name and, where the
-positions run downwards, both are turned round.
+Position tags place the slices in space; file names give the order in which image and label slices
+match ("the orientation of the slices is determined by order of image names NOT by position tags",
+CHAOSmetrics.py of the organisers): both lists are sorted by name and, where positions run
+downwards, both are reversed.
 """
 
 from pathlib import Path
@@ -18,10 +18,10 @@ CT_IDS = (1, 2, 5, 6, 8, 10, 14, 16, 18, 19, *range(21, 31))
 MR_IDS = (1, 2, 3, 5, 8, 10, 13, 15, 19, 20, 21, 22, 31, 32, 33, 34, 36, 37, 38, 39)
 # Grey values of the MR labels, as the organisers' evaluation has them; the rest is background.
 MR_RANGES = {1: (55, 70), 2: (110, 135), 3: (175, 200), 4: (240, 255)}
-# What a liver has on portal-venous CT; turned over, the mask of the organisers' sample has 36.
+# Mean HU of a liver on portal-venous CT; a flipped mask of the organisers' sample gives 36.
 LIVER_HU = (60.0, 200.0)
 FOLDERS = {
-    # The folder CT/ may be missing above a patient's, as round a single case.
+    # The folder CT/ may be missing, as for a single case.
     "ct": r"(?!T2SPIR/)([^/]+)/DICOM_anon/([^/]+\.dcm)",
     "t1": r"(\d+)/T1DUAL/DICOM_anon/InPhase/([^/]+\.dcm)",
     "t1-out": r"(\d+)/T1DUAL/DICOM_anon/OutPhase/([^/]+\.dcm)",
@@ -75,10 +75,10 @@ class SET(DataSet):
     def read(self, scan: Scan, seed: int = 0) -> Volume:
         """Stack slices and labels in the order of their names."""
         image, turned, notes = slices.read_slices(list(scan.images))
-        # One set of labels serves both phases of T1; its names are those of one, so order counts.
+        # Both phases of T1 share one set of labels, named like one of them: matched by order.
         labels = slices.read_pictures(list(scan.labels), image, turned)
         if scan.modality == "ct":
-            # One bit a pixel, which libraries read as 1 or as 255.
+            # One bit a pixel: libraries read 1 or 255.
             labels = sitk.Cast(labels > 0, sitk.sitkInt32)
         else:
             labels = relabel(labels, MR_RANGES)
@@ -88,7 +88,7 @@ class SET(DataSet):
         """The mean of CT within the liver's label must be a liver's.
 
         Raises:
-            ValueError: if it is not: image and labels are most likely turned against each other.
+            ValueError: if it is not: image and labels are most likely in opposite slice order.
         """
         if scan.modality != "ct" or volume.labels is None:
             return {}

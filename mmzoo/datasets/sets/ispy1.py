@@ -28,7 +28,7 @@ class SET(DataSet):
     )
 
     def find(self, root: Path) -> list[Scan]:
-        """Return every phase; a scan names all images of it, on either grid."""
+        """Return every phase; a scan lists all of its images, on any grid."""
         masks = {
             hit.group(1): path for hit, path in walk(root, rf"masks_stv_manual/(ISPY1_\d+){NIFTI}")
         }

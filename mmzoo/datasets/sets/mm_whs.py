@@ -52,11 +52,11 @@ class SET(DataSet):
         ]
 
     def pairing(self, moving: str, fixed: str) -> str:
-        """Everyone meets everyone; within a modality, the others."""
+        """Return "all" between modalities, "others" within one."""
         return "others" if moving == fixed else "all"
 
     def read(self, scan: Scan, seed: int = 0) -> Volume:
-        """Read and turn a scan; label 421 becomes 420."""
+        """Read and reorient a scan; label 421 becomes 420."""
         volume = read_files(scan)
         values = sitk.GetArrayFromImage(volume.label_map())
         if count := int((values == WRONG).sum()):

@@ -1,4 +1,4 @@
-"""Images of one's own: two folders, or a CSV file, in the place of a published data set."""
+"""The user's own images: two folders, or a CSV file, as a data set."""
 
 import csv
 import os
@@ -19,15 +19,15 @@ SUFFIXES = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 
 
 @dataclass(frozen=True)
-class Row:
-    """A pair, or one image where everyone meets everyone.
+class ListedPair:
+    """A pair, or one image where all are paired with all.
 
     Attributes:
         moving: file, or None.
         fixed: file, or None.
         moving_label: label map of the moving image, or None.
         fixed_label: label map of the fixed image, or None.
-        person: whose they are; empty: someone else's than all others.
+        person: whose they are; empty: a person without other rows.
         fold: in which fold they are tested, or None.
     """
 
@@ -38,7 +38,7 @@ class Row:
     person: str = ""
     fold: int | None = None
 
-    def select(self, geometry: str) -> "Row":
+    def select(self, geometry: str) -> "ListedPair":
         """Return the row with files that say which form of their headers is to count."""
         return replace(
             self,
@@ -49,11 +49,11 @@ class Row:
         )
 
 
-def read_csv(path: Path) -> list[Row]:
-    """Read pairs from a CSV file with a heading; names of files count from its folder.
+def read_csv(path: Path) -> list[ListedPair]:
+    """Read pairs from a CSV file with a heading; paths are relative to its folder.
 
     Raises:
-        ValueError: for columns that there are not, and files that are not there.
+        ValueError: for unknown columns and missing files.
     """
     if not path.is_file():
         raise ValueError(f"{path} is not there; check the name and the folder.")
@@ -64,7 +64,7 @@ def read_csv(path: Path) -> list[Row]:
         return [_row(path, k, cells) for k, cells in enumerate(reader, start=2)]
 
 
-def _row(path: Path, line: int, cells: dict) -> Row:
+def _row(path: Path, line: int, cells: dict) -> ListedPair:
     files = {}
     for column in COLUMNS[:4]:
         name = (cells.get(column) or "").strip()
@@ -76,15 +76,15 @@ def _row(path: Path, line: int, cells: dict) -> Row:
     if fold and not fold.isdecimal():
         raise ValueError(f"{path}, line {line}: `fold` must be a number from 0, got {fold!r}.")
     person = (cells.get("person") or "").strip()
-    return Row(**files, person=person, fold=int(fold) if fold else None)
+    return ListedPair(**files, person=person, fold=int(fold) if fold else None)
 
 
 def read_folders(
     moving: Path, fixed: Path, moving_labels: Path | None, fixed_labels: Path | None, pairing: str
-) -> list[Row]:
+) -> list[ListedPair]:
     """Match the files of folders by their names.
 
-    Names are compared without endings, and without what all names of a folder begin and end with:
+    Names are compared without endings, and without the common prefix and suffix of a folder:
     `mr_001.nii.gz` belongs to `ct_001.nii.gz`, and `001_mr_seg.nii.gz` is its label map.
 
     Args:
@@ -95,7 +95,7 @@ def read_folders(
         pairing: "same" if each moving image has its fixed one, "all" if names need not match.
 
     Raises:
-        ValueError: for names that have no partner.
+        ValueError: for names without a partner.
     """
     movings, fixeds = by_key(moving), by_key(fixed)
     labels = [
@@ -105,16 +105,16 @@ def read_folders(
     if pairing == "same":
         _check_same(moving, movings, fixed, fixeds)
         return [
-            Row(movings[key], fixeds[key], labels[0].get(key), labels[1].get(key), key)
+            ListedPair(movings[key], fixeds[key], labels[0].get(key), labels[1].get(key), key)
             for key in movings
         ]
-    return [Row(path, None, labels[0].get(key)) for key, path in movings.items()] + [
-        Row(None, path, None, labels[1].get(key)) for key, path in fixeds.items()
+    return [ListedPair(path, None, labels[0].get(key)) for key, path in movings.items()] + [
+        ListedPair(None, path, None, labels[1].get(key)) for key, path in fixeds.items()
     ]
 
 
 def by_key(folder: Path) -> dict[str, Path]:
-    """Return the images of a folder by what tells their names apart.
+    """Return the images of a folder by the distinct parts of their names.
 
     Raises:
         ValueError: if there is none.
@@ -125,7 +125,7 @@ def by_key(folder: Path) -> dict[str, Path]:
     stems = [_stem(file) for file in files]
     if len(set(stems)) < len(stems):
         raise ValueError(f"{folder} holds a file twice, as .nii and .nii.gz: {sorted(stems)}.")
-    # Digits stay whole: of 001 and 002 not 00 is what they have in common.
+    # Numbers stay whole: 001 and 002 do not share the prefix 00.
     start = len(re.sub(r"\d+$", "", os.path.commonprefix(stems)))
     ending = os.path.commonprefix([stem[start:][::-1] for stem in stems])
     end = len(re.sub(r"\d+$", "", ending))
@@ -134,7 +134,7 @@ def by_key(folder: Path) -> dict[str, Path]:
 
 
 def _stem(file: Path) -> str:
-    """Return a name without its ending; nothing for what is no image."""
+    """Return a name without its ending; "" for other files than images."""
     for suffix in SUFFIXES:
         if file.name.endswith(suffix) and not file.name.startswith("."):
             return file.name.removesuffix(suffix)
@@ -168,15 +168,15 @@ def _check_same(folder: Path, names: dict, other_folder: Path, others: dict) -> 
 
 
 class Own(DataSet):
-    """Images of one's own.
+    """The user's own images.
 
     Args:
         rows: what there is.
         moving: what the moving modality is called.
         fixed: what the fixed one is called.
-        pairing: "same" (rows are pairs, each on one grid) or "all" (everyone with everyone, each on
-            its own grid).
-        values: label values that are written; None: all that there are.
+        pairing: "same" (rows are pairs, each on one grid) or "all" (all with all, each on its own
+            grid).
+        values: label values that are written; None: all.
         names: their names; None: "label 1" of value 1.
 
     Raises:
@@ -191,7 +191,7 @@ class Own(DataSet):
 
     def __init__(
         self,
-        rows: list[Row],
+        rows: list[ListedPair],
         *,
         moving: str = "moving",
         fixed: str = "fixed",
@@ -227,7 +227,7 @@ class Own(DataSet):
             if getattr(row, role)
         ]
 
-    def _scan(self, modality: str, role: str, k: int, row: Row) -> Scan:
+    def _scan(self, modality: str, role: str, k: int, row: ListedPair) -> Scan:
         label = getattr(row, f"{role}_label")
         person = row.person or (f"{k}" if self._pairing == "same" else f"{role}-{k}")
         names = f"{modality}_{k:03d}", person
@@ -242,7 +242,7 @@ class Own(DataSet):
         return self._pairing
 
 
-def _check_rows(rows: list[Row], pairing: str) -> None:
+def _check_rows(rows: list[ListedPair], pairing: str) -> None:
     if not any(row.moving for row in rows) or not any(row.fixed for row in rows):
         raise ValueError("there must be a moving and a fixed image; name them in both columns.")
     if pairing == "same" and not all(row.moving and row.fixed for row in rows):

@@ -31,5 +31,5 @@ class SET(DataSet):
 
     @property
     def ignored(self) -> frozenset[int]:  # type: ignore[override]
-        """What either has beside."""
+        """Further label values of either data set."""
         return verse.SET.ignored | spider.SET.ignored

@@ -38,7 +38,7 @@ class SET(DataSet):
         ]
 
     def expect(self, found: list[Scan]) -> dict[str, int | tuple[str, ...]]:
-        """Return the counts of the regions that are there: they come one by one."""
+        """Return the counts of the regions that are there: each is a download of its own."""
         regions = {name for name in REGIONS for scan in found if scan.person.startswith(name)}
         return dict.fromkeys(self.modalities, sum(REGIONS[name] for name in regions))
 

@@ -1,15 +1,15 @@
 """What is changed in DeepReg 0.1.2, by module: applied right after the module is executed.
 
-Each adaptation is one function that takes the module, with its reason in its docstring. None
-changes a value, a shape or an error message that DeepReg 0.1.2 gives on TensorFlow 2.3.1, apart
-from the faults that it says it mends. They wrap each other in the order of the lists.
+Each adaptation is one function that takes the module, with its reason in its docstring; most wrap a
+function of it, by `wrapping`. None changes a value, a shape or an error message of DeepReg 0.1.2 on
+TensorFlow 2.3.1, apart from the bugs that its docstring names. They are applied in the order of the
+lists.
 """
 
 from mmzoo.deepreg.adaptations import (
     checkpoint,
     commands,
     config,
-    geometry,
     interpolation,
     labels,
     loading,
@@ -17,6 +17,7 @@ from mmzoo.deepreg.adaptations import (
     metrics,
     next_step,
     options,
+    placement,
     precision,
     sampling,
     seeding,
@@ -54,7 +55,7 @@ ADAPTATIONS = {
     "deepreg.dataset.loader.paired_loader": [seeding.seed_order],
     "deepreg.dataset.loader.unpaired_loader": [seeding.seed_order],
     "deepreg.dataset.loader.grouped_loader": [seeding.seed_order],
-    "deepreg.util": [geometry.place_outputs, metrics.leave_absent_metrics_out],
+    "deepreg.util": [placement.place_outputs, metrics.leave_absent_metrics_out],
     "deepreg.train": [
         memory.read_flag_in_train,
         checkpoint.restore_in_train,
@@ -75,10 +76,10 @@ ADAPTATIONS = {
         commands.check_data,
         commands.require_data,
         interpolation.sample_by_bspline,
-        geometry.follow_prediction,
+        placement.follow_prediction,
         next_step.leave_out_notice,
         next_step.name_evaluation,
         commands.speak_shortly,
     ],
-    "deepreg.warp": [geometry.place_outputs, geometry.place_warped, commands.speak_shortly],
+    "deepreg.warp": [placement.place_outputs, placement.place_warped, commands.speak_shortly],
 }

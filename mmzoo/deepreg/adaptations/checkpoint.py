@@ -1,6 +1,5 @@
 """Adaptations of how DeepReg saves and restores a model."""
 
-import functools
 import logging
 import os
 import tempfile
@@ -9,6 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from mmzoo.deepreg.adaptations import seeding
+from mmzoo.deepreg.adaptations.wrapping import wrapping
 from mmzoo.deepreg.checkpoints import check_whole, epoch_of, named, newest_whole
 from mmzoo.errors import PreflightError
 
@@ -16,21 +16,20 @@ WEIGHTS = "model/"  # where a model's variables are in a checkpoint that DeepReg
 
 
 def restore_in_train(train_module) -> None:
-    """Start or continue a training without training a step beforehand.
+    """Start or continue a training without DeepReg's extra training step.
 
     DeepReg fits one step so that the optimizer has variables to restore; building them is enough,
-    and it changes no weight. Without `-k`, a log folder that holds checkpoints is gone on from at
-    the epoch of its last one, so that the same command finishes a run that was killed; DeepReg
-    restores the weights there too, but counts from epoch 0.
+    and it changes no weight. Without `-k`, training continues from the last checkpoint of the log
+    folder and its epoch, so that the same command finishes a run that was killed; DeepReg restores
+    the weights too, but counts from epoch 0.
     """
-    original = train_module.build_checkpoint_callback
 
-    @functools.wraps(original)
-    def build_checkpoint_callback(model, dataset, log_dir, save_period, ckpt_path):
+    @wrapping(train_module, "build_checkpoint_callback")
+    def build_checkpoint_callback(original, model, dataset, log_dir, save_period, ckpt_path):
         if not _has_weights(model):  # a model of the user's that is built by its first batch
             return original(model, dataset, log_dir, save_period, ckpt_path)
         build_optimizer_variables(model)
-        if not named(Path(log_dir) / "save"):  # a damaged one stops TensorFlow's manager
+        if not named(Path(log_dir) / "save"):  # TensorFlow's manager fails on a damaged one
             (Path(log_dir) / "save" / "checkpoint").unlink(missing_ok=True)
         callback_class = original.__globals__["CheckpointManagerCallback"]
         callback = callback_class(model, log_dir + "/save", period=save_period)
@@ -44,15 +43,12 @@ def restore_in_train(train_module) -> None:
         logging.warning("Going on from %s, which has %d epochs behind it.", path, epoch)
         return callback, epoch
 
-    train_module.build_checkpoint_callback = build_checkpoint_callback
-
 
 def say_when_nothing_is_left(train_module) -> None:
-    """Say so when a run already has its epochs, instead of ending without a word."""
-    original = train_module.build_checkpoint_callback
+    """Print a message if a run already has all its epochs; DeepReg ends silently."""
 
-    @functools.wraps(original)
-    def build_checkpoint_callback(model, dataset, log_dir, save_period, ckpt_path):
+    @wrapping(train_module, "build_checkpoint_callback")
+    def build_checkpoint_callback(original, model, dataset, log_dir, save_period, ckpt_path):
         callback, epoch = original(model, dataset, log_dir, save_period, ckpt_path)
         epochs = getattr(model, "config", {}).get("epochs", epoch + 1)
         if epoch >= epochs:
@@ -64,27 +60,22 @@ def say_when_nothing_is_left(train_module) -> None:
             )
         return callback, epoch
 
-    train_module.build_checkpoint_callback = build_checkpoint_callback
-
 
 def restore_in_predict(predict_module) -> None:
-    """Restore the weights alone: no step of training, no optimizer state.
+    """Restore only the weights, without DeepReg's training step and the optimizer's state.
 
     DeepReg fits one step on the data to be predicted, which takes the memory and the time of
     training, before it restores the weights that this step has changed.
     """
-    original = predict_module.build_checkpoint_callback
 
-    @functools.wraps(original)
-    def build_checkpoint_callback(model, dataset, log_dir, save_period, ckpt_path):
+    @wrapping(predict_module, "build_checkpoint_callback")
+    def build_checkpoint_callback(original, model, dataset, log_dir, save_period, ckpt_path):
         if not _has_weights(model):
             return original(model, dataset, log_dir, save_period, ckpt_path)
         epoch = epoch_of(ckpt_path)
         check_matches(model, ckpt_path)
         tf.train.Checkpoint(model=model).restore(ckpt_path).expect_partial()
         return None, epoch
-
-    predict_module.build_checkpoint_callback = build_checkpoint_callback
 
 
 def check_matches(model, path: str) -> None:
@@ -126,7 +117,7 @@ def _shapes_in(path: str) -> dict[str, list[int]]:
 
 
 def _has_weights(model) -> bool:
-    """Say whether a model's variables exist before it has seen data."""
+    """Whether a model's variables exist before it has seen data."""
     try:
         return len(model.variables) > 0
     except ValueError:  # Keras refuses to list what the first batch will build

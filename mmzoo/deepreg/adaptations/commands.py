@@ -1,6 +1,5 @@
 """Adaptations of DeepReg's commands: checks before they work, seeds, and short messages."""
 
-import functools
 import inspect
 import os
 from copy import deepcopy
@@ -10,8 +9,9 @@ from mmzoo.checks import check_positive
 from mmzoo.config_merge import merge_files
 from mmzoo.deepreg import checkpoints, training
 from mmzoo.deepreg.adaptations import seeding
+from mmzoo.deepreg.adaptations.wrapping import wrapping
 from mmzoo.deepreg.catalogue import zoo_file
-from mmzoo.deepreg.preflight import configuration, data, sampling
+from mmzoo.deepreg.preflight import configuration, data, earlier_run, sampling
 from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError, is_debugging, known
 
@@ -19,13 +19,12 @@ from mmzoo.errors import PreflightError, is_debugging, known
 def check_before_training(train_module) -> None:
     """Check configuration, folders and checkpoint before the log folder is touched, then seed.
 
-    DeepReg writes config.yaml into the log folder first, over that of a run it may hold, and meets
-    a misspelt name or a missing folder later, with a traceback.
+    DeepReg first overwrites config.yaml in the log folder, and fails on a misspelt name or a
+    missing folder later, with a traceback.
     """
-    original = train_module.build_config
 
-    @functools.wraps(original)
-    def build_config(*args, **kwargs):
+    @wrapping(train_module, "build_config")
+    def build_config(original, *args, **kwargs):
         given = inspect.signature(original).bind(*args, **kwargs).arguments
         config = _read(train_module.config_parser, given["config_path"])
         sampling.check_patches_fit(config)
@@ -39,7 +38,7 @@ def check_before_training(train_module) -> None:
         configuration.check_field_size(config)
         if given["log_dir"]:
             folder = Path(given["log_root"]).expanduser() / given["log_dir"]
-            configuration.check_log_dir(folder, config)
+            earlier_run.check_log_dir(folder, config)
             if not given["ckpt_path"]:
                 checkpoints.check_goes_on(folder / "save")
         _check_checkpoint(given["ckpt_path"], config)
@@ -48,19 +47,16 @@ def check_before_training(train_module) -> None:
         seeding.seed_run(config["train"].get("seed"))
         return result
 
-    train_module.build_config = build_config
-
 
 def check_before_prediction(predict_module) -> None:
     """Check checkpoint and configuration before prediction, and seed it.
 
     A checkpoint that is given relative to its own log folder (`save/ckpt-1`) is completed: DeepReg
-    looks for its config.yaml two steps up in the text and ends at `/config.yaml`.
+    looks for config.yaml two folders up in that text, which gives `/config.yaml`.
     """
-    original = predict_module.build_config
 
-    @functools.wraps(original)
-    def build_config(config_path, log_root, log_dir, ckpt_path):
+    @wrapping(predict_module, "build_config")
+    def build_config(original, config_path, log_root, log_dir, ckpt_path):
         path = os.path.expanduser(ckpt_path)
         if not path.endswith(".ckpt"):
             checkpoints.check_exists(path)
@@ -75,26 +71,21 @@ def check_before_prediction(predict_module) -> None:
         seeding.seed_run(config["train"].get("seed"))
         return result
 
-    predict_module.build_config = build_config
-
 
 def check_data(module) -> None:
-    """Read the images of a split once before it is used, and name the file that is bad.
+    """Read all images of a split before it is used, and name files with bad values.
 
-    A NaN becomes a loss of NaN epochs later; a constant image silently becomes zeros.
+    Otherwise a NaN shows only in the loss, epochs later, and a constant image becomes zeros.
     """
-    original = module.build_dataset
 
-    @functools.wraps(original)
-    def build_dataset(dataset_config, preprocess_config, mode, training, repeat):
+    @wrapping(module, "build_dataset")
+    def build_dataset(original, dataset_config, preprocess_config, mode, training, repeat):
         data.check_mode(mode)
         data.check_folders(dataset_config, mode)
         result = original(dataset_config, preprocess_config, mode, training, repeat)
         if result[0] is not None:
             data.check_images(result[0])
         return result
-
-    module.build_dataset = build_dataset
 
 
 def set_epoch_length(train_module) -> None:
@@ -103,33 +94,28 @@ def set_epoch_length(train_module) -> None:
     DeepReg's epoch is one pass over the pairs: one step where there is one pair, thousands where
     every moving image meets every fixed one; checkpoints and validation come with the epochs.
     """
-    build_config, build_dataset = train_module.build_config, train_module.build_dataset
     wanted: dict = {}
 
-    @functools.wraps(build_config)
-    def build_config_and_note(*args, **kwargs):
-        result = build_config(*args, **kwargs)
+    @wrapping(train_module, "build_config")
+    def build_config(original, *args, **kwargs):
+        result = original(*args, **kwargs)
         wanted["steps"] = result[0]["train"].get("steps_per_epoch")
         if wanted["steps"] is not None:
             check_positive("train.steps_per_epoch", wanted["steps"])
         return result
 
-    @functools.wraps(build_dataset)
-    def build_dataset_and_set(*args, **kwargs):
-        loader, dataset, steps = build_dataset(*args, **kwargs)
-        mode = inspect.signature(build_dataset).bind(*args, **kwargs).arguments["mode"]
+    @wrapping(train_module, "build_dataset")
+    def build_dataset(original, *args, **kwargs):
+        loader, dataset, steps = original(*args, **kwargs)
+        mode = inspect.signature(original).bind(*args, **kwargs).arguments["mode"]
         return loader, dataset, (mode == "train" and wanted.get("steps")) or steps
-
-    train_module.build_config = build_config_and_note
-    train_module.build_dataset = build_dataset_and_set
 
 
 def require_data(predict_module) -> None:
-    """Say which entry is empty when there is nothing to predict on."""
-    original = predict_module.build_dataset
+    """Raise an error that names the empty entry when there is nothing to predict."""
 
-    @functools.wraps(original)
-    def build_dataset(dataset_config, preprocess_config, mode, training, repeat):
+    @wrapping(predict_module, "build_dataset")
+    def build_dataset(original, dataset_config, preprocess_config, mode, training, repeat):
         result = original(dataset_config, preprocess_config, mode, training, repeat)
         if result[0] is None:
             raise PreflightError(
@@ -138,20 +124,17 @@ def require_data(predict_module) -> None:
             )
         return result
 
-    predict_module.build_dataset = build_dataset
-
 
 def speak_shortly(module) -> None:
-    """End a command on its user's mistake with the message and exit code 1, not a traceback.
+    """End a command on a user's mistake with a message and exit code 1, without a traceback.
 
     Errors whose cause is known are shortened, and only on the terminal: a call from Python with
     arguments gets the exception. Others may come from code of the user's own, a loss or a method,
     and keep their traceback; `MMZOO_DEBUG=1` shows that of any.
     """
-    original = module.main
 
-    @functools.wraps(original)
-    def main(args=None):
+    @wrapping(module, "main")
+    def main(original, args=None):
         try:
             return original(args)
         except Exception as error:
@@ -160,8 +143,6 @@ def speak_shortly(module) -> None:
                 raise
             name = "deepreg_" + module.__name__.rpartition(".")[2]
             raise SystemExit(f"{name}: {message}") from None
-
-    module.main = main
 
 
 def _read(parser, paths) -> dict:
@@ -172,7 +153,7 @@ def _read(parser, paths) -> dict:
     try:
         config = parser.config_sanity_check(deepcopy(merged))
     except (TypeError, KeyError, AttributeError) as error:
-        configuration.check_keys(merged)  # says what it is that DeepReg stumbles over
+        configuration.check_keys(merged)  # says which key DeepReg fails on
         raise PreflightError(
             f"DeepReg cannot read the configuration: {type(error).__name__} {error}. Network, "
             "optimizer and each of the losses image, label and regularization need a `name`."
@@ -190,4 +171,4 @@ def _check_checkpoint(path: str, config: dict) -> None:
     if path and not path.endswith(".ckpt"):
         checkpoints.epoch_of(path)
         checkpoints.check_exists(path)
-        configuration.check_same_method(path, config)
+        earlier_run.check_same_method(path, config)

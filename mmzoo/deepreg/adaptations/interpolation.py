@@ -1,4 +1,4 @@
-"""Adaptation of the warped image that a prediction writes: sampled by cubic B-splines, if asked.
+"""Adaptation: cubic B-spline interpolation of the warped images that a prediction writes.
 
 Source: de Vos et al. 2020, section 2.1: linear while training, B-spline in the final testing. The
 key is `predict.interpolation: cubic-bspline` at the top of a configuration; default `linear`.
@@ -10,9 +10,10 @@ import inspect
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from mmzoo.deepreg.adaptations.wrapping import wrapping
 from mmzoo.deepreg.preflight.sampling import interpolation_of
 
-# What a method writes: the image, the field that warps it, and the warped image.
+# Outputs of methods: the image, the field that warps it, and the warped image.
 WARPED = (
     ("moving_image", "ddf", "pred_fixed_image"),
     ("fixed_image", "backward_ddf", "pred_moving_image"),
@@ -20,34 +21,30 @@ WARPED = (
 
 
 def sample_by_bspline(predict_module) -> None:
-    """Let the warped image be the image sampled by cubic B-splines at x + ddf(x).
+    """Compute the warped image by cubic B-spline interpolation at x + ddf(x).
 
-    The network's own graph samples linearly; labels stay as it has them. `mmzoo evaluate` finds in
-    pairs.json which it was.
+    The network's graph interpolates linearly; labels keep that. pairs.json says which it was, for
+    `mmzoo evaluate`.
     """
-    build_config, run = predict_module.build_config, predict_module.predict_on_dataset
     chosen = {"interpolation": "linear"}
 
-    @functools.wraps(build_config)
-    def build_config_and_note(*args, **kwargs):
-        result = build_config(*args, **kwargs)
+    @wrapping(predict_module, "build_config")
+    def build_config(original, *args, **kwargs):
+        result = original(*args, **kwargs)
         chosen["interpolation"] = interpolation_of(result[0])
         return result
 
-    @functools.wraps(run)
-    def predict_on_dataset(*args, **kwargs):
-        given = inspect.signature(run).bind(*args, **kwargs).arguments
+    @wrapping(predict_module, "predict_on_dataset")
+    def predict_on_dataset(original, *args, **kwargs):
+        given = inspect.signature(original).bind(*args, **kwargs).arguments
         if chosen["interpolation"] == "cubic-bspline":
             model = given["model"]
             model.postprocess = functools.partial(_postprocess, model.postprocess)
-        run(**given)
-
-    predict_module.build_config = build_config_and_note
-    predict_module.predict_on_dataset = predict_on_dataset
+        original(**given)
 
 
 def _postprocess(original, inputs, outputs):
-    """Return what a model's `postprocess` does, its warped images sampled anew."""
+    """Return the result of a model's `postprocess`, with its warped images replaced."""
     indices, processed = original(inputs=inputs, outputs=outputs)
     for image, field, warped in WARPED:
         if {image, field, warped} <= processed.keys():
@@ -58,7 +55,7 @@ def _postprocess(original, inputs, outputs):
 
 
 def warp_by_bspline(image: np.ndarray, ddf: np.ndarray) -> np.ndarray:
-    """Return image(x + ddf(x)), interpolated by a cubic B-spline; border values go on outside.
+    """Return image(x + ddf(x)), interpolated by a cubic B-spline; edge values are repeated outside.
 
     The spline goes through the voxels' values and may overshoot between them, so the result may
     leave the range of the image a little; it is not clipped.

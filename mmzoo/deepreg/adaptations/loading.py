@@ -1,7 +1,6 @@
-"""How DeepReg reads: each file once, while they fit into memory; ahead of the step if seeded."""
+"""Adaptations of reading: images are cached in memory, and seeded runs read ahead."""
 
 import collections
-import functools
 import os
 import threading
 from collections.abc import Iterator
@@ -10,29 +9,29 @@ from concurrent.futures import ThreadPoolExecutor
 import tensorflow as tf
 
 from mmzoo.deepreg.adaptations import seeding
+from mmzoo.deepreg.adaptations.wrapping import wrapping
 
 GIBIBYTE = 2**30
 
 
 def cache_size() -> int:
-    """Return how many bytes of images are kept: `MMZOO_CACHE_GB` gibibytes, 1 by default."""
+    """Return the size of the image cache in bytes: `MMZOO_CACHE_GB` gibibytes, 1 by default."""
     return int(float(os.environ.get("MMZOO_CACHE_GB", "1")) * GIBIBYTE)
 
 
 def keep_in_memory(nifti_loader) -> None:
-    """Keep the images that were read last, so that an epoch does not unpack all files again.
+    """Cache the images that were read last, so that an epoch does not unpack all files again.
 
     DeepReg unpacks two images (and two label maps) from .nii.gz for every step, in the thread
     that feeds the training: at 48^3 with seven label channels 17 ms for a step of 120 ms, on two
     cores that the step wants both. A file that changes on the disk is read anew; links to one
     file share one copy. The arrays are read-only: DeepReg's loaders never write to them.
     """
-    original = nifti_loader.load_nifti_file
     kept: collections.OrderedDict = collections.OrderedDict()
     lock = threading.Lock()
 
-    @functools.wraps(original)
-    def load_nifti_file(file_path):
+    @wrapping(nifti_loader, "load_nifti_file")
+    def load_nifti_file(original, file_path):
         try:
             state = os.stat(file_path)
         except OSError:
@@ -50,26 +49,21 @@ def keep_in_memory(nifti_loader) -> None:
                 kept.popitem(last=False)
         return array
 
-    nifti_loader.load_nifti_file = load_nifti_file
-
 
 def read_ahead_when_seeded(train_module) -> None:
-    """Let a seeded training read and augment the next batch while it computes a step.
+    """Read and augment the next batch of a seeded training while a step is computed.
 
-    A seed asks for deterministic operations, and with them TensorFlow takes out of a data set all
-    that runs ahead: every step then waits until its batch is read and augmented. What
-    `one_ahead` runs ahead keeps its order, so the training is the same, bit for bit.
+    A seed asks for deterministic operations, for which TensorFlow removes prefetching from data
+    sets: every step then waits for its batch. `one_ahead` prefetches in order, so the training
+    stays the same, bit for bit.
     """
-    original = train_module.build_dataset
 
-    @functools.wraps(original)
-    def build_dataset(*args, **kwargs):
+    @wrapping(train_module, "build_dataset")
+    def build_dataset(original, *args, **kwargs):
         loader, dataset, steps = original(*args, **kwargs)
         if loader is not None and seeding.is_seeded():
             dataset = one_ahead(dataset)
         return loader, dataset, steps
-
-    train_module.build_dataset = build_dataset
 
 
 def one_ahead(dataset: tf.data.Dataset) -> tf.data.Dataset:

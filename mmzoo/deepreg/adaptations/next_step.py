@@ -1,6 +1,5 @@
-"""Adaptations that say what a command has left behind, and the command that comes next."""
+"""Adaptations that print where a command's results are, and the next command."""
 
-import functools
 import inspect
 import logging
 import shlex
@@ -8,15 +7,16 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from mmzoo.deepreg.adaptations.wrapping import wrapping
 from mmzoo.deepreg.preflight.data import MODES
 
 
 def name_prediction(train_module) -> None:
-    """Say after a training where its checkpoint is, and how to predict and evaluate with it."""
-    original, config_of = train_module.train, _noted(train_module)
+    """Print after a training where its checkpoint is, and the commands to predict and evaluate."""
+    config_of = _noted(train_module)
 
-    @functools.wraps(original)
-    def train(*args, **kwargs):
+    @wrapping(train_module, "train")
+    def train(original, *args, **kwargs):
         result = original(*args, **kwargs)
         given = inspect.signature(original).bind(*args, **kwargs).arguments
         config, folder = config_of()
@@ -31,21 +31,17 @@ def name_prediction(train_module) -> None:
             )
         return result
 
-    train_module.train = train
-
 
 def name_evaluation(predict_module) -> None:
-    """Say after a prediction where it is, and how to evaluate it."""
-    original, config_of = predict_module.predict, _noted(predict_module)
+    """Print after a prediction where it is, and the command to evaluate it."""
+    config_of = _noted(predict_module)
 
-    @functools.wraps(original)
-    def predict(*args, **kwargs):
+    @wrapping(predict_module, "predict")
+    def predict(original, *args, **kwargs):
         result = original(*args, **kwargs)
         _, folder = config_of()
         print(f"prediction: {folder}\nnext: {evaluation_of(folder)}")
         return result
-
-    predict_module.predict = predict
 
 
 def leave_out_notice(predict_module) -> None:
@@ -85,14 +81,13 @@ def evaluation_of(folder: str) -> str:
 
 
 def _noted(module):
-    """Let `build_config` note what it returns; return a function that gives it."""
-    build_config, last = module.build_config, []
+    """Record what `build_config` returns; return a function that gives it."""
+    last: list = []
 
-    @functools.wraps(build_config)
-    def build_config_and_note(*args, **kwargs):
-        result = build_config(*args, **kwargs)
+    @wrapping(module, "build_config")
+    def build_config(original, *args, **kwargs):
+        result = original(*args, **kwargs)
         last[:] = result[:2]
         return result
 
-    module.build_config = build_config_and_note
     return lambda: last

@@ -6,8 +6,8 @@ from mmzoo.deepreg import training
 
 
 def build_as_asked(train_module) -> None:
-    """Let `train.mixed_precision` and `train.jit_compile` say how the step is computed.
+    """Apply `train.mixed_precision` and `train.jit_compile`.
 
-    Of the registry, `train` uses `build_model` alone; only the module's own name is rebound.
+    `train` uses only `build_model` of the registry; its module's own name is replaced.
     """
     train_module.REGISTRY = types.SimpleNamespace(build_model=training.build_model)

@@ -3,10 +3,9 @@
 Without it every one of them leaves DeepReg's values as they are.
 """
 
-import functools
-
 import tensorflow as tf
 
+from mmzoo.deepreg.adaptations.wrapping import wrapping
 from mmzoo.layers.precision import policy, policy_of_networks, precision_of_weights
 
 HALF = (tf.bfloat16, tf.float16)
@@ -15,62 +14,46 @@ MADE_LATE = ("Deconv3d", "UpSampleResnetBlock", "LocalNetUpSampleResnetBlock")
 
 
 def build_networks_in_policy(registry) -> None:
-    """Let the registry make networks, and nothing else, in mixed precision where it is wanted."""
-    original = registry.Registry.build_backbone
+    """Let the registry build networks, and nothing else, in mixed precision if asked to."""
 
-    @functools.wraps(original)
-    def build_backbone(self, config, default_args=None):
+    @wrapping(registry.Registry, "build_backbone")
+    def build_backbone(original, self, config, default_args=None):
         with policy_of_networks():
             return original(self, config, default_args)
 
-    registry.Registry.build_backbone = build_backbone
-
 
 def keep_fields_precise(layer) -> None:
-    """Make the last layers of DeepReg's networks, which give a field or its parameters, in full.
+    """Build the output layers of DeepReg's networks, of fields or parameters, in float32.
 
-    Layers that they are made of follow them.
+    Their sublayers follow them.
     """
     for name in LAST:
-        cls = getattr(layer, name)
-        cls.__init__ = _in_full(cls.__init__)
+        wrapping(getattr(layer, name), "__init__")(_in_full)
 
 
 def follow_when_made_late(layer) -> None:
-    """Let layers that a layer makes only when it is built follow its policy.
+    """Give sublayers that are created in `build` the policy of their layer.
 
-    They are made when the network is called, outside of the context that it was made in.
+    They are created when the network is called, after the policy's context has ended.
     """
     for name in MADE_LATE:
-        cls = getattr(layer, name)
-        cls.build = _in_own_policy(cls.build)
+        wrapping(getattr(layer, name), "build")(_in_own_policy)
 
 
 def resize_in_own_precision(layer_util) -> None:
-    """Return features of half precision as such from `resize3d`; TensorFlow makes them float32."""
-    original = layer_util.resize3d
+    """Let `resize3d` return features in their own precision; TensorFlow returns float32."""
 
-    @functools.wraps(original)
-    def resize3d(image, *args, **kwargs):
+    @wrapping(layer_util, "resize3d")
+    def resize3d(original, image, *args, **kwargs):
         resized = original(image, *args, **kwargs)
         return tf.cast(resized, image.dtype) if image.dtype in HALF else resized
 
-    layer_util.resize3d = resize3d
+
+def _in_full(original, self, *args, **kwargs) -> None:
+    with policy(precision_of_weights()):
+        original(self, *args, **kwargs)
 
 
-def _in_full(init):
-    @functools.wraps(init)
-    def __init__(self, *args, **kwargs):
-        with policy(precision_of_weights()):
-            init(self, *args, **kwargs)
-
-    return __init__
-
-
-def _in_own_policy(build):
-    @functools.wraps(build)
-    def build_late(self, input_shape):
-        with policy(self.dtype_policy.name):
-            build(self, input_shape)
-
-    return build_late
+def _in_own_policy(original, self, input_shape) -> None:
+    with policy(self.dtype_policy.name):
+        original(self, input_shape)

@@ -1,10 +1,9 @@
-"""Adaptation of what DeepReg's loaders hand over: patches, and intensities scaled by percentiles.
+"""Adaptation of DeepReg's loaders: patches, and intensities scaled by percentiles.
 
 Source: de Vos et al. 2020, section 3. The keys are `patch_size` and `percentiles` of
 `train.preprocess`, checked in `mmzoo.deepreg.preflight.sampling`.
 """
 
-import functools
 import weakref
 from collections.abc import Iterator
 from random import Random
@@ -12,6 +11,7 @@ from random import Random
 import numpy as np
 
 from mmzoo.deepreg.adaptations.seeding import draw_generator
+from mmzoo.deepreg.adaptations.wrapping import wrapping
 
 BELOW_ONE = np.nextafter(np.float32(1), np.float32(0))  # the open end of [0, 1)
 
@@ -21,35 +21,33 @@ Place = tuple[slice, ...]
 def cut_patches_and_scale(interface) -> None:
     """Let the loaders cut patches for training, and scale by percentiles everywhere.
 
-    In training and its validation, which share a model of one size, a loader with a patch size
-    says that its images have that size, so that DeepReg's resizing, augmentation and model follow
-    it. In prediction it hands over whole volumes. DeepReg repeats a data set in the former and
-    never in the latter, which is how they are told apart.
+    In training and its validation, which share a model of one size, a loader reports the patch size
+    as its image size, so that DeepReg's resizing, augmentation and model use it. In prediction it
+    gives whole volumes. Training is recognised by its repeated data set.
     """
     loader_class, generator_class = interface.DataLoader, interface.GeneratorDataLoader
-    build, generate = loader_class.get_dataset_and_preprocess, generator_class.data_generator
     loader_class.sampler = None
 
-    @functools.wraps(build)
-    def get_dataset_and_preprocess(self, *, repeat, patch_size=None, percentiles=None, **kwargs):
+    @wrapping(loader_class, "get_dataset_and_preprocess")
+    def get_dataset_and_preprocess(
+        original, self, *, repeat, patch_size=None, percentiles=None, **kwargs
+    ):
         patch_size = patch_size if repeat else None
         if patch_size or percentiles:
             self.sampler = Sampler(self, interface.normalize_array, patch_size, percentiles)
-        return build(self, repeat=repeat, **kwargs)
+        return original(self, repeat=repeat, **kwargs)
 
-    @functools.wraps(generate)
-    def data_generator(self):
-        yield from generate(self) if self.sampler is None else self.sampler.samples()
+    @wrapping(generator_class, "data_generator")
+    def data_generator(original, self):
+        yield from original(self) if self.sampler is None else self.sampler.samples()
 
-    loader_class.get_dataset_and_preprocess = get_dataset_and_preprocess
-    generator_class.data_generator = data_generator
     for abstract in (interface.AbstractPairedDataLoader, interface.AbstractUnpairedDataLoader):
         for name in ("moving_image_shape", "fixed_image_shape"):
             setattr(abstract, name, _patch_or(getattr(abstract, name)))
 
 
 def _patch_or(whole: property) -> property:
-    """Return a property of loaders that is the patch's size, else what it was."""
+    """Return a property of loaders: the patch size, else the original value."""
 
     def shape(self):
         return (self.sampler and self.sampler.patch_size) or whole.__get__(self)
@@ -60,9 +58,9 @@ def _patch_or(whole: property) -> property:
 class Sampler:
     """Yields a loader's samples, scaled and, with a patch size, cut.
 
-    Patches lie at one place in the images and labels of a pair, anywhere with equal chance: in
-    training anew each time, from the seed of the run; in validation where they were the time
-    before. They are cut out of the images that are kept in memory before anything is computed.
+    Images and labels of a pair share the patch's position, drawn uniformly: anew each time in
+    training, from the run's seed; fixed in validation. Patches are cut from the cached images
+    before anything is computed.
     """
 
     def __init__(self, loader, scale, patch_size=None, percentiles=None):
@@ -106,7 +104,7 @@ class Sampler:
         image = getattr(self.loader, f"loader_{side}_image").get_data(index=index)
         limits = self._limits((side, index), image)
         if place and image.shape == self.whole_shape:
-            return self._scaled(image[place], limits)  # a part of the work, the same values
+            return self._scaled(image[place], limits)  # less to scale, the same values
         return _cut(self._scaled(image, limits), self.whole_shape, place)
 
     def _label(self, side: str, index, place: Place | None) -> np.ndarray:
@@ -114,7 +112,7 @@ class Sampler:
         return _cut(label, self.whole_shape, place)
 
     def _limits(self, key, image: np.ndarray) -> tuple[float, float]:
-        """Return what becomes 0 and 1, computed once for an image that stays in memory."""
+        """Return the intensities that become 0 and 1, computed once for a cached image."""
         known = self._known.get(key)
         if known is None or known[0]() is not image:
             known = weakref.ref(image), intensity_limits(image, self.percentiles)

@@ -1,20 +1,20 @@
 """Adaptations that make `train.seed` reproduce a run."""
 
-import functools
 import random
 import threading
 import types
 
 import tensorflow as tf
 
+from mmzoo.deepreg.adaptations.wrapping import wrapping
 from mmzoo.framework import keras
 
 _run_seed: int | None = None
-_choosing = threading.local()  # `.draws`: what the loader at work in a thread chooses with
+_choosing = threading.local()  # `.draws`: the generator of the loader that runs in a thread
 
 
 def seed_run(seed: int | None) -> None:
-    """Seed everything a run draws from; None returns the loaders to the entropy of the system.
+    """Seed all random generators of a run; with None loaders use the system's entropy.
 
     Args:
         seed: the configuration's `train.seed`, from 0 to 2**32 - 1.
@@ -28,47 +28,42 @@ def seed_run(seed: int | None) -> None:
 
 
 def is_seeded() -> bool:
-    """Say whether the run that was read last has a seed."""
+    """Whether the last configuration that was read has a seed."""
     return _run_seed is not None
 
 
 def go_on_with_data(model, epoch: int) -> None:
-    """Let a seeded run that goes on see the data that it would have seen without a stop.
+    """Let a seeded run that continues see the same data as without the interruption.
 
-    Order, patches, label choices and augmentation are drawn one after the other from the run's
-    seed, so the epochs that are behind are drawn again, and left out. Without a seed nothing can
-    be repeated, and nothing is.
+    Order, patches, labels and augmentation are drawn in sequence from the run's seed, so the
+    finished epochs are drawn again and skipped. Without a seed nothing is skipped.
 
     Args:
-        model: what `fit` is called of next.
-        epoch: how many epochs are behind.
+        model: whose `fit` is called next.
+        epoch: number of finished epochs.
     """
     if _run_seed is None or not epoch:
         return
-    fit = model.fit
 
-    @functools.wraps(fit)
-    def fit_from_there(*args, x, steps_per_epoch, **kwargs):
+    @wrapping(model, "fit")
+    def fit(original, *args, x, steps_per_epoch, **kwargs):
         behind = x.skip(epoch * steps_per_epoch)
-        return fit(*args, x=behind, steps_per_epoch=steps_per_epoch, **kwargs)
-
-    model.fit = fit_from_there
+        return original(*args, x=behind, steps_per_epoch=steps_per_epoch, **kwargs)
 
 
 def give_each_loader_its_draws(interface) -> None:
     """Give each loader of a seeded run generators of its own.
 
-    Each loader runs in a thread of its own and draws ahead of what it is asked for: with one
-    generator between them, who draws first would decide. In training, `seed` is then a generator
-    from which an order is drawn anew in each epoch (`draw_generator`); validation and test data
-    keep their seed 0 and hence DeepReg's order.
+    Each loader runs ahead in a thread of its own: with a common generator the draws would depend on
+    which thread is first. In training, `seed` is then a generator from which an order is drawn anew
+    in each epoch (`draw_generator`); validation and test data keep their seed 0 and hence DeepReg's
+    order.
     """
     loader_class, generator_class = interface.DataLoader, interface.GeneratorDataLoader
-    build, sample = loader_class.__init__, generator_class.sample_image_label
 
-    @functools.wraps(build)
-    def __init__(self, *args, **kwargs):
-        build(self, *args, **kwargs)
+    @wrapping(loader_class, "__init__")
+    def init(original, self, *args, **kwargs):
+        original(self, *args, **kwargs)
         self.label_draws = None
         if _run_seed is None:
             return
@@ -77,27 +72,23 @@ def give_each_loader_its_draws(interface) -> None:
         else:
             self.label_draws = random.Random(f"{_run_seed} 1")
 
-    @functools.wraps(sample)
-    def sample_image_label(self, *args, **kwargs):
-        # what follows runs in this thread until the first sample, which is after the choice
+    @wrapping(generator_class, "sample_image_label")
+    def sample_image_label(original, self, *args, **kwargs):
+        # this thread runs on to the first sample, after the label is drawn
         _choosing.draws = self.label_draws
-        yield from sample(self, *args, **kwargs)
-
-    loader_class.__init__ = __init__
-    generator_class.sample_image_label = sample_image_label
+        yield from original(self, *args, **kwargs)
 
 
 def draw_generator(seed: random.Random | int | None = None) -> random.Random:
-    """Return what a loader shuffles with: a new order at each call, from its own generator."""
+    """Return a new generator for a loader to shuffle with, seeded by the loader's own."""
     return random.Random(seed.getrandbits(64) if isinstance(seed, random.Random) else seed)
 
 
 def seed_order(loader) -> None:
     """Draw the order of training data from the loader's own generator, anew in each epoch.
 
-    In training DeepReg hands its loaders the seed None, so their `random.Random(None)` takes the
-    entropy of the system and no two runs are alike. Only the loader module's own name `random` is
-    rebound.
+    In training DeepReg's loaders get the seed None, so `random.Random(None)` uses the system's
+    entropy and no two runs are equal. Only the loader module's own name `random` is replaced.
     """
     loader.random = types.SimpleNamespace(Random=draw_generator)
 

@@ -1,9 +1,8 @@
 """Adaptations of DeepReg's tensor functions, `deepreg.model.layer_util`."""
 
-import functools
-
 import tensorflow as tf
 
+from mmzoo.deepreg.adaptations.wrapping import wrapping
 from mmzoo.layers.augmentation import random_affine
 
 
@@ -14,10 +13,9 @@ def accept_unknown_batch(layer_util) -> None:
     may be smaller), and `resample` builds a range of that size. Such a batch is resampled sample by
     sample, each with the static size 1, so every value and every error message stays DeepReg's.
     """
-    original = layer_util.resample
 
-    @functools.wraps(original)
-    def resample(vol, loc, interpolation="linear", zero_boundary=True):
+    @wrapping(layer_util, "resample")
+    def resample(original, vol, loc, interpolation="linear", zero_boundary=True):
         fits = loc.shape[-1] in (len(vol.shape) - 1, len(vol.shape) - 2)
         if vol.shape[0] is not None or interpolation != "linear" or not fits:
             return original(vol, loc, interpolation, zero_boundary)
@@ -27,41 +25,33 @@ def accept_unknown_batch(layer_util) -> None:
             fn_output_signature=vol.dtype,
         )
 
-    layer_util.resample = resample
-
 
 def draw_affine_per_batch(layer_util) -> None:
     """Let every batch be augmented with its own affine transform.
 
-    `gen_rand_affine_transform` draws with NumPy, but data augmentation calls it inside
-    `Dataset.map`, where it runs once, as the graph is traced: all batches of a training then get
-    the same transform. Drawn with TensorFlow it is an operation of the graph, with the same
-    distribution, and it obeys the seed of the run. With an integer seed the NumPy values stay.
+    `gen_rand_affine_transform` draws with NumPy, but augmentation calls it inside `Dataset.map`,
+    where it runs once, when the graph is traced: all batches get the same transform. Drawing with
+    TensorFlow makes it an operation of the graph, of the same distribution, that follows the seed
+    of the run. With an integer seed NumPy's values stay.
     """
-    original = layer_util.gen_rand_affine_transform
 
-    @functools.wraps(original)
-    def gen_rand_affine_transform(batch_size, scale, seed=None):
+    @wrapping(layer_util, "gen_rand_affine_transform")
+    def gen_rand_affine_transform(original, batch_size, scale, seed=None):
         if seed is not None or not 0 <= scale <= 1:
             return original(batch_size, scale, seed)
-        return random_affine(batch_size, scale)  # of the same four corners
-
-    layer_util.gen_rand_affine_transform = gen_rand_affine_transform
+        return random_affine(batch_size, scale)  # moves the same four corners
 
 
 def draw_ddf_per_batch(layer_util) -> None:
     """Let every batch be augmented with its own displacement field.
 
-    The reason is that of `draw_affine_per_batch`; `gen_rand_ddf` draws with NumPy as well.
+    As `draw_affine_per_batch`: `gen_rand_ddf` draws with NumPy as well.
     """
-    original = layer_util.gen_rand_ddf
 
-    @functools.wraps(original)
-    def gen_rand_ddf(batch_size, image_size, field_strength, low_res_size, seed=None):
+    @wrapping(layer_util, "gen_rand_ddf")
+    def gen_rand_ddf(original, batch_size, image_size, field_strength, low_res_size, seed=None):
         if seed is not None:
             return original(batch_size, image_size, field_strength, low_res_size, seed)
         strength = tf.random.uniform([batch_size, 1, 1, 1, 3], 0, field_strength, dtype=tf.float32)
         field = strength * tf.random.normal([batch_size, *low_res_size, 3])
         return layer_util.resize3d(field, image_size)
-
-    layer_util.gen_rand_ddf = gen_rand_ddf

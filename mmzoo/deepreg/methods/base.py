@@ -1,19 +1,17 @@
-"""The base of the zoo's methods: what trainings, checks and refinement ask beyond DeepReg."""
-
-from __future__ import annotations
+"""Base class of the zoo's methods: hooks for training, checks and refinement."""
 
 import tensorflow as tf
 from deepreg.model.network import RegistrationModel
 
-from mmzoo.deepreg.methods.progress import shown
+from mmzoo.deepreg.methods.progress import with_progress
 
 
 class Method(RegistrationModel):
-    """A DeepReg model with hooks, each with its default; `hooks_of` gives those of any model.
+    """A DeepReg model with hooks, each with a default; see `hooks_of` for other models.
 
     Attributes:
         method: its name in configurations.
-        loss_settings: keys of a section of `train.loss` that are the method's and not the loss's.
+        loss_settings: keys of a section of `train.loss` that the method reads, not the loss.
         needs_labels: sections of `train.loss` that cannot be computed without labels.
         all_labels: a training gets all labels of a pair as channels, not one drawn at random.
     """
@@ -29,7 +27,7 @@ class Method(RegistrationModel):
 
     def build_optimizers(self) -> None:
         """Create the optimizers' variables, into which a checkpoint is restored."""
-        if hasattr(self.optimizer, "build"):  # not of one written for an older Keras
+        if hasattr(self.optimizer, "build"):  # absent in optimizers of an older Keras
             self.optimizer.build(self.trainable_variables)
 
     def pair_loss(self, inputs: dict, outputs: dict) -> tf.Tensor:
@@ -40,8 +38,8 @@ class Method(RegistrationModel):
         """Train as `keras.Model.fit` does, with its progress in one line."""
         if verbose not in ("auto", 1):
             return super().fit(*args, verbose=verbose, callbacks=callbacks, **kwargs)
-        with shown(callbacks) as with_progress:
-            return super().fit(*args, verbose=0, callbacks=with_progress, **kwargs)
+        with with_progress(callbacks) as reporting:
+            return super().fit(*args, verbose=0, callbacks=reporting, **kwargs)
 
 
 def hooks_of(model: object) -> type[Method]:

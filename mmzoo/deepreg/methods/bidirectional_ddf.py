@@ -17,8 +17,6 @@ printed equation. Differs from the paper: both directions are the default, as in
 (their similarity is summed over both, their cycle covers both images).
 """
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from mmzoo.deepreg.methods.base import Method

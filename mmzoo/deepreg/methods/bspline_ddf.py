@@ -8,8 +8,6 @@ Configuration: a backbone that says its `grid_spacing`, such as `dirnet`; the re
 `mmzoo.deepreg.methods.one_way`.
 """
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from mmzoo.deepreg.methods.one_way import OneWayDDFModel

@@ -1,6 +1,4 @@
-"""Notices when the training of a GAN collapses, and says what to do."""
-
-from __future__ import annotations
+"""Detects the collapse of a GAN's training, and says what to do."""
 
 import logging
 import math
@@ -10,7 +8,7 @@ import numpy as np
 from mmzoo.framework import keras
 
 SURE = 0.99  # accuracy of a discriminator that has won
-FLAT = 0.05  # contrast of translated images, as a share of the targets', that counts as none
+FLAT = 0.05  # contrast of translated images, as a share of the targets', that counts as constant
 
 DISCRIMINATOR_WINS = (
     "epoch %d: the discriminator has won: it classifies %.1f %% of real and translated images "
@@ -37,23 +35,23 @@ class CollapseWatch(keras.callbacks.Callback):
     """
 
     def __init__(self):
-        """Begin without a warning given."""
+        """Start without warnings."""
         super().__init__()
         self.warned = set()  # of messages
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Note the epoch."""
+        """Keep the number of the epoch."""
         self.epoch = epoch + 1
 
     def on_train_batch_end(self, batch, logs=None):
-        """Stop where a loss is no number any more.
+        """Stop the training if a loss is NaN or infinite.
 
         Raises:
             ValueError: one is not, before a checkpoint is written.
         """
         lost = [name for name, value in (logs or {}).items() if not math.isfinite(float(value))]
         if lost:
-            # A total is no number where one of its terms is not: the terms tell more.
+            # If a term is NaN, so is the total: name the term.
             named = [name for name in lost if name.startswith("loss/")] or lost
             plain = [name for name in named if not name.endswith("_weighted")] or named
             raise ValueError(
@@ -61,7 +59,7 @@ class CollapseWatch(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        """Warn of a collapse; stop where a weight is no number.
+        """Warn of a collapse; stop if a weight is NaN or infinite.
 
         Raises:
             ValueError: one is not, before a checkpoint is written.
@@ -77,7 +75,7 @@ class CollapseWatch(keras.callbacks.Callback):
         self._warn(GENERATOR_CONSTANT, contrast < FLAT, 100 * contrast)
 
     def _warn(self, message: str, collapsed: bool, percent: float) -> None:
-        """Say it when it begins, and again only if it was over meanwhile."""
+        """Warn when a collapse begins, once."""
         if collapsed and message not in self.warned:
             logging.warning(message, self.epoch, percent)
             self.warned.add(message)

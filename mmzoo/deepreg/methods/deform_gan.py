@@ -20,8 +20,6 @@ Differs from the authors' code, which gives each of the three steps a pair of it
 step, so that F o phi and G(F o phi) are computed once for D and G.
 """
 
-from __future__ import annotations
-
 import tensorflow as tf
 from deepreg.model import optimizer as optimizers
 
@@ -29,8 +27,13 @@ from mmzoo.deepreg.methods.collapse import CollapseWatch
 from mmzoo.deepreg.methods.one_way import OneWayDDFModel
 from mmzoo.deepreg.methods.pair import build_dense_field
 from mmzoo.deepreg.methods.terms import LossTerms, build_loss
-from mmzoo.deepreg.methods.translation import build_translator, read_translator
+from mmzoo.deepreg.methods.translation import (
+    build_translator,
+    check_translator,
+    read_translator,
+)
 from mmzoo.framework import keras
+from mmzoo.layers.deformation import UNDEFORMED
 from mmzoo.networks.translation.translator import Terms, minimise, penalty, weighted_sum
 
 SECTIONS = ("image", "translated", "regularization", "label")
@@ -45,7 +48,7 @@ class DeformGANModel(OneWayDDFModel):
     """
 
     method = "deform-gan"
-    check_config = staticmethod(read_translator)
+    check_config = staticmethod(check_translator)
 
     # === Model ===
     def build_model(self) -> keras.Model:
@@ -98,15 +101,15 @@ class DeformGANModel(OneWayDDFModel):
     # === Training ===
     def fit(self, *args, callbacks=None, **kwargs):
         """Train as `keras.Model.fit` does, and watch for a collapse."""
-        # First of all, so that nothing is saved of a training that is lost.
+        # First in the list, so that a failed training saves no checkpoint.
         return super().fit(*args, callbacks=[CollapseWatch(), *(callbacks or [])], **kwargs)
 
     def train_step(self, data) -> dict:
-        """Take one step of D, one of G and one of T; return the logs."""
-        inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
+        """Make one step of D, one of G and one of T; return the logs."""
+        inputs, aligned = self._unpack(data)
         fixed = signed(inputs["fixed_image"])[..., None]
         warped = signed(self._model(inputs, training=True)["pred_fixed_image"])[..., None]
-        logs = self.translator.train_step((warped, fixed))
+        logs = self.translator.train_step((warped, fixed, aligned))
         with tf.GradientTape() as tape:
             terms = self._terms(inputs, self._model(inputs, training=True))
             loss = weighted_sum(terms) + penalty(self._model)
@@ -115,13 +118,19 @@ class DeformGANModel(OneWayDDFModel):
 
     def test_step(self, data) -> dict:
         """Return the logs of a pair without learning from it."""
-        inputs = keras.utils.unpack_x_y_sample_weight(data)[0]
+        inputs, aligned = self._unpack(data)
         outputs = self._model(inputs, training=False)
         fixed = signed(inputs["fixed_image"])[..., None]
         warped = signed(outputs["pred_fixed_image"])[..., None]
-        logs = self.translator.test_step((warped, fixed))
+        logs = self.translator.test_step((warped, fixed, aligned))
         terms = self._terms(inputs, outputs)
         return {**self._log(weighted_sum(terms) + penalty(self._model), terms), **logs}
+
+    def _unpack(self, data) -> tuple[dict, tf.Tensor]:
+        """Return T's inputs, and F before its deformation (none in validation)."""
+        inputs = dict(keras.utils.unpack_x_y_sample_weight(data)[0])
+        aligned = inputs.pop(UNDEFORMED, inputs["moving_image"])
+        return inputs, signed(aligned)[..., None]
 
     def pair_loss(self, inputs: dict, outputs: dict) -> tf.Tensor:
         """Return L_T of a pair and the penalty on T's weights, a scalar."""

@@ -8,8 +8,6 @@ Configuration: a backbone of three output channels at the size of the image, suc
 the rest, and what differs from DeepReg's `ddf`, as in `mmzoo.deepreg.methods.one_way`.
 """
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from mmzoo.deepreg.methods.one_way import OneWayDDFModel

@@ -1,7 +1,7 @@
-"""Method `labels-ddf`: a dense field that is learnt from all labels of a pair at once.
+"""Method `labels-ddf`: a dense field, trained on all labels of a pair at once.
 
-Source: SynthMorph (Hoffmann et al. 2022), Eq. 4: the mean soft Dice of the structures, and the
-field's diffusion; images are seen, but not compared:
+Source: SynthMorph (Hoffmann et al. 2022), Eq. 4: mean soft Dice of the structures and diffusion of
+the field; the network sees the images, but the loss does not compare them:
 
     L = L_dice(L_F, L_M o u) + lambda L_smooth(u)
 
@@ -11,11 +11,9 @@ field's diffusion; images are seen, but not compared:
     image:           a similarity of the images may be added
 
 In training the model sees all labels of a pair at once (`all_labels`), in prediction one or none:
-the network takes the images alone. A label that is empty in one of the two images says nothing of
-how they fit; it does not count in the mean of its pair. All pairs of a batch count alike.
+the network takes the images alone. A label that is empty in one of the two images is left out of
+the mean of its pair. All pairs of a batch have equal weight.
 """
-
-from __future__ import annotations
 
 import functools
 
@@ -101,11 +99,11 @@ class LabelsDDFModel(OneWayDDFModel):
 
 
 class Thinned(keras.layers.Layer):
-    """Fixed and warped labels in some voxels alone, for a fraction of the time.
+    """Fixed and warped labels on a subset of the voxels, for a fraction of the time.
 
     Input: fixed and moving labels (batch, dim1, dim2, dim3, n) and the ddf. Output: fixed and
-    warped labels in each `every`-th voxel along each axis of the fixed grid, the first drawn anew
-    each time: over the steps all voxels count alike.
+        warped labels at every `every`-th voxel along each axis of the fixed grid, from a random
+        first one, so that all voxels count over the steps.
     """
 
     def __init__(self, every: int, **kwargs):
@@ -130,12 +128,12 @@ def one_a_row(labels: tf.Tensor) -> tf.Tensor:
 
 
 def present(labels: tf.Tensor) -> tf.Tensor:
-    """Return 1 for each label that is somewhere, else 0: (batch, n)."""
+    """Return 1 for each label that is not empty, else 0: (batch, n)."""
     return tf.cast(tf.reduce_max(labels, axis=(1, 2, 3)) > 0, labels.dtype)
 
 
 def mean_of_pairs(values: tf.Tensor, in_both: tf.Tensor) -> tf.Tensor:
-    """Return the mean over the pairs of each one's mean over the labels in both of its images.
+    """Return the mean over pairs of the mean over the labels that are in both images.
 
     Args:
         values: of each label, (batch * n,), ordered as `one_a_row`.

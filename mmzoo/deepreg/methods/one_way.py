@@ -2,12 +2,10 @@
 
 Under `train.loss` the sections `image`, `regularization` and `label`, as for DeepReg's `ddf`. Every
 term is the mean over the batch, logged by its name.
-Differs from DeepReg's `ddf`: the warp continues border values, where DeepReg's gives zero on the
-first plane of each axis (of a patch of 6 slices that is a sixth), and a regulariser is not divided
-by the batch size once more.
+Differs from DeepReg's `ddf`: the warp repeats edge values, where DeepReg's gives zero on the first
+plane of each axis (a sixth of a patch of 6 slices), and a regulariser is not divided by the batch
+size twice.
 """
-
-from __future__ import annotations
 
 from abc import abstractmethod
 

@@ -1,6 +1,4 @@
-"""Backbone, dense field and size check of a method, from DeepReg's configuration."""
-
-from __future__ import annotations
+"""Functions that methods share: backbone, dense field and check of image sizes."""
 
 import tensorflow as tf
 from deepreg.model.network import RegistrationModel

@@ -1,7 +1,5 @@
 """One line of training progress, in place of Keras's bars with all weighted terms."""
 
-from __future__ import annotations
-
 import contextlib
 import shutil
 import sys
@@ -11,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from mmzoo.framework import keras
 from mmzoo.terminal import SECONDS, clock, every
 
-REWRITE = 0.2  # seconds between two forms of the line on a terminal
+REWRITE = 0.2  # seconds between updates of the line on a terminal
 FIRST_STEP = "the first step takes longer: it is traced and compiled"
 
 
@@ -33,7 +31,7 @@ class TrainingProgress(keras.callbacks.Callback):
                 self.print()
 
     def on_train_batch_end(self, batch, logs=None):
-        """Note how far the epoch is; on a terminal, print it if it is time."""
+        """Record the step; on a terminal, update the line from time to time."""
         now = time.monotonic()
         done, steps = batch + 1, self.params["steps"]
         left = f"{clock((now - self.start) / done * (steps - done))} left" if steps else ""
@@ -48,7 +46,7 @@ class TrainingProgress(keras.callbacks.Callback):
         self.print(end="\n")
 
     def print(self, end: str = ""):
-        """Print how far the training is."""
+        """Print the line."""
         if self.stream.isatty():
             width = shutil.get_terminal_size().columns - 1
             self.stream.write(f"\r{self.line[:width]:<{width}}{end}")
@@ -75,8 +73,8 @@ def terms(logs: dict | None) -> str:
 
 
 @contextlib.contextmanager
-def shown(callbacks: Sequence | None) -> Iterator[list]:
-    """Yield Keras callbacks with `TrainingProgress` among them, which writes while a step lasts."""
+def with_progress(callbacks: Sequence | None) -> Iterator[list]:
+    """Add `TrainingProgress` to Keras callbacks, printing while this context lasts."""
     line = TrainingProgress()
     with contextlib.nullcontext() if line.stream.isatty() else every(SECONDS, line.print):
         yield [*(callbacks or []), line]

@@ -1,4 +1,4 @@
-"""Method `rigidity-ddf`: a dense field that is held rigid inside labelled bones.
+"""Method `rigidity-ddf`: a dense field with a rigidity penalty inside labelled bones.
 
 Source: van Ulsen 2022, Eq. 4.7-4.10, all of which are sums of these terms under `train.loss`
 (names from the registry; weight 0 or no section: not used):
@@ -9,13 +9,10 @@ Source: van Ulsen 2022, Eq. 4.7-4.10, all of which are sums of these terms under
     rigidity:        {name: rigidity, weight: 0.4}   gamma_2, L_RP over all labels together
 
 In training the model sees all labels of a pair at once (`all_labels`), in prediction one or none:
-the network takes the images alone. A label that is empty in one of the two images says nothing of
-how they fit; it does not count in the mean.
-Differs from the thesis: that last rule; the warp continues border values; and see
+the network takes the images alone. A label that is empty in one of the two images is left out of
+the mean. Differs from the thesis: that last rule; the warp repeats edge values; and see
 `mmzoo.losses.rigidity`.
 """
-
-from __future__ import annotations
 
 from mmzoo.deepreg.methods.labels_ddf import LabelsDDFModel
 from mmzoo.deepreg.methods.terms import LossTerms

@@ -1,7 +1,5 @@
 """Adding the loss terms of a configuration to a DeepReg model, each logged by its name."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 
@@ -16,10 +14,9 @@ DIRECTIONS = ("both", "forward")
 class LossTerms:
     """Builds the terms of `train.loss` and adds them to a symbolic Keras model.
 
-    Every term is the mean over the batch, whatever the size of the batch; with several devices
-    Keras takes each one's share. (DeepReg 0.1.2 divides its regularisers by the batch size once
-    more.)
-    Two metrics a term: `loss/<term>_<class>` and the same times its weight, `..._weighted`.
+    Every term is the mean over the batch; with several devices Keras averages over them. (DeepReg
+    0.1.2 divides its regularisers by the batch size once more.) Two metrics a term:
+    `loss/<term>_<class>` and the same times its weight, `..._weighted`.
     """
 
     def __init__(self, model, config: dict):

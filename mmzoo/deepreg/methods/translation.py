@@ -2,16 +2,15 @@
 
     generator:      {name: unet}                                        see GENERATORS
     discriminator:  {name: strided}                                     see DISCRIMINATORS
-    adversarial:    {name: cross-entropy, weight: 1, conditional: true} see OBJECTIVES
+    adversarial:    {name: cross-entropy, weight: 1, conditional: false} see OBJECTIVES
     l1:             {weight: 100}                                       lambda of Eq. 8
     constraint:     {name: local-gradient, weight: 5}                   mu of Eq. 8
     generator_optimizer, discriminator_optimizer: as `train.optimizer`, which they follow
     save_translated: false                                              for deepreg_predict
 
-What is left out has the values above; a section may be given in part.
+Keys that are left out have the values above. A conditional discriminator needs aligned pairs, see
+`check_translator`.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable
 
@@ -26,7 +25,7 @@ from mmzoo.networks.translation.table import build_network
 DEFAULTS: dict[str, dict] = {
     "generator": {"name": "unet"},
     "discriminator": {"name": "strided"},
-    "adversarial": {"name": "cross-entropy", "weight": 1.0, "conditional": True},
+    "adversarial": {"name": "cross-entropy", "weight": 1.0, "conditional": False},
     "l1": {"weight": 100.0},
     "constraint": {"name": "local-gradient", "weight": 5.0},
 }
@@ -64,8 +63,36 @@ def read_translator(train: dict) -> dict:
     return {**given, **filled}
 
 
+def check_translator(train: dict) -> None:
+    """Check `train.translator`, and that a conditional discriminator gets an aligned pair.
+
+    Otherwise it could tell (R, F) from (G(F o phi), F o phi) by the misalignment of R and F alone;
+    its real pair is R with the moving image before `random-deformation`.
+
+    Args:
+        train: the section of that name.
+
+    Raises:
+        ValueError: as `read_translator`; or no image is aligned.
+    """
+    settings = read_translator(train)
+    if not settings["adversarial"]["conditional"]:
+        return
+    augmentation = train["preprocess"].get("data_augmentation")
+    chain = augmentation if isinstance(augmentation, list) else [augmentation or {}]
+    names = [entry.get("name") for entry in chain]
+    if names != ["random-deformation"] or not chain[0].get("keep_undeformed"):
+        raise ValueError(
+            "`train.translator.adversarial.conditional: true` wants aligned pairs: the "
+            "discriminator sees the fixed image beside the moving one before its deformation. Let "
+            "`train.preprocess.data_augmentation` be `random-deformation` alone with "
+            "`keep_undeformed: true`, on data whose pairs are aligned, or leave `conditional` "
+            "false."
+        )
+
+
 def build_translator(settings: dict, image_size) -> Translator:
-    """Return the translator of `read_translator`'s settings, its weights made.
+    """Build the translator from `read_translator`'s settings, with its weights.
 
     Args:
         settings: all sections of the module's docstring.

@@ -1,15 +1,12 @@
-"""Checks of a configuration before any work starts, so that nothing is lost to a slip."""
+"""Checks of a configuration before any work starts."""
 
 import copy
 import difflib
 import inspect
-import logging
-from pathlib import Path
 
-from mmzoo.checks import check_choice, check_number
+from mmzoo.checks import check_choice, check_number, reason_of
 from mmzoo.deepreg import schema
 from mmzoo.deepreg.preflight.data import IMAGES, MODES
-from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError
 
 SHORTEST = {"bending": 5, "bending-energy": 3, "gradient": 3}  # voxels that a stencil covers
@@ -30,7 +27,7 @@ def check_names(config: dict) -> None:
         _check_name("train.preprocess.data_augmentation.name", name, "da_class")
         _check_settings("train.preprocess.data_augmentation", settings, "da_class")
     _check_optimizer(train["optimizer"])
-    # What a method reads beside DeepReg's sections, it checks itself.
+    # A method checks its own sections.
     method_of(train).check_config(train)
     _check_seed(train.get("seed"))
 
@@ -44,7 +41,7 @@ def check_keys(config: dict, *, partial: bool = False) -> None:
 
 
 def _is_known(method: str) -> bool:
-    """Say whether a method is the zoo's or DeepReg's, whose keys are known; or a name of none."""
+    """Whether the keys of a method are known: the zoo's or DeepReg's methods, or unknown names."""
     from deepreg.registry import REGISTRY
 
     if ("model_class", method) not in REGISTRY._dict:
@@ -61,7 +58,7 @@ def check_model(train: dict) -> None:
     _check_name("train.method", train["method"], "model_class")
     _check_name("train.backbone.name", train["backbone"].get("name"), "backbone_class")
     _check_settings("train.backbone", train["backbone"], "backbone_class")
-    # What the method itself takes from a loss section, before the loss gets the rest.
+    # Keys of a loss section that the method reads, not the loss.
     own = method_of(train).loss_settings
     for section, settings in train["loss"].items():
         if isinstance(settings, dict) and "name" in settings:
@@ -75,7 +72,7 @@ def check_sections(config: dict) -> None:
     Args:
         config: the configuration as merged from its files.
     """
-    is_old = "model" in (config.get("train") or {})  # DeepReg 0.1.1 wrote these a level deeper
+    is_old = "model" in (config.get("train") or {})  # DeepReg 0.1.1 nested these a level deeper
     model = () if is_old else ("train.method", "train.backbone")
     wanted = [
         *(f"dataset.{key}" for key in ("dir", "format", "type", "labeled")),
@@ -98,7 +95,7 @@ def check_sections(config: dict) -> None:
 
 
 def _has(config: dict, section: str, key: str) -> bool:
-    """Say whether config[section][key] exists."""
+    """Whether config[section][key] exists."""
     return isinstance(config.get(section), dict) and key in config[section]
 
 
@@ -119,7 +116,7 @@ def registered(category: str, name: str):
 
 
 def method_of(train: dict):
-    """Return the class of `train.method`, or the zoo's `Method` for a method of another's.
+    """Return the class of `train.method`, or the zoo's `Method` for methods of other packages.
 
     Args:
         train: the section of that name.
@@ -141,7 +138,7 @@ def _check_settings(where: str, settings: dict, category: str, others: tuple = (
         category: of the registry.
         others: keys that are not for the class.
     """
-    taken = _parameters(registered(category, settings["name"]))
+    taken = parameters_of(registered(category, settings["name"]))
     for key in settings if taken else ():
         if key not in ("name", *others, *taken):
             closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
@@ -152,10 +149,10 @@ def _check_settings(where: str, settings: dict, category: str, others: tuple = (
             )
 
 
-def _parameters(cls) -> list[str]:
-    """Return what a class can be made with, own arguments first; nothing if that is not known.
+def parameters_of(cls) -> list[str]:
+    """Return the names of a class's arguments, own ones first; empty if they are unknown.
 
-    A class that passes **kwargs on is followed to the class that takes them, up to Keras's own.
+    For a class that passes **kwargs on, those of its base classes are added.
     """
     names: list[str] = []
     for base in getattr(cls, "__mro__", ()):
@@ -187,7 +184,7 @@ def _check_optimizer(settings: dict) -> None:
 
 
 def _check_optimizer_settings(cls, settings: dict) -> None:
-    """Raise PreflightError where Keras's optimizer does not take what it is given."""
+    """Raise PreflightError where Keras's optimizer does not take its settings."""
     from deepreg.model.optimizer import build_optimizer
 
     parameters = inspect.signature(cls).parameters
@@ -206,10 +203,9 @@ def _check_optimizer_settings(cls, settings: dict) -> None:
             )
     try:
         build_optimizer(copy.deepcopy(settings))
-    # Whatever Keras raises for a value that it cannot use.
+    # Keras raises many types for unfit values.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise PreflightError(f"`train.optimizer` cannot be made: {reason}.") from error
+        raise PreflightError(f"`train.optimizer` cannot be made: {reason_of(error, 0)}.") from error
 
 
 def _check_seed(seed) -> None:
@@ -243,9 +239,9 @@ def check_labelled(config: dict) -> None:
 
 
 def check_field_size(config: dict) -> None:
-    """Raise PreflightError where no voxel of a field has the neighbours its regulariser looks at.
+    """Raise PreflightError where a field is smaller than its regulariser's stencil.
 
-    DeepReg's own take the mean of nothing then: the loss is NaN from the first step.
+    DeepReg's losses are NaN then, from the first step.
 
     Args:
         config: of a training; the field has the shape of the patches, else of the fixed images.
@@ -259,59 +255,4 @@ def check_field_size(config: dict) -> None:
         raise PreflightError(
             f"`train.loss.regularization` {loss['name']} needs fields of at least {wanted} voxels "
             f"an axis, got {list(shape)}: make the images larger, or give it the weight 0."
-        )
-
-
-def check_log_dir(folder: Path, config: dict) -> None:
-    """Raise PreflightError where a folder with checkpoints is of a run of another model.
-
-    Its config.yaml would be overwritten, and without it nothing can be predicted any more.
-
-    Args:
-        folder: the log folder.
-        config: the configuration of the run that is to go on there.
-    """
-    written = folder / "config.yaml"
-    if not (written.exists() and (folder / "save" / "checkpoint").exists()):
-        return
-    try:
-        before = read_written(written)
-    except PreflightError:
-        logging.warning("%s is damaged and is written anew.", written)
-        return
-    for section in ("method", "backbone", "translator.generator", "translator.discriminator"):
-        old, new = (_entry(train["train"], section) for train in (before, config))
-        if old != new:
-            raise PreflightError(
-                f"The log folder {folder} has checkpoints of a run with train.{section} {old!r}, "
-                f"but the configuration says {new!r}. Choose another name after -l, or remove "
-                "the folder."
-            )
-
-
-def _entry(section: dict, name: str):
-    """Return an entry by its dotted name, None where there is none."""
-    first, _, rest = name.partition(".")
-    entry = section.get(first)
-    return _entry(entry or {}, rest) if rest else entry
-
-
-def check_same_method(checkpoint: str, config: dict) -> None:
-    """Raise PreflightError where the checkpoint was trained with another method.
-
-    Methods may share a network, so that the shapes of the weights alone do not tell.
-
-    Args:
-        checkpoint: LOG_FOLDER/save/ckpt-EPOCHS.
-        config: the configuration that is to be used with it.
-    """
-    written = Path(checkpoint).parent.parent / "config.yaml"
-    if not written.exists():
-        return
-    before = read_written(written)["train"]["method"]
-    method = config["train"]["method"]
-    if before != method:
-        raise PreflightError(
-            f"The checkpoint {checkpoint} is of method {before!r} (says {written}), but the "
-            f"configuration says {method!r}. Use that config.yaml."
         )

@@ -16,7 +16,7 @@ from mmzoo.checks import check_choice, check_image_values
 from mmzoo.deepreg.samples import Source, all_indices, source_of
 from mmzoo.errors import PreflightError
 
-MANY_FILES = 200  # from here on the user is told what takes so long
+MANY_FILES = 200  # from so many on, a message says that files are being read
 MODES = ("train", "valid", "test")
 
 IMAGES = {
@@ -40,7 +40,7 @@ def check_mode(mode: str) -> None:
 
 
 def check_folders(dataset: dict, mode: str) -> None:
-    """Raise PreflightError where the data of a split, or a part of it, is not there.
+    """Raise PreflightError where the data of a split, or a part of it, is missing.
 
     Args:
         dataset: the configuration's dataset section.
@@ -118,7 +118,7 @@ def _check_entry(path: Path, key: str, entry, grouped: bool) -> None:
 
 
 def _content(path: Path) -> str:
-    """Return what a folder holds, for a message."""
+    """Return the contents of a folder, for a message."""
     names = sorted(item.name for item in path.iterdir())
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "") if names else "nothing"
 
@@ -154,7 +154,7 @@ def check_images(data_loader) -> None:
 
 
 def _unread(data_loader) -> list:
-    """Return (loader, index, source, is_label) once for each file, links followed."""
+    """Return (loader, index, source, is_label) of each distinct file, links resolved."""
     found: dict = {}
     for name in ("moving_image", "fixed_image", "moving_label", "fixed_label"):
         loader = getattr(data_loader, f"loader_{name}", None)
@@ -179,7 +179,7 @@ def check_image(image: np.ndarray, source: Source | None) -> None:
 
 
 def check_contrast(image: np.ndarray, source: Source | None, percentiles) -> None:
-    """Raise PreflightError where an image has one value from one percentile to the other."""
+    """Raise PreflightError if an image is constant between its two percentiles."""
     low, high = np.percentile(image, percentiles)
     if low == high:
         raise PreflightError(

@@ -12,7 +12,7 @@ SHAPES = ("moving_image_shape", "fixed_image_shape", "image_shape")  # of a data
 
 
 def check_sampling(config: dict) -> None:
-    """Raise PreflightError where patches, percentiles or the interpolation cannot be meant.
+    """Raise PreflightError for invalid patches, percentiles or interpolation.
 
     Args:
         config: the configuration, all its files merged.
@@ -31,7 +31,7 @@ def check_sampling(config: dict) -> None:
 
 
 def interpolation_of(config: dict) -> str:
-    """Return how the image of a prediction is sampled: `predict.interpolation`, else linearly."""
+    """Return the interpolation of predicted images: `predict.interpolation`, or linear."""
     return (config.get("predict") or {}).get("interpolation", "linear")
 
 

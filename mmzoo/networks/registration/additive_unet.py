@@ -8,8 +8,6 @@ normalisation and ReLU after the transposed convolutions too, an output layer th
 Differs from the thesis: volumes may have any size.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import tensorflow as tf

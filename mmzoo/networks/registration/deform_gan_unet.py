@@ -5,8 +5,6 @@ code (Lauraxy/Multi_Modal_Registration). With two input images it has 5.65 milli
 Differs from the authors' code: channel a of the field moves axis a.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import tensorflow as tf

@@ -6,8 +6,6 @@ Differs from that code: an axis that the grid's spacing does not divide gets one
 where the code would cut it short.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import tensorflow as tf

@@ -6,8 +6,6 @@ With 4 initial channels and two input images it has 317,000 parameters.
 Differs from the authors' code: resizing aligns voxel centres.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 

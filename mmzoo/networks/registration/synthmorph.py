@@ -6,8 +6,6 @@ images": a stationary velocity field at half the resolution, integrated by scali
 parameters; this one is made for a laptop, with the layers of VoxelMorph's code of 2019.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -15,7 +13,7 @@ import tensorflow as tf
 from mmzoo.checks import check_positive, check_rank, check_three_axes
 from mmzoo.framework import keras
 from mmzoo.layers.flow import flow_layer
-from mmzoo.networks.registration.voxelmorph import NEARLY_ZERO, Finer, strided_conv
+from mmzoo.networks.registration.voxelmorph import NEARLY_ZERO, Finer, check_decoder, strided_conv
 from mmzoo.ops.filters import resize
 from mmzoo.ops.grid import dims_of
 from mmzoo.ops.pad import cut_back, pad_to_multiple
@@ -75,12 +73,8 @@ class SynthMorph(keras.Model):
             ValueError: not three axes, or channels that do not fit the levels.
         """
         super().__init__(name=name, **kwargs)
+        check_decoder(encoder, decoder, 1)
         levels = len(encoder)
-        if not levels or len(decoder) < levels + 1:
-            raise ValueError(
-                f"`decoder` needs the channels of at least {levels + 1} convolutions for "
-                f"{levels} levels of `encoder` (at least 1), got {tuple(decoder)}."
-            )
         if out_channels != 3:
             raise ValueError(f"`out_channels` must be 3, of one velocity, got {out_channels!r}.")
         check_positive("squarings", squarings)
@@ -104,6 +98,11 @@ class SynthMorph(keras.Model):
         """Return the field of a pair: (batch, dim1, dim2, dim3, 3)."""
         check_rank("inputs", inputs, (5,))
         padded = pad_to_multiple(inputs, (2 ** len(self.encoder),) * 3)
+        ddf = integrate(self.velocity(padded), self.squarings)
+        return cut_back(2 * resize(ddf, dims_of(padded)), inputs)
+
+    def velocity(self, padded: tf.Tensor) -> tf.Tensor:
+        """Return the U-Net's output at half the resolution, for a size that the strides divide."""
         skips = [padded]
         for down in self.down:
             skips.append(down(skips[-1]))
@@ -112,8 +111,7 @@ class SynthMorph(keras.Model):
             features = up([features, skips.pop()])
         for last in self.last:
             features = last(features)
-        ddf = integrate(self.flow(features), self.squarings)
-        return cut_back(2 * resize(ddf, dims_of(padded)), inputs)
+        return self.flow(features)
 
     # === Config ===
     def get_config(self) -> dict:

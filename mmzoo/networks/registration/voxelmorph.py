@@ -9,8 +9,6 @@ Differs from the code of 2019: the strides may be set by level and axis, for ani
 volumes may have any size.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 
@@ -82,12 +80,8 @@ class VoxelMorph(keras.Model):
             ValueError: not three axes, or strides or channels that do not fit the levels.
         """
         super().__init__(name=name, **kwargs)
+        check_decoder(encoder, decoder, 2)
         levels = len(encoder)
-        if not levels or len(decoder) < levels + 2:
-            raise ValueError(
-                f"`decoder` needs the channels of at least {levels + 2} convolutions for "
-                f"{levels} levels of `encoder` (at least 1), got {tuple(decoder)}."
-            )
         self.strides = strides_of_levels(strides, levels)
         check_three_axes("image_size", image_size)
         self.steps = tuple(math.prod(axis) for axis in zip(*self.strides, strict=True))
@@ -130,6 +124,16 @@ class VoxelMorph(keras.Model):
         initializer = keras.initializers.serialize(self.flow.kernel_initializer)
         settings = {name: getattr(self, name) for name in (*names, "name")}
         return {**settings, "out_kernel_initializer": initializer}
+
+
+def check_decoder(encoder: Sequence[int], decoder: Sequence[int], more: int) -> None:
+    """Raise ValueError unless a decoder has one convolution a level and so many more."""
+    least = len(encoder) + more
+    if not encoder or len(decoder) < least:
+        raise ValueError(
+            f"`decoder` needs the channels of at least {least} convolutions for {len(encoder)} "
+            f"levels of `encoder` (at least 1), got {tuple(decoder)}."
+        )
 
 
 def strides_of_levels(strides: int | Sequence, levels: int) -> tuple[tuple[int, int, int], ...]:

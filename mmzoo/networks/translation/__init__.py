@@ -2,7 +2,7 @@
 
 from mmzoo.networks.translation.discriminator import StridedDiscriminator
 from mmzoo.networks.translation.generator import UNetGenerator
-from mmzoo.networks.translation.objectives import OBJECTIVES, Objective
+from mmzoo.networks.translation.objectives import OBJECTIVES, AdversarialObjective
 from mmzoo.networks.translation.table import DISCRIMINATORS, GENERATORS
 from mmzoo.networks.translation.translator import Translator
 
@@ -10,7 +10,7 @@ __all__ = [
     "DISCRIMINATORS",
     "GENERATORS",
     "OBJECTIVES",
-    "Objective",
+    "AdversarialObjective",
     "StridedDiscriminator",
     "Translator",
     "UNetGenerator",

@@ -8,8 +8,6 @@ normalisation's averages follow within 10 steps instead of 100, because the gene
 the discriminator as these averages have it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import tensorflow as tf

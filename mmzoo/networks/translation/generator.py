@@ -4,8 +4,6 @@ Source: Deform-GAN (Zhang et al. 2020), section 2.1 ("U-Net-like"), in the layer
 code (Lauraxy/Multi_Modal_Registration); 5.65 million parameters. Differs from them: nothing.
 """
 
-from __future__ import annotations
-
 import tensorflow as tf
 
 from mmzoo.checks import check_rank

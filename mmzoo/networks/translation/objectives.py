@@ -4,8 +4,6 @@ A new one is an entry of `OBJECTIVES`; whether the discriminator sees the source
 (the conditional GAN) is the translator's matter.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +12,7 @@ import tensorflow as tf
 from mmzoo.checks import check_choice
 
 
-class Objective(NamedTuple):
+class AdversarialObjective(NamedTuple):
     """Two functions of logits of any shape, each to a scalar, the smaller the better.
 
     discriminator(real, fake): of the logits of real and of translated images.
@@ -45,13 +43,13 @@ def _squares_of_generator(fake: tf.Tensor) -> tf.Tensor:
 
 OBJECTIVES = {
     # Goodfellow et al. 2014; Isola et al. 2017 (Pix2Pix), Eq. 7 of Zhang 2020.
-    "cross-entropy": Objective(_entropy_of_discriminator, _entropy_of_generator),
+    "cross-entropy": AdversarialObjective(_entropy_of_discriminator, _entropy_of_generator),
     # Mao et al. 2017: its gradient does not vanish where the discriminator is sure.
-    "least-squares": Objective(_squares_of_discriminator, _squares_of_generator),
+    "least-squares": AdversarialObjective(_squares_of_discriminator, _squares_of_generator),
 }
 
 
-def objective_of(name: str) -> Objective:
+def objective_of(name: str) -> AdversarialObjective:
     """Return the objective of a name; ValueError with the closest one if there is none."""
     check_choice("adversarial.name", name, OBJECTIVES)
     return OBJECTIVES[name]

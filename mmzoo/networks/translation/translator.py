@@ -7,7 +7,9 @@ image), target R and translation G(S), means over the batch:
     L_D = L_adv(D)
 
 where LG is the similarity whose loss is `constraint`. Source and target need not be aligned: the
-constraint keeps the edges of the translation where those of the source are.
+constraint keeps the edges of the translation where those of the source are. A conditional
+discriminator (Eq. 7) sees S beside the translation and, beside the target, a source that is aligned
+with it: the text of section 2.1 warns of one that is not.
 Differs from the authors' code: both steps are on the same pair; the generator learns from the
 discriminator with its normalisation's moving averages, so that nothing of it changes meanwhile.
 """
@@ -28,6 +30,9 @@ Terms = dict[str, tuple[float, tf.Tensor]]  # name -> weight, value
 class Translator(keras.Model):
     """Trains on pairs (source, target), each (batch, dim1, dim2, dim3, 1) in [-1, 1].
 
+    A conditional one trains on (source, target, aligned source) where source and target are not
+    aligned.
+
         translator = Translator(UNetGenerator(), StridedDiscriminator())
         translator.compile(Adam(1e-4), discriminator_optimizer=Adam(1e-4))
         translator.fit(dataset)
@@ -44,7 +49,7 @@ class Translator(keras.Model):
         generator: keras.Model,
         discriminator: keras.Model,
         objective: str = "cross-entropy",
-        conditional: bool = True,
+        conditional: bool = False,
         adversarial_weight: float = 1.0,
         l1_weight: float = 100.0,
         constraint: keras.losses.Loss | None = None,
@@ -57,8 +62,8 @@ class Translator(keras.Model):
             generator: see `GENERATORS`.
             discriminator: see `DISCRIMINATORS`.
             objective: one of `OBJECTIVES`.
-            conditional: whether the discriminator sees the source beside the image (the paper);
-                false is the authors' code.
+            conditional: whether the discriminator sees the source beside the image; false is the
+                authors' code.
             adversarial_weight: of the objective in L_G.
             l1_weight: lambda.
             constraint: a loss of (source, translated) whose `call` returns (batch,); None for none.
@@ -134,10 +139,24 @@ class Translator(keras.Model):
         """Return the translation of a source (batch, dim1, dim2, dim3, 1)."""
         return self.generator(inputs, training=training)
 
-    def judge(self, source: tf.Tensor, images: list[tf.Tensor], training: bool) -> list[tf.Tensor]:
-        """Return the discriminator's logits of images of one source, all in one batch."""
+    def judge(
+        self,
+        source: tf.Tensor,
+        images: list[tf.Tensor],
+        training: bool,
+        aligned: tf.Tensor | None = None,
+    ) -> list[tf.Tensor]:
+        """Return the discriminator's logits of images, all in one batch.
+
+        Args:
+            source: of the images, for a conditional discriminator.
+            images: (batch, dim1, dim2, dim3, 1) each.
+            training: whether its normalisation takes the batch's statistics.
+            aligned: source of the first image, if that is another one.
+        """
         if self.conditional:
-            images = [tf.concat([image, source], axis=-1) for image in images]
+            sources = [source if aligned is None else aligned, *[source] * (len(images) - 1)]
+            images = [tf.concat(seen, axis=-1) for seen in zip(images, sources, strict=True)]
         logits = self.discriminator(tf.concat(images, axis=0), training=training)
         return tf.split(logits, len(images), axis=0)
 
@@ -157,11 +176,11 @@ class Translator(keras.Model):
     # === Training ===
     def train_step(self, data) -> dict:
         """Take one step of the discriminator, then one of the generator; return the logs."""
-        source, target = data
+        source, target, aligned = _with_aligned(data)
         with tf.GradientTape() as tape:
             translated = self.generator(source, training=True)
             with tape.stop_recording():
-                self._step_discriminator(source, target, translated)
+                self._step_discriminator(source, target, translated, aligned)
             terms = self.generator_terms(source, target, translated)
             loss = weighted_sum(terms) + penalty(self.generator)
         minimise(self.optimizer, tape, loss, self.generator.trainable_variables)
@@ -169,17 +188,17 @@ class Translator(keras.Model):
 
     def test_step(self, data) -> dict:
         """Return the logs of a pair without learning from it."""
-        source, target = data
+        source, target, aligned = _with_aligned(data)
         translated = self.generator(source, training=False)
-        self._log_discriminator(*self.judge(source, [target, translated], training=False))
+        self._log_discriminator(*self.judge(source, [target, translated], False, aligned))
         terms = self.generator_terms(source, target, translated)
         loss = weighted_sum(terms) + penalty(self.generator)
         return self._log_generator(loss, terms, target, translated)
 
-    def _step_discriminator(self, source, target, translated) -> None:
+    def _step_discriminator(self, source, target, translated, aligned=None) -> None:
         with tf.GradientTape() as tape:
             # One batch of both, or batch statistics alone would separate them.
-            real, fake = self.judge(source, [target, translated], training=True)
+            real, fake = self.judge(source, [target, translated], True, aligned)
             loss = self.objective.discriminator(real, fake) + penalty(self.discriminator)
         variables = self.discriminator.trainable_variables
         minimise(self.discriminator_optimizer, tape, loss, variables)
@@ -201,6 +220,11 @@ class Translator(keras.Model):
             self.trackers[name].update_state(value)
             self.trackers[f"{name}_weighted"].update_state(weight * value)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+
+def _with_aligned(data: tuple) -> tuple:
+    """Return source, target and the source that is aligned with the target, None if not given."""
+    return data if len(data) == 3 else (*data, None)
 
 
 def weighted_sum(terms: Terms) -> tf.Tensor:

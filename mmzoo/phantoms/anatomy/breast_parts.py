@@ -12,7 +12,7 @@ from mmzoo.phantoms.imaging.render import Layer
 
 
 @dataclass(frozen=True)
-class Kind:
+class BreastKind:
     """What both breasts of a person have in common.
 
     Attributes:
@@ -42,7 +42,7 @@ class Breast:
     centre: np.ndarray
     axes: np.ndarray
     radii: np.ndarray
-    kind: Kind
+    kind: BreastKind
     lobules: SplineNoise
     ragged: SplineNoise
     septa: SplineNoise
@@ -50,16 +50,16 @@ class Breast:
     vessels: tuple[np.ndarray, np.ndarray]
 
     @staticmethod
-    def random_kind(rng) -> Kind:
+    def random_kind(rng) -> BreastKind:
         """Draw what both breasts share: a third to a whole litre each."""
-        return Kind(
+        return BreastKind(
             radii=np.array([rng.uniform(58, 70), rng.uniform(68, 104), rng.uniform(58, 72)]),
             density=rng.uniform(-0.4, 0.9),
             spread=rng.uniform(0.58, 0.74),
         )
 
     @classmethod
-    def random(cls, rng, side: int, thorax: Thorax, kind: Kind) -> "Breast":
+    def random(cls, rng, side: int, thorax: Thorax, kind: BreastKind) -> "Breast":
         """Draw one on the wall of a chest; ``side`` is 1 for the right, -1 for the left."""
         turn = Rotation.from_euler("xz", [rng.normal(0, 4), side * rng.normal(-9, 4)], degrees=True)
         axes = turn.as_matrix().T

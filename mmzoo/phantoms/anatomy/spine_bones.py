@@ -15,7 +15,7 @@ from mmzoo.phantoms.anatomy import shapes
 
 
 @dataclass(frozen=True)
-class Kind:
+class VertebraKind:
     """What differs along the spine.
 
     Attributes:
@@ -34,13 +34,13 @@ class Kind:
 
 
 KINDS = {
-    "T11": Kind((19.5, 15.5, 12.0), 26.0, 4.0, 18.0),
-    "T12": Kind((20.5, 15.8, 12.5), 27.0, 4.0, 18.0),
-    "L1": Kind((21.5, 16.0, 13.0), 38.0, 4.0, 18.5),
-    "L2": Kind((22.5, 16.5, 13.3), 42.0, 4.2, 19.0),
-    "L3": Kind((23.5, 17.0, 13.5), 47.0, 4.4, 19.5, 0.01),
-    "L4": Kind((24.5, 17.3, 13.5), 44.0, 4.6, 21.0, 0.02),
-    "L5": Kind((26.0, 17.5, 13.2), 42.0, 6.5, 23.5, 0.06),
+    "T11": VertebraKind((19.5, 15.5, 12.0), 26.0, 4.0, 18.0),
+    "T12": VertebraKind((20.5, 15.8, 12.5), 27.0, 4.0, 18.0),
+    "L1": VertebraKind((21.5, 16.0, 13.0), 38.0, 4.0, 18.5),
+    "L2": VertebraKind((22.5, 16.5, 13.3), 42.0, 4.2, 19.0),
+    "L3": VertebraKind((23.5, 17.0, 13.5), 47.0, 4.4, 19.5, 0.01),
+    "L4": VertebraKind((24.5, 17.3, 13.5), 44.0, 4.6, 21.0, 0.02),
+    "L5": VertebraKind((26.0, 17.5, 13.2), 42.0, 6.5, 23.5, 0.06),
 }
 
 
@@ -88,7 +88,7 @@ class Vertebra:
         droop: slope of its spinous process, downwards.
     """
 
-    kind: Kind
+    kind: VertebraKind
     place: Place
     droop: float
 

@@ -77,9 +77,9 @@ def true_field(mapping: Mapping, grid: Grid, where: np.ndarray) -> np.ndarray:
     index = np.argwhere(where)
     points = index * np.array(grid.spacing_mm) + grid.origin_mm
     there = (invert(mapping, points) - grid.origin_mm) / grid.spacing_mm
-    shown = np.all((there >= -0.5) & (there <= np.array(grid.shape) - 0.5), axis=-1)
+    inside = np.all((there >= -0.5) & (there <= np.array(grid.shape) - 0.5), axis=-1)
     ddf = np.full((*grid.shape, 3), np.nan, np.float32)
-    ddf[where] = np.where(shown[:, None], there - index, np.nan)
+    ddf[where] = np.where(inside[:, None], there - index, np.nan)
     return ddf
 
 

@@ -111,7 +111,8 @@ def test_the_whole_tumour_is_there_where_no_part_enhances(tree, tmp_path):
 
 def test_people_are_split_as_printed(tree):
     from mmzoo.datasets import sets
-    from mmzoo.datasets.preparation import Choices, find_scans, group_scans, split_people
+    from mmzoo.datasets.choices import Choices
+    from mmzoo.datasets.preparation import find_scans, group_scans, split_people
 
     data = sets.data_set("brats")
     choices = Choices().settle(data)

@@ -47,7 +47,8 @@ def test_the_official_tree_goes_through_as_printed(tree, tmp_path):
 
 def test_four_folds_of_five_people_in_the_order_of_their_names(tree):
     from mmzoo.datasets import sets
-    from mmzoo.datasets.preparation import Choices, find_scans, group_scans, split_people
+    from mmzoo.datasets.choices import Choices
+    from mmzoo.datasets.preparation import find_scans, group_scans, split_people
 
     data, choices = sets.data_set("mm-whs"), Choices()
     choices = choices.settle(data)

@@ -143,13 +143,14 @@ REAL = os.environ.get("MMZOO_REAL_DATA")
 @pytest.mark.skipif(not REAL, reason="MMZOO_REAL_DATA names no folder of real volumes")
 def test_the_real_acdc_pair_and_the_real_spine_crops_go_through(tmp_path):
     real = Path(REAL)
-    acdc = own.Row(real / "acdc-sample/sax_ed.nii.gz", real / "acdc-sample/sax_es.nii.gz")
+    acdc = own.ListedPair(real / "acdc-sample/sax_ed.nii.gz", real / "acdc-sample/sax_es.nii.gz")
     spine = real / "spine-samples"
     crops = [
-        own.Row(spine / "sub-ct_label-22_ct.nii.gz", None),
-        own.Row(None, spine / "sub-mri_label-6_T2w.nii.gz"),
+        own.ListedPair(spine / "sub-ct_label-22_ct.nii.gz", None),
+        own.ListedPair(None, spine / "sub-mri_label-6_T2w.nii.gz"),
     ]
-    from mmzoo.datasets.preparation import Choices, prepare
+    from mmzoo.datasets.choices import Choices
+    from mmzoo.datasets.preparation import prepare
     from mmzoo.datasets.sets.base import Recipe
 
     recipe = Recipe((16, 16, 16), crop="none", normalise="none")
@@ -258,7 +259,7 @@ def test_the_form_of_headers_that_counts_may_be_chosen(folders, tmp_path):
 
 
 def test_a_folder_of_slices_counts_with_all_its_files(folders):
-    data = own.Own([own.Row(folders / "mr", folders / "ct")])
+    data = own.Own([own.ListedPair(folders / "mr", folders / "ct")])
     scans = [(Scan("mr_0", "0", "mr", (folders / "mr",), pair="0"),)]
     first = sources.describe(data, scans, {})
     assert sources.describe(data, scans, first) == first

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from helpers_methods import build_method, random_pair
 
+from mmzoo.deepreg.preflight.configuration import method_of
 from mmzoo.framework import keras
 from mmzoo.losses import diffusion_energy, local_correlation, local_gradient
 from mmzoo.ops.warp import warp
@@ -244,6 +245,40 @@ def test_a_nan_in_an_image_stops_the_training_and_is_named():
 def test_wrong_settings_are_named(section, settings, message):
     with pytest.raises(ValueError, match=message):
         build(config=changed(section, **settings))
+
+
+def test_a_conditional_discriminator_gets_the_undeformed_image_beside_the_fixed_one(monkeypatch):
+    model = compiled(config=changed("translator.adversarial", conditional=True))
+    seen = []
+    judge = model.translator.judge
+    monkeypatch.setattr(model.translator, "judge", lambda *a, **k: seen.append(a) or judge(*a, **k))
+    inputs = random_inputs()
+    kept = tf.reverse(inputs["moving_image"], [1])
+    model.train_step({**inputs, "undeformed_image": kept})
+    np.testing.assert_allclose(seen[0][3][..., 0], 2 * kept - 1, atol=1e-6)
+    model.test_step(inputs)
+    np.testing.assert_allclose(seen[-2][3][..., 0], 2 * inputs["moving_image"] - 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        None,
+        {"name": "random-deformation"},
+        {"name": "affine", "keep_undeformed": True},
+        [{"name": "random-deformation", "keep_undeformed": True}, {"name": "affine"}],
+    ],
+)
+def test_a_conditional_discriminator_without_aligned_pairs_is_refused(augmentation):
+    train = changed("translator.adversarial", conditional=True)
+    train["preprocess"] = {"data_augmentation": augmentation}
+    with pytest.raises(ValueError, match="wants aligned pairs: .* `keep_undeformed: true`"):
+        method_of({**train, "method": "deform-gan"}).check_config(train)
+    train["preprocess"]["data_augmentation"] = {
+        "name": "random-deformation",
+        "keep_undeformed": True,
+    }
+    method_of({**train, "method": "deform-gan"}).check_config(train)
 
 
 def test_a_backbone_that_predicts_no_field_is_named():

@@ -5,10 +5,9 @@ import copy
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers_methods import build_method, random_pair
+from helpers_methods import build_method, check_field_and_warps, random_pair
 
 from mmzoo.losses import bending_energy, ncc
-from mmzoo.ops.warp import warp
 
 SIZE = (16, 9, 5)
 CONFIG = {
@@ -34,15 +33,7 @@ def random_inputs(batch=3):
 
 
 def test_the_field_is_the_network_s_and_warps_all_with_border_values_going_on():
-    model, inputs = build(), random_inputs()
-    out = model(inputs, training=False)
-    network = next(layer for layer in model._model.layers if layer.name == "VoxelMorph")
-    pair = tf.stack([inputs["moving_image"], inputs["fixed_image"]], axis=-1)
-    assert np.abs(out["ddf"]).max() > 1e-2
-    np.testing.assert_allclose(out["ddf"], network(pair), atol=1e-6)
-    for kind in ("image", "label"):
-        expected = warp(inputs[f"moving_{kind}"], out["ddf"])
-        np.testing.assert_allclose(out[f"pred_fixed_{kind}"], expected, atol=1e-6)
+    check_field_and_warps(build(), random_inputs(), "VoxelMorph")
 
 
 def test_a_network_that_starts_at_zero_gives_the_moving_image_its_first_planes_too():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mmzoo.deepreg.methods.progress import TrainingProgress, clock, shown, terms
+from mmzoo.deepreg.methods.progress import TrainingProgress, clock, terms, with_progress
 from mmzoo.framework import keras
 
 LOGS = {
@@ -80,7 +80,7 @@ def test_a_file_gets_lines_while_a_step_lasts(monkeypatch):
     model = Slow([keras.layers.Dense(1)])
     model.stream = stream
     model.compile(loss="mse", run_eagerly=True)
-    with shown(None) as callbacks:
+    with with_progress(None) as callbacks:
         model.fit(np.ones((2, 2)), np.ones((2, 1)), batch_size=1, verbose=0, callbacks=callbacks)
     lines = stream.getvalue().splitlines()
     assert re.match(r"epoch 1/1 [01]/2 ", lines[0]) and len(lines) >= 4

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import tensorflow as tf
-from helpers_methods import build_method
+from helpers_methods import build_method, check_field_and_warps
 
 from mmzoo.losses import bone_mask, mi, rigidity
 from mmzoo.ops.warp import warp
@@ -68,15 +68,7 @@ def soft_dice(fixed, warped):
 
 
 def test_the_field_is_the_network_s_and_warps_the_image_and_each_label():
-    model, inputs = build(), random_inputs()
-    out = model(inputs, training=False)
-    network = next(layer for layer in model._model.layers if layer.name == "AdditiveUNet")
-    pair = tf.stack([inputs["moving_image"], inputs["fixed_image"]], axis=-1)
-    assert np.abs(out["ddf"]).max() > 1e-2
-    np.testing.assert_allclose(out["ddf"], network(pair), atol=1e-6)
-    for kind in ("image", "label"):
-        expected = warp(inputs[f"moving_{kind}"], out["ddf"])
-        np.testing.assert_allclose(out[f"pred_fixed_{kind}"], expected, atol=1e-6)
+    check_field_and_warps(build(), random_inputs(), "AdditiveUNet")
 
 
 @pytest.mark.parametrize("batch", [1, 2])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers_models import block, convolve, parameters, random_channels
 from scipy.ndimage import map_coordinates
 
 from mmzoo.framework import keras
@@ -15,34 +16,16 @@ from mmzoo.ops.filters import resize
 VISIBLE = {"out_kernel_initializer": "glorot_uniform"}  # the start is nearly zero
 
 
-def random_pair(shape=(16, 16, 32), batch=2):
-    return tf.random.stateless_uniform((batch, *shape, 2), (1, 2))
-
-
-def convolutions(channels_in, channels_out):
-    return sum(27 * i * o + o for i, o in zip(channels_in, channels_out, strict=True))
-
-
 def test_has_the_parameters_that_it_says():
     network = SynthMorph((16, 16, 32))
-    network(random_pair())
-    encoder = convolutions([2, 16, 32, 48], [16, 32, 48, 64])
-    decoder = convolutions([64, 64 + 48, 48 + 32, 32 + 16, 16], [64, 48, 32, 16, 16])
-    assert network.count_params() == encoder + decoder + convolutions([16], [3]) == 493_251
+    network(random_channels())
+    encoder = parameters([2, 16, 32, 48], [16, 32, 48, 64])
+    decoder = parameters([64, 64 + 48, 48 + 32, 32 + 16, 16], [64, 48, 32, 16, 16])
+    assert network.count_params() == encoder + decoder + parameters([16], [3]) == 493_251
 
 
 def plain(network, pair):
     """The same graph from Keras layers, with the network's weights."""
-
-    def convolve(features, layer, strides=1):
-        conv = keras.layers.Conv3D(layer.bias.shape[0], 3, strides, padding="same")
-        conv.build(features.shape)
-        conv.set_weights([layer.kernel, layer.bias])
-        return conv(features)
-
-    def block(features, layer, strides=1):
-        return keras.layers.LeakyReLU(0.2)(convolve(features, layer, strides))
-
     encoded = [pair]
     for layer in network.down:
         encoded.append(block(encoded[-1], layer, 2))
@@ -59,7 +42,7 @@ def plain(network, pair):
 @pytest.mark.parametrize("shape", [(16, 16, 32), (32, 16, 16)])
 def test_computes_what_it_says(shape):
     network = SynthMorph(shape, encoder=[4, 6, 8, 8], decoder=[8, 6, 4, 4, 5, 3], **VISIBLE)
-    pair = random_pair(shape)
+    pair = random_channels(shape)
     network(pair)  # makes the weights, of which the biases are zero
     network.set_weights([w + 0.05 * (w.ndim == 1) for w in network.get_weights()])
     fields = network(pair)
@@ -70,7 +53,7 @@ def test_computes_what_it_says(shape):
 
 def test_any_size_is_padded_and_cut_back():
     network = SynthMorph(None, encoder=[4, 4], decoder=[4, 4, 4], **VISIBLE)
-    pair = random_pair((13, 18, 7))
+    pair = random_channels((13, 18, 7))
     fields = network(pair)
     assert fields.shape == (2, 13, 18, 7, 3)
     padded = tf.pad(pair, [[0, 0], [0, 3], [0, 2], [0, 1], [0, 0]], "SYMMETRIC").numpy()
@@ -111,16 +94,16 @@ def test_a_large_smooth_velocity_does_not_fold_where_its_own_field_would():
 
 
 def test_starts_next_to_the_identity_unless_told_otherwise():
-    fields = SynthMorph((16, 16, 32))(random_pair())
+    fields = SynthMorph((16, 16, 32))(random_channels())
     assert 0 < np.abs(fields).max() < 1e-2
-    zeros = SynthMorph((16, 16, 32), out_kernel_initializer="zeros")(random_pair())
+    zeros = SynthMorph((16, 16, 32), out_kernel_initializer="zeros")(random_channels())
     np.testing.assert_array_equal(zeros, tf.zeros_like(zeros))
 
 
 def test_every_parameter_gets_a_gradient():
     network = SynthMorph((16, 16, 32), **VISIBLE)
     with tf.GradientTape() as tape:
-        value = tf.reduce_mean(network(random_pair(), training=True) ** 2)
+        value = tf.reduce_mean(network(random_channels(), training=True) ** 2)
     gradients = tape.gradient(value, network.trainable_variables)
     for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
         assert gradient is not None and np.abs(gradient).max() > 0, variable.name

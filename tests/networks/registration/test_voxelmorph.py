@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from helpers_models import block, convolve, parameters, random_channels
 
 from mmzoo.framework import keras
 from mmzoo.networks.registration import VoxelMorph
@@ -10,34 +11,16 @@ from mmzoo.networks.registration import VoxelMorph
 VISIBLE = {"out_kernel_initializer": "glorot_uniform"}  # the published start is nearly zero
 
 
-def random_pair(shape=(16, 16, 32), batch=2):
-    return tf.random.stateless_uniform((batch, *shape, 2), (1, 2))
-
-
-def convolutions(channels_in, channels_out):
-    return sum(27 * i * o + o for i, o in zip(channels_in, channels_out, strict=True))
-
-
 def test_has_the_parameters_of_the_published_layers():
     network = VoxelMorph((16, 16, 32))
-    network(random_pair())
-    encoder = convolutions([2, 16, 32, 32], [16, 32, 32, 32])
-    decoder = convolutions([32, 32 + 32, 32 + 32, 32 + 16, 32, 32 + 2, 16], [32] * 5 + [16] * 2)
-    assert network.count_params() == encoder + decoder + convolutions([16], [3]) == 300_547
+    network(random_channels())
+    encoder = parameters([2, 16, 32, 32], [16, 32, 32, 32])
+    decoder = parameters([32, 32 + 32, 32 + 32, 32 + 16, 32, 32 + 2, 16], [32] * 5 + [16] * 2)
+    assert network.count_params() == encoder + decoder + parameters([16], [3]) == 300_547
 
 
 def plain(network, pair):
     """The published graph from Keras layers, with the network's weights."""
-
-    def convolve(features, layer, strides=1):
-        conv = keras.layers.Conv3D(layer.bias.shape[0], 3, strides, padding="same")
-        conv.build(features.shape)
-        conv.set_weights([layer.kernel, layer.bias])
-        return conv(features)
-
-    def block(features, layer, strides=1):
-        return keras.layers.LeakyReLU(0.2)(convolve(features, layer, strides))
-
     encoded = [pair]
     for layer, strides in zip(network.down, network.strides, strict=True):
         encoded.append(block(encoded[-1], layer, strides))
@@ -61,7 +44,7 @@ def plain(network, pair):
 )
 def test_computes_the_published_graph_at_any_strides(strides, shape):
     network = VoxelMorph(shape, strides=strides, **VISIBLE)
-    pair = random_pair(shape)
+    pair = random_channels(shape)
     network(pair)  # makes the weights, of which the biases are zero
     network.set_weights([w + 0.01 * (w.ndim == 1) for w in network.get_weights()])
     fields = network(pair)
@@ -71,7 +54,7 @@ def test_computes_the_published_graph_at_any_strides(strides, shape):
 
 
 def test_starts_next_to_the_identity_unless_told_otherwise():
-    pair = random_pair()
+    pair = random_channels()
     fields = VoxelMorph((16, 16, 32))(pair)
     assert 0 < np.abs(fields).max() < 1e-3
     zeros = VoxelMorph((16, 16, 32), out_kernel_initializer="zeros")(pair)
@@ -81,7 +64,7 @@ def test_starts_next_to_the_identity_unless_told_otherwise():
 def test_every_parameter_gets_a_gradient():
     network = VoxelMorph((16, 16, 32), **VISIBLE)
     with tf.GradientTape() as tape:
-        value = tf.reduce_mean(network(random_pair(), training=True) ** 2)
+        value = tf.reduce_mean(network(random_channels(), training=True) ** 2)
     gradients = tape.gradient(value, network.trainable_variables)
     for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
         assert gradient is not None and np.abs(gradient).max() > 0, variable.name
@@ -89,19 +72,19 @@ def test_every_parameter_gets_a_gradient():
 
 def test_widths_and_levels_are_options():
     network = VoxelMorph((4, 8, 12), encoder=[4, 6], decoder=[8, 7, 5, 3])
-    network(random_pair((4, 8, 12)))
-    expected = convolutions([2, 4, 6, 8 + 4, 7, 5 + 2, 3], [4, 6, 8, 7, 5, 3, 3])
+    network(random_channels((4, 8, 12)))
+    expected = parameters([2, 4, 6, 8 + 4, 7, 5 + 2, 3], [4, 6, 8, 7, 5, 3, 3])
     assert network.count_params() == expected
 
 
 def test_sees_which_image_is_moving():
-    network, pair = VoxelMorph((16, 16, 32), **VISIBLE), random_pair()
+    network, pair = VoxelMorph((16, 16, 32), **VISIBLE), random_channels()
     assert np.abs(network(pair) - network(pair[..., ::-1])).max() > 1e-3
 
 
 def test_the_output_may_have_an_activation():
     network = VoxelMorph((16, 16, 16), out_activation="sigmoid")
-    np.testing.assert_allclose(network(random_pair((16, 16, 16))), 0.5, atol=1e-3)
+    np.testing.assert_allclose(network(random_channels((16, 16, 16))), 0.5, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +92,7 @@ def test_the_output_may_have_an_activation():
     [(2, (13, 16, 35), (16, 16, 48)), ([2, 2, 1], (17, 7, 5), (32, 16, 5))],
 )
 def test_a_size_that_strides_do_not_divide_is_continued_and_cut_back(strides, shape, fitting):
-    network, pair = VoxelMorph(shape, strides=strides, **VISIBLE), random_pair(shape)
+    network, pair = VoxelMorph(shape, strides=strides, **VISIBLE), random_channels(shape)
     missing = [(0, whole - dim) for whole, dim in zip(fitting, shape, strict=True)]
     continued = np.pad(pair, [(0, 0), *missing, (0, 0)], mode="edge")
     inside = tuple(slice(0, dim) for dim in shape)
@@ -120,10 +103,10 @@ def test_a_size_that_strides_do_not_divide_is_continued_and_cut_back(strides, sh
 
 def test_weights_of_one_size_serve_another():
     small, large = VoxelMorph((16, 16, 16), **VISIBLE), VoxelMorph((32, 16, 21))
-    small(random_pair((16, 16, 16)))
-    large(random_pair((32, 16, 21)))
+    small(random_channels((16, 16, 16)))
+    large(random_channels((32, 16, 21)))
     large.set_weights(small.get_weights())
-    pair = random_pair((32, 16, 21))
+    pair = random_channels((32, 16, 21))
     np.testing.assert_allclose(large(pair), small(pair), atol=1e-6)
 
 
@@ -151,7 +134,7 @@ def test_comes_back_from_its_config():
     again = VoxelMorph.from_config(network.get_config())
     assert again.get_config() == network.get_config()
     assert {name: getattr(again, name) for name in settings} == settings
-    fields = again(random_pair((8, 8, 5)))
+    fields = again(random_channels((8, 8, 5)))
     np.testing.assert_array_equal(fields, tf.zeros_like(fields))
 
 

@@ -81,7 +81,7 @@ def test_a_step_of_one_network_leaves_the_other_as_it_is():
 
 
 def test_the_generator_s_step_follows_the_gradient_of_its_loss_against_the_new_discriminator():
-    translator = build(rate=0.1, l1_weight=2.0)
+    translator = build(rate=0.1, l1_weight=2.0, conditional=True)
     source, target = pair()
     before = [w.numpy() for w in translator.generator.trainable_weights]
     translator.train_step((source, target))
@@ -103,9 +103,26 @@ def test_an_unconditional_discriminator_does_not_see_the_source():
     source, target = pair()
     one = translator.judge(source, [target], training=False)[0]
     np.testing.assert_array_equal(translator.judge(-source, [target], training=False)[0], one)
-    seeing = build()
+    seeing = build(conditional=True)
     one = seeing.judge(source, [target], training=False)[0]
     assert np.abs(seeing.judge(-source, [target], training=False)[0] - one).max() > 1e-6
+
+
+def test_a_conditional_discriminator_sees_the_target_beside_the_source_aligned_with_it():
+    translator = build(conditional=True)
+    source, target = pair()
+    aligned = tf.reverse(source, [1])
+    real, fake = translator.judge(source, [target, -target], False, aligned)
+    discriminator = translator.discriminator
+    np.testing.assert_allclose(real, discriminator(tf.concat([target, aligned], -1)), atol=1e-6)
+    np.testing.assert_allclose(fake, discriminator(tf.concat([-target, source], -1)), atol=1e-6)
+    logs = [translator.test_step(data) for data in ((source, target, aligned), (source, target))]
+    assert logs[0]["discriminator_loss"] != logs[1]["discriminator_loss"]
+    assert logs[0]["generator_contrast"] == logs[1]["generator_contrast"]
+
+
+def test_a_discriminator_sees_one_image_unless_asked():
+    assert not build().conditional
 
 
 def test_learns_a_translation_through_fit():

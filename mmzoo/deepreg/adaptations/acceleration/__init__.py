@@ -1,8 +1,7 @@
-"""DeepReg's own pieces, computed by fast ones: the same values and gradients to 1e-5, sooner.
+"""Faster implementations of DeepReg's functions, with equal values and gradients to 1e-5.
 
-One file a piece: its function, and the adaptation that puts it in DeepReg's place. What DeepReg's
-form is, epsilons and borders included, stays; only the way to it changes. `MMZOO_ACCELERATE=0`
-turns all of it off.
+One file a function, with the adaptation that replaces DeepReg's. The definition stays DeepReg's,
+epsilons and borders included. `MMZOO_ACCELERATE=0` turns all of them off.
 """
 
 import os
@@ -11,5 +10,5 @@ PIECES = ("warp", "lncc", "gmi", "gradient", "bending")  # DeepReg's names, for 
 
 
 def is_on() -> bool:
-    """Say whether DeepReg's pieces are replaced."""
+    """Whether DeepReg's functions are replaced."""
     return os.environ.get("MMZOO_ACCELERATE", "1") != "0"

@@ -20,7 +20,7 @@ def bend_fast(deform) -> None:
 
     @functools.wraps(original)
     def call(self, inputs: tf.Tensor, **kwargs) -> tf.Tensor:
-        if any(n is not None and n < 5 for n in inputs.shape[1:4]):  # DeepReg's mean of nothing
+        if any(n is not None and n < 5 for n in inputs.shape[1:4]):  # DeepReg gives NaN
             return original(self, inputs, **kwargs)
         return tf.reduce_mean(bending_energy(inputs, stencil="nested"))
 

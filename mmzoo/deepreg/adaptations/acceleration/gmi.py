@@ -16,8 +16,9 @@ def mutual_information(
 
         sum_kl p_kl log((p_kl + eps) / (p_k q_l + eps) + eps)
 
-    A voxel's windows add up to one, so the margins p and q are sums of the joint histogram. DeepReg
-    keeps the windows of all voxels, (voxels, bins) twice and their gradients.
+    A voxel's windows add up to one, so the marginals p and q are sums of the joint histogram.
+    DeepReg keeps the windows of all voxels in memory, (voxels, bins) for each image, and their
+    gradients.
 
     Args:
         first: (batch, dim1, dim2, dim3, channels), dims known; channels count as voxels.

@@ -1,4 +1,4 @@
-"""DeepReg's `lncc`: squared local correlation, its windows summed axis by axis."""
+"""DeepReg's `lncc`: squared local correlation, its windows computed as separable filters."""
 
 import functools
 
@@ -24,7 +24,7 @@ def local_correlation(first, second, taps: Taps, volume: float, eps: float) -> t
     Args:
         first: (batch, dim1, dim2, dim3, channels), dims known.
         second: the same shape.
-        taps: weights of the kernel along each axis and of the channels, whose product it is.
+        taps: weights along each axis and of the channels, whose outer product is the kernel.
         volume: n.
         eps: DeepReg's.
 
@@ -75,12 +75,12 @@ def _correlation(taps: Taps, volume: float, eps: float):
 
 
 def _centred(taps: tuple[float, ...]) -> np.ndarray:
-    """Return an odd number of taps; an even one has its further tap after the middle."""
+    """Return an odd number of taps: before an even number of them comes a zero."""
     return np.array(taps if len(taps) % 2 else (0.0, *taps))
 
 
 def factors(kernel: np.ndarray) -> Taps | None:
-    """Return the weights whose product a kernel (k, k, k, channels) is, None if there are none."""
+    """Factorise a kernel (k, k, k, channels) into weights of its axes; None if inseparable."""
     peak = np.unravel_index(np.argmax(kernel), kernel.shape)
     lines = [
         kernel[tuple(slice(None) if a == axis else p for a, p in enumerate(peak))].astype(float)

@@ -1,4 +1,4 @@
-"""DeepReg's `resample`, under all its warps: trilinear, zero on and outside the border."""
+"""DeepReg's `resample`, which all its warps use: trilinear, zero on and outside the border."""
 
 import functools
 import itertools
@@ -14,8 +14,8 @@ def resample(volume: tf.Tensor, points: tf.Tensor, zero_boundary: bool) -> tf.Te
 
     Along each axis a point p lies between ceil(p) - 1 and ceil(p), all three clipped to the volume;
     the weights are their distances from p. So p <= 0 and p > n - 1 get the weights 0 and 0, and the
-    value 0; without `zero_boundary` the upper weight is one minus the lower, and border values go
-    on.
+    value 0; without `zero_boundary` the upper weight is one minus the lower, and edge values are
+    repeated outside.
 
     Args:
         volume: (batch, dim1, dim2, dim3, channels).
@@ -60,7 +60,7 @@ def _resample(volume, points, zero_boundary: bool):
 
 
 def sample_fast(layer_util) -> None:
-    """Compute `resample` of volumes without `gather_nd` on a stack of indices for each corner."""
+    """Compute `resample` of volumes without DeepReg's slow `gather_nd` for each corner."""
     if not is_on():
         return
     original = layer_util.resample

@@ -1,0 +1,33 @@
+"""No method of the zoo throws its field far off before it has learnt anything."""
+
+import numpy as np
+import pytest
+
+from benchmarks.first_steps import CONFIGS, mean_lengths, methods, smooth_images
+
+pytestmark = pytest.mark.slow
+SIZE = (32, 32, 32)
+FAR = 0.1 * SIZE[0]  # voxels
+NIGHT = CONFIGS / "scale" / "night.yaml"
+# De Vos' U-Net as printed: VoxelMorph's without normalisation, Adam at 1e-3.
+FAR_AS_PRINTED = ("unet_ncc", "unet_nmi")
+
+
+@pytest.mark.parametrize("path", methods(), ids=lambda path: path.stem)
+def test_the_first_five_steps_move_a_small_share_of_the_image(path):
+    lengths = mean_lengths([path, NIGHT], SIZE)
+    assert max(lengths) > 0
+    assert (max(lengths) > FAR) == (path.stem in FAR_AS_PRINTED), lengths
+
+
+def test_mmregnet_as_printed_moves_far():
+    names = ("mmregnet", "mmregnet_printed")
+    lengths = mean_lengths([*(CONFIGS / "mmregnet" / f"{n}.yaml" for n in names), NIGHT], SIZE)
+    assert max(lengths) > FAR
+
+
+def test_the_images_are_in_range_and_reversed():
+    pair = smooth_images((1, *SIZE), 0)
+    moving, fixed = (np.ravel(pair[f"{role}_image"]) for role in ("moving", "fixed"))
+    assert min(moving.min(), fixed.min()) >= 0 and max(moving.max(), fixed.max()) <= 1
+    assert np.corrcoef(moving, fixed)[0, 1] < -0.3
