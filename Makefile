@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format docs notebooks benchmark check-results benchmark-speed
+.PHONY: help install demo test test-all test-fast lint format docs notebooks benchmark check-results benchmark-speed
 
 # TensorFlow tells of its build at every start; the demo's own lines would drown in it.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -40,7 +40,8 @@ demo: install ## make heart phantoms, train, predict, evaluate: ten minutes on t
 	$(BIN)/mmzoo evaluate $(DEMO)/predict
 
 # What is traced and compiled stays in memory as long as its process, so the tests run in several
-# sessions, each in new ones. The last has Keras 3, the others DeepReg's Keras 2.
+# sessions, each in new ones. The last has Keras 3, the others DeepReg's Keras 2. What XLA compiles
+# in one is there for the next, in a folder of this run.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 TENSORS := $(addprefix tests/,contracts inference layers losses models networks ops)
 EITHER := $(addprefix tests/,layers losses models networks)
@@ -50,11 +51,20 @@ FAST := $(addprefix tests/,test_api.py test_checks.py test_config_merge.py test_
     deepreg/test_autoload.py deepreg/test_config.py deepreg/test_plugins.py io layers metrics ops \
     spatial)
 
-test: install ## run all tests, two files at a time
-	@failed=0; for part in tests/deepreg "$(TENSORS)" "$(OTHERS)"; do \
-	    $(PYTEST) $$part || failed=1; \
+test: SELECT := -m "not long"
+test: install ## run the tests, two files at a time, in four sessions
+	$(RUN_TESTS)
+
+test-all: install ## ... and the long ones: further rows of tables, DeepReg's own tests, every notebook
+	$(RUN_TESTS)
+
+define RUN_TESTS
+	@export MMZOO_COMPILATION_CACHE=$$(mktemp -d); trap 'rm -rf $$MMZOO_COMPILATION_CACHE' EXIT; \
+	failed=0; for part in tests/deepreg "$(TENSORS)" "$(OTHERS)"; do \
+	    $(PYTEST) $(SELECT) $$part || failed=1; \
 	done; \
-	TF_USE_LEGACY_KERAS=0 $(PYTEST) $(EITHER) || failed=1; exit $$failed
+	TF_USE_LEGACY_KERAS=0 $(PYTEST) $(SELECT) $(EITHER) || failed=1; exit $$failed
+endef
 
 test-fast: install ## two minutes: rules, pieces and their contracts, without trainings
 	$(PYTEST) $(FAST)

@@ -31,6 +31,7 @@ DIRECTORY = "--tf_xla_persistent_cache_directory="
 PROCESSORS = "--tf_xla_persistent_cache_device_types=CPU"
 
 _own: Path | None = None  # the folder of this program
+_before: str | None = None  # what FLAGS were before it was named there
 
 
 def folder() -> Path | None:
@@ -65,7 +66,7 @@ def use() -> None:
     Nothing is done where the cache is off, or the user has chosen a cache of TensorFlow's own or
     wants its log: that tells of each entry, wrongly, that it is made for another processor.
     """
-    global _own
+    global _own, _before
     store, version = folder(), _version()
     if _own or store is None or version is None or "tensorflow" in sys.modules:
         return
@@ -80,9 +81,27 @@ def use() -> None:
         _own = _open(store / version)
     except OSError:
         return
+    _before = os.environ.get(FLAGS)
     flags = [flag for flag in flags if flag != PROCESSORS]
     os.environ[FLAGS] = " ".join([*flags, f"{DIRECTORY}{_own}", PROCESSORS])
     atexit.register(_close, _own, store)
+
+
+def hand_over() -> None:
+    """Let TensorFlow, once imported, read where the folder is, and no program that is started.
+
+    TensorFlow reads its flags when it first needs one of them. Another program's TensorFlow must
+    not find the folder: it goes when this program ends.
+    """
+    if _own is None or f"{DIRECTORY}{_own}" not in os.environ.get(FLAGS, "").split():
+        return
+    from tensorflow.python import pywrap_tfe  # no public word makes it read them
+
+    pywrap_tfe.TF_GetXlaConstantFoldingDisabled()
+    if _before is None:
+        del os.environ[FLAGS]
+    else:
+        os.environ[FLAGS] = _before
 
 
 def _version() -> str | None:

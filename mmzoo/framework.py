@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import mmzoo.onednn  # noqa: F401  (before TensorFlow)
+from mmzoo import compilation_cache
 from mmzoo.errors import NO_TENSORFLOW
 
 try:
@@ -21,6 +22,7 @@ except ModuleNotFoundError as error:
     if error.name != "tensorflow":
         raise
     raise ModuleNotFoundError(NO_TENSORFLOW, name="tensorflow") from None
+compilation_cache.hand_over()
 
 
 def _check_backend(name: str) -> None:

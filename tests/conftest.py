@@ -1,5 +1,6 @@
 """Settings of the whole suite; they must be made before TensorFlow is first imported."""
 
+import gc
 import locale
 import os
 import random
@@ -9,12 +10,17 @@ import sys
 HAS_DEEPREG = os.environ.setdefault("TF_USE_LEGACY_KERAS", "1") == "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-os.environ["MMZOO_COMPILATION_CACHE"] = "0"  # no test depends on the ones before
+# `make test` keeps what XLA compiles, between its parts alone.
+os.environ.setdefault("MMZOO_COMPILATION_CACHE", "0")
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 import mmzoo.deepreg  # noqa: E402
+from mmzoo import compilation_cache  # noqa: E402
+
+compilation_cache.use()
+gc.set_threshold(50_000, 20, 50)  # tracing makes objects by the million, and few of them in circles
 
 pytest_plugins = ["helpers_training"]
 
@@ -39,8 +45,9 @@ def pytest_runtest_setup(item):
     """Start every test from the same random numbers, whichever tests ran before it."""
     random.seed(0)
     np.random.seed(0)
-    if "tensorflow" in sys.modules:
-        sys.modules["tensorflow"].random.set_seed(0)
+    if tensorflow := sys.modules.get("tensorflow"):
+        tensorflow.random.set_seed(0)
+        compilation_cache.hand_over()
 
 
 def pytest_collection_modifyitems(items):

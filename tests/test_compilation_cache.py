@@ -21,6 +21,18 @@ print(before, len(list(cache._own.glob("*.pb"))), value)
 CONTENT = b"\x0a\x03key\x12\x01h\x1a\x02xy"  # three fields, as an entry of TensorFlow has
 
 
+HANDED_OVER = """
+import os, sys
+import mmzoo.compilation_cache as cache
+cache.use()
+import mmzoo.framework
+import tensorflow as tf
+flags = os.environ.get(cache.FLAGS)
+tf.function(lambda x: tf.sin(x) * 2, jit_compile=True, autograph=False)(tf.ones(4))
+print(len(list(cache._own.glob("*.pb"))), flags)
+"""
+
+
 def start(store: Path) -> subprocess.Popen:
     own = {**os.environ, cache.VARIABLE: str(store), "TF_CPP_MIN_LOG_LEVEL": "3"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -53,6 +65,16 @@ def test_the_next_program_loads_what_one_has_compiled_and_a_damaged_entry_is_mad
     entry.write_bytes(content)
     assert result(start(tmp_path)) == [0, 1, value]
     assert len(entries(tmp_path)) == 1 and entries(tmp_path)[0].read_bytes() != content
+
+
+@pytest.mark.parametrize("flags", [None, "--tf_xla_auto_jit=0"])
+def test_a_program_that_is_started_gets_the_user_s_flags(tmp_path, flags):
+    own = {**os.environ, cache.VARIABLE: str(tmp_path), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    own.pop(cache.FLAGS, None)
+    own |= {cache.FLAGS: flags} if flags else {}
+    command = [sys.executable, "-c", HANDED_OVER]
+    ended = subprocess.run(command, env=own, capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["1", str(flags)]
 
 
 @pytest.fixture

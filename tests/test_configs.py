@@ -15,6 +15,10 @@ from mmzoo.deepreg.preflight.configuration import check_names, check_sections
 CONFIGS = Path(__file__).parents[1] / "configs"
 pytestmark = pytest.mark.slow
 SCALES = (None, "night", "laptop", "smoke")
+EACH_SCALE = pytest.mark.parametrize(
+    "scale",
+    [None, "laptop", *(pytest.param(s, marks=pytest.mark.long) for s in ("night", "smoke"))],
+)
 HOW_LONG = ("steps_per_epoch", "epochs", "save_period", "preprocess")
 DATA = {
     "dataset": {
@@ -54,7 +58,7 @@ def metrics_of(settings: str) -> list[str]:
     return [metric.name for metric in model.metrics]
 
 
-@pytest.mark.parametrize("scale", SCALES)
+@EACH_SCALE
 @pytest.mark.parametrize("paths", cases(METHODS), ids=lambda paths: named(paths[-1]))
 def test_a_method_builds_and_says_its_losses(paths, scale):
     """A scale that changes nothing of the model but how it is trained has been built already."""

@@ -67,9 +67,11 @@ def prepare_tensorflow():
             f"{LEGACY_KERAS}=1 in the environment before the program starts."
         )
     if tensorflow is None and os.environ.setdefault(LOG_LEVEL, "3") == "3":
-        importlib.import_module("mmzoo.compilation_cache").use()
+        cache = importlib.import_module("mmzoo.compilation_cache")
+        cache.use()
         with importlib.import_module("mmzoo.terminal").quiet():
             importlib.import_module("tensorflow")
+        cache.hand_over()
 
 
 def _first_spec(name, path, target):

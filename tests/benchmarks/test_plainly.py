@@ -18,6 +18,11 @@ from mmzoo.ops.warp import warp
 # A method's pieces are the same for the demo and for every size: the last are the flattest.
 TRAININGS = {training.method: training for training in laptop.trainings()}.values()
 SMALLEST = 16  # voxels an axis
+SHORT = ("MMRegNet", "Deform-GAN-1", "PoolNet NMI", "US-RP")  # one of each paper
+EACH = [
+    pytest.param(t, marks=[] if t.method in SHORT else pytest.mark.long, id=f"{t.subject} {t.size}")
+    for t in TRAININGS
+]
 
 
 def logs(training, folder) -> dict[str, float]:
@@ -34,7 +39,7 @@ def logs(training, folder) -> dict[str, float]:
     return {name: float(value) for name, value in model.test_step(pair).items()}
 
 
-@pytest.mark.parametrize("training", TRAININGS, ids=lambda t: f"{t.subject} {t.size}")
+@pytest.mark.parametrize("training", EACH)
 def test_a_step_written_plainly_has_the_same_loss(training, tmp_path):
     fast = logs(training, tmp_path)
     with plainly() as calls:

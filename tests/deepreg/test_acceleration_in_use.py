@@ -1,8 +1,8 @@
-"""Every configuration, the zoo's and DeepReg's own, gives the same with and without acceleration.
+"""The configurations, the zoo's and DeepReg's own, give the same with and without acceleration.
 
 What a configuration makes the network learn from: its loss, and the gradient of every weight. The
-networks are small; losses and methods are the configuration's. One in which DeepReg's pieces do
-not occur has nothing that the switch could change.
+networks are small; losses and methods are the configuration's. Of those in which the same of
+DeepReg's pieces occur, with the same method and network, the first is taken.
 """
 
 import functools
@@ -52,7 +52,7 @@ DEEPREG = {  # as in DeepReg's demonstrations: method, network and losses
 
 
 def shipped() -> dict:
-    """Return {file: (method, small network, losses)} of every method, one of each kind."""
+    """Return {file: (method, small network, losses)}, one of each kind."""
     paths = [path for path in sorted(CONFIGS.rglob("*.yaml")) if path.parent.name != "scale"]
     methods = [path for path in paths if "method" in read_file(path).get("train", {})]
     plain = [path for path in paths if "loss" in read_file(path).get("train", {})]
@@ -60,8 +60,10 @@ def shipped() -> dict:
     kinds: dict = {}
     for files in [*((path,) for path in methods), *layered]:
         train = merge_files(files)["train"]
-        kind = (train["method"], SMALL[train["backbone"]["name"]], train["loss"])
-        kinds.setdefault(repr(kind), (files[-1].stem, kind))
+        backbone, losses = train["backbone"]["name"], train["loss"]
+        deepregs = {section.get("name") for section in losses.values()} & set(PIECE_NAMES)
+        kind = (train["method"], backbone, *sorted(deepregs))
+        kinds.setdefault(kind, (files[-1].stem, (train["method"], SMALL[backbone], losses)))
     return dict(kinds.values())
 
 

@@ -227,7 +227,6 @@ def test_without_the_keys_the_values_are_deepregs(settings, data):
 
 METHODS = {
     "ddf": {"name": "voxelmorph", "strides": [2, 2, 1]},
-    "direct-ddf": {"name": "voxelmorph", "strides": [2, 2, 1]},
     "bspline-ddf": {"name": "dirnet", "grid_spacing": [8, 8, 1], "num_channels": 4},
 }
 

@@ -36,6 +36,8 @@ SMALLER = {
     "ckpt-25 ": "ckpt-2 ",
 }
 pytestmark = pytest.mark.slow
+# Trainings once more, of other methods.
+LONG = {"any_contrast.md", "deform_gan.md", "devos_mi.md"}
 # Of the tests, not of a user.
 OWN = ("TF_CPP_MIN_LOG_LEVEL", "MMZOO_COMPILATION_CACHE", "TF_USE_LEGACY_KERAS")
 
@@ -78,9 +80,12 @@ def make_inputs(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory) -> dict[str, str]:
-    """A user's environment, with a compilation cache of this file's own."""
+    """A user's environment, with the suite's compilation cache, or one of this file's own."""
     own = {name: value for name, value in os.environ.items() if name not in OWN}
-    own["MMZOO_COMPILATION_CACHE"] = str(tmp_path_factory.mktemp("compiled"))
+    cache = os.environ["MMZOO_COMPILATION_CACHE"]
+    own["MMZOO_COMPILATION_CACHE"] = (
+        str(tmp_path_factory.mktemp("compiled")) if cache == "0" else cache
+    )
     return {**own, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
@@ -117,7 +122,14 @@ def after(tmp_path_factory, run):
     return after
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if any(chains(p))], ids=lambda page: page.name)
+def case(page: Path, *keras: int):
+    """Return a parameter of a test: a page, and the Keras of its programs."""
+    long = page.name in LONG or 2 in keras
+    name = "-".join([page.name, *map(str, keras)])
+    return pytest.param(page, *keras, marks=pytest.mark.long if long else [], id=name)
+
+
+@pytest.mark.parametrize("page", [case(page) for page in PAGES if any(chains(page))])
 def test_commands_of_a_page_run_in_order(page, after):
     for chain in chains(page):
         after(*chain)
@@ -141,9 +153,7 @@ WITH_KERAS = [page for page in WITH_PROGRAMS if "import keras" in page.read_text
 
 
 @pytest.mark.parametrize(
-    ("page", "keras"),
-    [(page, 3) for page in WITH_PROGRAMS] + [(page, 2) for page in WITH_KERAS],
-    ids=lambda value: getattr(value, "name", value),
+    ("page", "keras"), [case(p, 3) for p in WITH_PROGRAMS] + [case(p, 2) for p in WITH_KERAS]
 )
 def test_programs_of_a_page_run_in_either_keras(page, keras, tmp_path, environment, after):
     shutil.copytree(after(*chains(page)[0]), tmp_path, dirs_exist_ok=True)
@@ -192,6 +202,7 @@ def cases(folder: Path) -> pd.DataFrame:
     return table[table["stage"] != "affine"].drop(columns="seconds").reset_index(drop=True)
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_table_twice(finished, after, run, tmp_path):
     shutil.copytree(after(PHANTOM), tmp_path, dirs_exist_ok=True)
     for command in (TRAIN, PREDICT, f"{EVALUATE} --no-affine"):

@@ -33,6 +33,7 @@ def test_a_notebook_is_executed_and_small(script):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_the_script_runs(script, tmp_path):
     environment = {**os.environ, "EPOCHS": "1", "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)}

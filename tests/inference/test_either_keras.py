@@ -126,6 +126,7 @@ print(history[-1] < history[0], trained.predict([moving, fixed], verbose=0)["ddf
 """
 
 
+@pytest.mark.long
 def test_a_program_with_keras_3_trains_on_phantoms_and_loads_a_training_of_deepreg(runs):
     environment = {**os.environ, "TF_USE_LEGACY_KERAS": "0"}
     command = [sys.executable, "-c", TRAIN, str(runs["bidirectional-ddf"])]
