@@ -43,24 +43,27 @@ demo: install ## make heart phantoms, train, predict, evaluate: ten minutes on t
 # sessions, each in new ones. The last has Keras 3, the others DeepReg's Keras 2. What XLA compiles
 # in one is there for the next, in a folder of this run.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
-TENSORS := $(addprefix tests/,contracts inference layers losses models networks ops)
+TRAININGS := tests/deepreg --ignore=tests/deepreg/methods
+METHODS := $(addprefix tests/,deepreg/methods contracts inference models)
+TENSORS := $(addprefix tests/,layers losses networks ops)
+PAIRS := $(addprefix tests/,registration benchmarks docs)
 EITHER := $(addprefix tests/,layers losses models networks)
-OTHERS := tests $(addprefix --ignore=,tests/deepreg $(TENSORS))
+OTHERS := tests $(addprefix --ignore=,tests/deepreg $(METHODS) $(TENSORS) $(PAIRS))
 FAST := $(addprefix tests/,test_api.py test_checks.py test_config_merge.py test_errors.py \
     test_gates.py test_import_rules.py test_framework.py cli/test_list.py cli/test_start.py contracts/test_plugins.py \
     deepreg/test_autoload.py deepreg/test_config.py deepreg/test_plugins.py io layers metrics ops \
     spatial)
 
 test: SELECT := -m "not long"
-test: install ## run the tests, two files at a time, in four sessions
+test: install ## run the tests, two files at a time, in six sessions
 	$(RUN_TESTS)
 
-test-all: install ## ... and the long ones: further rows of tables, DeepReg's own tests, every notebook
+test-all: install ## ... and the long ones: further rows of tables, every notebook
 	$(RUN_TESTS)
 
 define RUN_TESTS
 	@export MMZOO_COMPILATION_CACHE=$$(mktemp -d); trap 'rm -rf $$MMZOO_COMPILATION_CACHE' EXIT; \
-	failed=0; for part in tests/deepreg "$(TENSORS)" "$(OTHERS)"; do \
+	failed=0; for part in "$(TRAININGS)" "$(METHODS)" "$(TENSORS)" "$(PAIRS)" "$(OTHERS)"; do \
 	    $(PYTEST) $(SELECT) $$part || failed=1; \
 	done; \
 	TF_USE_LEGACY_KERAS=0 $(PYTEST) $(SELECT) $(EITHER) || failed=1; exit $$failed

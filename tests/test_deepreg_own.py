@@ -20,7 +20,7 @@ FOLDER = Path(os.environ.get("MMZOO_DEEPREG_TESTS", REPOSITORY.parent / "shared"
 KNOWN = yaml.safe_load((HERE / "deepreg_own_failures.yaml").read_text())
 NETWORK = "test/unit/test_download.py"
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.slow
 
 
 def copied(folder: Path, to: Path) -> Path:
