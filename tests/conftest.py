@@ -17,9 +17,13 @@ import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
 import mmzoo.deepreg  # noqa: E402
-from mmzoo import compilation_cache  # noqa: E402
+from mmzoo import compilation_cache, terminal  # noqa: E402
 
-compilation_cache.use()
+if compilation_cache.folder():
+    compilation_cache.use()
+    with terminal.quiet():
+        import mmzoo.framework  # noqa: F401  (no program that a test starts finds that folder)
+
 gc.set_threshold(50_000, 20, 50)  # tracing makes objects by the million, and few of them in circles
 
 pytest_plugins = ["helpers_training"]
@@ -47,7 +51,6 @@ def pytest_runtest_setup(item):
     np.random.seed(0)
     if tensorflow := sys.modules.get("tensorflow"):
         tensorflow.random.set_seed(0)
-        compilation_cache.hand_over()
 
 
 def pytest_collection_modifyitems(items):
