@@ -15,9 +15,9 @@ from mmzoo.deepreg.preflight.configuration import check_names, check_sections
 CONFIGS = Path(__file__).parents[1] / "configs"
 pytestmark = pytest.mark.slow
 SCALES = (None, "night", "laptop", "smoke")
+OFTEN = (None, "laptop")
 EACH_SCALE = pytest.mark.parametrize(
-    "scale",
-    [None, "laptop", *(pytest.param(s, marks=pytest.mark.long) for s in ("night", "smoke"))],
+    "scale", [pytest.param(s, marks=[] if s in OFTEN else pytest.mark.long) for s in SCALES]
 )
 HOW_LONG = ("steps_per_epoch", "epochs", "save_period", "preprocess")
 DATA = {

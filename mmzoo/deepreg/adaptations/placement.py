@@ -151,19 +151,18 @@ def _follow_run(module) -> None:
 
 def _follow_inputs(module) -> None:
     """Keep configuration and data loader of a prediction."""
+    for function, attribute in (("build_config", "config"), ("build_dataset", "loader")):
+        _keep_first(module, function, attribute)
 
-    @wrapping(module, "build_config")
-    def build_config(original, *args, **kwargs):
+
+def _keep_first(module, function: str, attribute: str) -> None:
+    """Keep the first of what a function returns as an attribute of the running prediction."""
+
+    @wrapping(module, function)
+    def keep(original, *args, **kwargs):
         result = original(*args, **kwargs)
         if _prediction is not None:
-            _prediction.config = result[0]
-        return result
-
-    @wrapping(module, "build_dataset")
-    def build_dataset(original, *args, **kwargs):
-        result = original(*args, **kwargs)
-        if _prediction is not None:
-            _prediction.loader = result[0]
+            setattr(_prediction, attribute, result[0])
         return result
 
 
