@@ -1,23 +1,26 @@
-"""mmzoo register beside ANTs SyN and elastix: phantoms, brains of label maps, spine crops.
+"""mmzoo register beside ANTs, elastix, ConvexAdam: real scans, heads of label maps, phantoms.
 
-    python benchmarks/register.py [--quick] [--only heart] [--out benchmarks/out/register]
+    MMZOO_REAL_DATA=... python benchmarks/register.py [--quick] [--only heart] [--methods affine]
 
-Each method registers each pair in a process of its own, one after the other; what is done is
-kept, so that the same command goes on where it was stopped. Then the page is written: README.md
-and results.csv beside it. Brains and crops need MMZOO_REAL_DATA; without it they are left out. The
-pairs shown are others than those that settings were chosen on (phantoms of seed 100, people 1 to
-3).
+Each method registers each pair in a process of its own, one after the other; what is done is kept
+in benchmarks/out/register, or `--out`, so that the same command goes on where it was stopped. Then
+the page is written: README.md and results.csv beside it. Real scans, heads and pairs without motion
+need MMZOO_REAL_DATA; without it they are left out. ConvexAdam is left out where it is not
+installed. The pairs shown are others than those that settings
+were chosen on (seed 7 and people 1 to 3 and 11 to 14; phantoms of seed 100).
 """
 
 import argparse
 import csv
+import functools
+import importlib.util
 import json
 import os
 import pickle
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -25,55 +28,96 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 if not __package__:  # run as a file
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmarks.registration.bodies import ct_pair  # noqa: E402
 from benchmarks.registration.brains import brain_pair  # noqa: E402
 from benchmarks.registration.crops import spine_crops  # noqa: E402
 from benchmarks.registration.methods import before_registration, measure  # noqa: E402
 from benchmarks.registration.page import write_page  # noqa: E402
 from benchmarks.registration.pair import SIZES, BenchmarkPair, phantom_pair  # noqa: E402
+from benchmarks.registration.still import still, still_pairs  # noqa: E402
+from benchmarks.registration.templates import t1_pd_pair, template_pair  # noqa: E402
 from benchmarks.speed.processors import processor  # noqa: E402
 from mmzoo.io.atomic import write_text  # noqa: E402
 
-SEED = 0  # of the phantoms shown
-SHOWN = ["affine", "mmzoo register", "ANTs SyN", "elastix"]
+SEED = 0  # of the phantoms and heads shown
+SCANS_SEED = 20  # of the deformations of real scans
+SHOWN = [
+    "affine",
+    "mmzoo register",
+    "ANTs affine",
+    "ANTs SyN, defaults",
+    "ANTs SyN, 100x70x40",
+    "elastix",
+    *(["ConvexAdam"] if importlib.util.find_spec("convexAdam") else []),
+]
+STILL = ["affine", "mmzoo register", "ANTs SyN, defaults"]
+TEMPLATES = (("FLAIR", 0), ("FLAIR", 1), ("SPECT", 0), ("SPECT", 1), ("transmission", 0))
 BRAINS = (  # fixed, moving person, contrasts (fixed, moving)
     (5, 5, ("t1", "t2")),
     (6, 6, ("t1", "pd")),
+    (7, 7, ("ct", "t1")),
     (7, 8, ("t1", "t2")),
     (9, 10, ("t2", "t1")),
 )
 
 
-def pairs(quick: bool, only: str):
+def pairs(quick: bool, only: str) -> Iterator[tuple[str, Callable[[], BenchmarkPair]]]:
     """Yield (key, function that makes the pair)."""
-    count = 1 if quick else 2
-    for index in range(count):
-        for name in SIZES:
-            if only in ("", name):
-                yield f"{name}-{index}", lambda n=name, i=index: phantom_pair(n, i, SEED)
-    real = Path(os.environ.get("MMZOO_REAL_DATA", "/nowhere"))
-    folder = real / "brain-labels"
-    if only in ("", "crops") and (real / "spine-samples").is_dir():
-        yield "crops-0", lambda: spine_crops(real / "spine-samples")
-    if only in ("", "brains") and folder.is_dir():
+    for key, make in [*_scans(quick), *_phantoms(quick)]:
+        if only in ("", key.rsplit("-", 1)[0]):
+            yield key, make
+    if only in ("", "still"):
+        for key, make in still_pairs(_real(), SCANS_SEED):
+            yield key, functools.partial(still, make)
+
+
+def _real() -> Path:
+    return Path(os.environ.get("MMZOO_REAL_DATA", "/nowhere"))
+
+
+def _scans(quick: bool):
+    real = _real()
+    heads, scans, body = real / "brain-labels", real / "same-subject-t1-pd", real / "chaos-ct-case"
+    templates, crops = real / "mni-templates", real / "spine-samples"
+    for index in range(1 if quick else 2):
+        if scans.is_dir():
+            yield f"t1pd-{index}", functools.partial(t1_pd_pair, scans, index, SCANS_SEED)
+        if body.is_dir():
+            yield f"ct-{index}", functools.partial(ct_pair, body, index, SCANS_SEED)
+    if templates.is_dir():
+        for name, index in TEMPLATES[:: 2 if quick else 1]:
+            make = functools.partial(template_pair, templates, name, index, SCANS_SEED)
+            yield f"templates-{name}{index}", make
+    if crops.is_dir():
+        yield "crops-0", functools.partial(spine_crops, crops)
+    if heads.is_dir():
         for fixed, moving, contrasts in BRAINS[:: 2 if quick else 1]:
-            make = lambda f=fixed, m=moving, c=contrasts: brain_pair(folder, f, m, c, SEED)  # noqa: E731
-            yield f"brains-{fixed}-{moving}", make
+            make = functools.partial(brain_pair, heads, fixed, moving, contrasts, SEED)
+            yield f"brains-{fixed}{moving}", make
+
+
+def _phantoms(quick: bool):
+    for index in range(1 if quick else 2):
+        for name in SIZES:
+            yield f"{name}-{index}", functools.partial(phantom_pair, name, index, SEED)
 
 
 def main() -> None:
     """Measure what is not measured yet, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one pair of a kind, not two")
-    parser.add_argument("--only", default="", help="one phantom, brains or crops")
-    parser.add_argument("--methods", nargs="*", default=SHOWN, help="some of them")
+    parser.add_argument("--quick", action="store_true", help="about half of the pairs")
+    parser.add_argument("--only", default="", help="one kind: t1pd, ct, brains, still, heart ...")
+    parser.add_argument("--methods", nargs="*", help="some of them")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/register"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     for key, make in pairs(options.quick, options.only):
-        measure_pair(key, make, options.methods, options.out)
+        methods = STILL if key.startswith("still-") else SHOWN
+        measure_pair(key, make, options.methods or methods, options.out)
     results, failed = measured(options.out)
     with (options.out / "results.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=max(map(list, results), key=len))
+        fields = [name for name in max(map(list, results), key=len) if name != "notes"]
+        writer = csv.DictWriter(file, fields, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(results)
     print(write_page(options.out, results, failed))

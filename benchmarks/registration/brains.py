@@ -1,4 +1,4 @@
-"""Brain images made from label maps of real heads (MMZOO_REAL_DATA), in the contrasts of MR.
+"""Brain images made from label maps of real heads (MMZOO_REAL_DATA), in the contrasts of MR and CT.
 
 A contrast gives each tissue a mean intensity by a table, each label its own departure from it, each
 tissue outside the brain one drawn from the contrast's seed; then come partial volume, a coil's
@@ -26,8 +26,12 @@ CONTRASTS = {
     "t1": {"white": 0.95, "grey": 0.62, "deep": 0.72, "pallidum": 0.85, "fluid": 0.18},
     "t2": {"white": 0.38, "grey": 0.58, "deep": 0.48, "pallidum": 0.34, "fluid": 1.0},
     "pd": {"white": 0.62, "grey": 0.85, "deep": 0.75, "pallidum": 0.66, "fluid": 0.92},
+    "flair": {"white": 0.55, "grey": 0.78, "deep": 0.7, "pallidum": 0.58, "fluid": 0.12},
+    # Hounsfield units
+    "ct": {"white": 28.0, "grey": 37.0, "deep": 35.0, "pallidum": 33.0, "fluid": 8.0},
 }
-SEEDS = {"t1": 1, "t2": 2, "pd": 3}
+SEEDS = {"t1": 1, "t2": 2, "pd": 3, "flair": 4, "ct": 5}
+SKULL, BONE_HU, AIR_HU, CT_NOISE_HU = 515, 900.0, -1000.0, 6.0
 STRUCTURES = {
     "white matter": (2, 41),
     "cortex": (3, 42),
@@ -45,15 +49,20 @@ SPACING = {
     "t1": (2.0, 2.0, 2.0),
     "t2": (1.5, 1.5, 3.0),
     "pd": (1.5, 1.5, 3.0),
+    "flair": (2.0, 2.0, 2.0),
+    "ct": (1.5, 1.5, 3.0),
     DRAWN: (2.0, 2.0, 2.0),
 }
 
 
-def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> BenchmarkPair:
+def brain_pair(
+    folder: Path, fixed: int, moving: int, contrasts, seed: int, still: bool = False
+) -> BenchmarkPair:
     """Return a pair of one person (deformed by a known field) or of two (by their labels).
 
     The moving image is turned and shifted by its header; the fixed one is deformed if both are one
-    person, so that the true map of a point of the fixed image is known exactly.
+    person, so that the true map of a point of the fixed image is known exactly. `still` does
+    neither.
     """
     rng = np.random.default_rng([seed, fixed, moving])
     maps = [
@@ -62,16 +71,17 @@ def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> B
     ]
     bend = None
     if fixed == moving:
-        bend = SplineDeformation(rng, middle(maps[0]), 260.0, 30.0, 4.0)
+        bend = SplineDeformation(rng, middle(maps[0]), 260.0, 30.0, 0.0 if still else 4.0)
     images, labels = [], []
     for index, (contrast, source) in enumerate(zip(contrasts, maps, strict=True)):
         grid = _grid(source, SPACING[contrast])
         points = points_of(grid)
         at = bend(points) if bend and index == 0 else points
         drawn = _paint(source, contrast, rng)
-        images.append(_image(at_points(drawn, at, sitk.sitkLinear), grid, rng))
+        values = at_points(drawn, at, sitk.sitkLinear)
+        images.append((_ct if contrast == "ct" else _image)(values, grid, rng))
         labels.append(plain(_structures(at_points(source, at, sitk.sitkNearestNeighbor)), grid))
-    turn = turn_of(rng, middle(maps[1]))
+    turn = turn_of(rng, middle(maps[1]), still)
     truth = mask = None
     if bend:
         goal = bend(points_of(images[0]))
@@ -80,9 +90,10 @@ def brain_pair(folder: Path, fixed: int, moving: int, contrasts, seed: int) -> B
         mask = plain((sitk.GetArrayViewFromImage(labels[0]).T > 0).astype(np.uint8), images[0])
     move_header(images[1], turn)
     move_header(labels[1], turn)
-    name = f"{contrasts[1]} to {contrasts[0]}, " + (
-        f"person {fixed}, deformed" if bend else f"person {moving} to {fixed}"
-    )
+    whose = f"person {moving} to {fixed}"
+    if bend:
+        whose = f"person {fixed}, " + ("as they are" if still else "deformed")
+    name = f"{contrasts[1]} to {contrasts[0]}, {whose}"
     return BenchmarkPair(
         "brain labels", name, images[0], images[1], labels[0], labels[1], truth, mask
     )
@@ -133,6 +144,9 @@ def _paint(labels: sitk.Image, contrast: str, rng) -> sitk.Image:
     own = rng if contrast == DRAWN else np.random.default_rng(SEEDS[contrast])
     for value in range(1, len(table)):
         table[value] = own.uniform(0.15, 0.9)  # what is outside the brain
+    if contrast == "ct":
+        table = 150 * table - 90  # fat to muscle
+        table[0], table[SKULL] = AIR_HU, BONE_HU
     for tissue, mean in CONTRASTS.get(contrast, {}).items():
         for value in TISSUES[tissue]:
             if value < len(table):
@@ -153,6 +167,11 @@ def _image(values: np.ndarray, grid: sitk.Image, rng) -> sitk.Image:
     return plain(np.hypot(values * gain + noise[0], noise[1]).astype(np.float32), grid)
 
 
+def _ct(values: np.ndarray, grid: sitk.Image, rng) -> sitk.Image:
+    noisy = values + rng.normal(0, CT_NOISE_HU, values.shape)
+    return plain(noisy.astype(np.float32), grid)
+
+
 def _structures(values: np.ndarray) -> np.ndarray:
     out = np.zeros(values.shape, np.uint8)
     for index, ids in enumerate(STRUCTURES.values(), start=1):
@@ -166,9 +185,11 @@ def plain(values: np.ndarray, grid: sitk.Image) -> sitk.Image:
     return image
 
 
-def turn_of(rng, centre) -> sitk.Euler3DTransform:
+def turn_of(rng, centre, still: bool = False) -> sitk.Euler3DTransform:
     turn = sitk.Euler3DTransform()
     turn.SetCenter(centre.tolist())
+    if still:
+        return turn
     turn.SetRotation(*np.deg2rad(rng.uniform(-10, 10, 3)).tolist())
     turn.SetTranslation(rng.uniform(-12, 12, 3).tolist())
     return turn

@@ -1,8 +1,7 @@
 """The methods, each from two images in space to one transform of points.
 
-All start from the same rigid and affine stage, that of mmzoo register, and its seconds count for
-each: ANTs' own start, from centres of mass, loses CT, whose air is -1000, and what is compared here
-is the field.
+All but "ANTs affine" and "ANTs SyN, defaults" start from the same rigid and affine stage, that of
+mmzoo register, and its seconds count for each: what is compared is the field.
 """
 
 import functools
@@ -19,8 +18,15 @@ from benchmarks.memory import resident_mb
 from benchmarks.registration.pair import BenchmarkPair
 from mmzoo.metrics import folding_fraction, jacobian_determinant
 
+Found = tuple[sitk.Transform, list[str]]  # with the notes that a method gives of its result
+
 # As ANTsPy has it by default but for the last level, which by default does nothing.
-SYN = {"type_of_transform": "SyNOnly", "syn_metric": "mattes", "reg_iterations": (40, 20, 20)}
+SYN: dict[str, Any] = {
+    "type_of_transform": "SyNOnly",
+    "syn_metric": "mattes",
+    "reg_iterations": (40, 20, 20),
+}
+LONG_SYN: dict[str, Any] = {**SYN, "reg_iterations": (100, 70, 40)}
 ELASTIX: dict[str, Any] = {
     "metric": "AdvancedMattesMutualInformation",
     "bins": 32,
@@ -30,30 +36,35 @@ ELASTIX: dict[str, Any] = {
 }
 
 
-def affine(pair: BenchmarkPair) -> sitk.Transform:
+def affine(pair: BenchmarkPair) -> Found:
     import mmzoo
 
-    return mmzoo.register(pair.fixed, pair.moving, initial=pair.initial, field="none").linear
+    found = mmzoo.register(pair.fixed, pair.moving, initial=pair.initial, field="none")
+    return found.linear, found.report["notes"]
 
 
-def mmzoo_register(pair: BenchmarkPair) -> sitk.Transform:
+def mmzoo_register(pair: BenchmarkPair) -> Found:
     import mmzoo
 
-    return mmzoo.register(pair.fixed, pair.moving, initial=pair.initial).transform
+    found = mmzoo.register(pair.fixed, pair.moving, initial=pair.initial)
+    return found.transform, found.report["notes"]
 
 
-def ants_syn(pair: BenchmarkPair) -> sitk.Transform:
+def ants(pair: BenchmarkPair, own_start: bool = False, **options) -> Found:
+    """Run ANTs, from the affine stage of mmzoo register or from its own start."""
     import ants
 
     os.environ["ANTS_RANDOM_SEED"] = "1"
     images = [to_ants(ants, image) for image in (pair.fixed, pair.moving)]
     with tempfile.TemporaryDirectory() as folder:
         prefix, start = os.path.join(folder, ""), os.path.join(folder, "start.mat")
-        sitk.WriteTransform(_as_affine(affine(pair)), start)
-        found = ants.registration(*images, outprefix=prefix, initial_transform=start, **SYN)
+        if not own_start:
+            sitk.WriteTransform(_as_affine(affine(pair)[0]), start)
+            options["initial_transform"] = start
+        found = ants.registration(*images, outprefix=prefix, **options)
         whole = ants.apply_transforms(*images, found["fwdtransforms"], compose=prefix)
         field = sitk.ReadImage(whole, sitk.sitkVectorFloat64)
-    return sitk.DisplacementFieldTransform(field)
+    return sitk.DisplacementFieldTransform(field), []
 
 
 def _as_affine(transform: Any) -> sitk.AffineTransform:
@@ -71,7 +82,7 @@ def to_ants(ants, image: sitk.Image):
     )
 
 
-def elastix(pair: BenchmarkPair) -> sitk.Transform:
+def elastix(pair: BenchmarkPair) -> Found:
     import itk
 
     from mmzoo.baselines.elastix import ElastixSettings, parameter_maps, run_elastix
@@ -82,24 +93,24 @@ def elastix(pair: BenchmarkPair) -> sitk.Transform:
     images = [_to_itk(itk, image) for image in (pair.fixed, pair.moving)]
     method = itk.ElastixRegistrationMethod.New(*images)
     method.SetParameterObject(parameters)
-    method.SetExternalInitialTransform(_to_itk_affine(itk, affine(pair)))
+    method.SetExternalInitialTransform(_to_itk_affine(itk, affine(pair)[0]))
     run_elastix(method)
     field = itk.transform_to_displacement_field_filter(
         method.GetCombinationTransform(), use_reference_image=True, reference_image=images[0]
     )
     vectors = sitk.GetImageFromArray(itk.array_from_image(field).astype(np.float64), isVector=True)
     vectors.CopyInformation(pair.fixed)
-    return sitk.DisplacementFieldTransform(vectors)
+    return sitk.DisplacementFieldTransform(vectors), []
 
 
-def convex_adam(pair: BenchmarkPair) -> sitk.Transform:
+def convex_adam(pair: BenchmarkPair) -> Found:
     """ConvexAdam with its defaults, on the fixed image's voxels, from the affine stage."""
     import torch
     from convexAdam.convex_adam_MIND import convex_adam_pt
 
     from mmzoo.registration.transform import displacement_image
 
-    linear = affine(pair)
+    linear, _ = affine(pair)
     least = float(sitk.GetArrayViewFromImage(pair.moving).min())
     moved = sitk.Resample(pair.moving, pair.fixed, linear, sitk.sitkLinear, least)
     arrays = [sitk.GetArrayFromImage(each).T.astype(np.float32) for each in (pair.fixed, moved)]
@@ -108,15 +119,15 @@ def convex_adam(pair: BenchmarkPair) -> sitk.Transform:
     direction = np.array(pair.fixed.GetDirection()).reshape(3, 3)
     mm = (vectors * np.array(pair.fixed.GetSpacing())) @ direction.T
     found = displacement_image(mm, pair.fixed)
-    return sitk.CompositeTransform([linear, sitk.DisplacementFieldTransform(found)])
+    whole = sitk.CompositeTransform([linear, sitk.DisplacementFieldTransform(found)])
+    return whole, []
 
 
-def by_preset(pair: BenchmarkPair, name: str, refine: int = 0) -> sitk.Transform:
+def by_preset(pair: BenchmarkPair, name: str, refine: int = 0) -> Found:
     import mmzoo
 
-    return mmzoo.register(
-        pair.fixed, pair.moving, initial=pair.initial, model=name, refine=refine
-    ).transform
+    found = mmzoo.register(pair.fixed, pair.moving, initial=pair.initial, model=name, refine=refine)
+    return found.transform, found.report["notes"]
 
 
 def _to_itk(itk, image: sitk.Image):
@@ -142,10 +153,13 @@ def _parameters(itk, values):
     return found
 
 
-METHODS = {
+METHODS: dict[str, Callable[[BenchmarkPair], Found]] = {
     "affine": affine,
     "mmzoo register": mmzoo_register,
-    "ANTs SyN": ants_syn,
+    "ANTs affine": functools.partial(ants, own_start=True, type_of_transform="Affine"),
+    "ANTs SyN, defaults": functools.partial(ants, own_start=True, type_of_transform="SyN"),
+    "ANTs SyN": functools.partial(ants, **SYN),
+    "ANTs SyN, 100x70x40": functools.partial(ants, **LONG_SYN),
     "elastix": elastix,
     "ConvexAdam": convex_adam,
 }
@@ -153,7 +167,7 @@ REFINED = ", refined"  # behind the name of a preset: the direct method goes on 
 STEPS = 30
 
 
-def method_of(name: str) -> Callable[[BenchmarkPair], sitk.Transform]:
+def method_of(name: str) -> Callable[[BenchmarkPair], Found]:
     """Return the method of that name, one of `METHODS` or a preset."""
     if name in METHODS:
         return METHODS[name]
@@ -169,7 +183,7 @@ def measure(method: str, pair: BenchmarkPair) -> dict:
     """
     before = resident_mb()
     wall, processor = time.perf_counter(), time.process_time()
-    transform = method_of(method)(pair)
+    transform, notes = method_of(method)(pair)
     seconds, processor = time.perf_counter() - wall, time.process_time() - processor
     memory = resident_mb() - before
     dice, tre = pair.score(transform)
@@ -180,6 +194,7 @@ def measure(method: str, pair: BenchmarkPair) -> dict:
         "seconds": seconds,
         "processor_seconds": processor,
         "memory_mb": memory,
+        "notes": notes,
     }
 
 
@@ -215,7 +230,10 @@ def settings() -> dict:
         f"{LOSSES[ours.loss].weight:g} mm^2, at most {ours.max_voxels:,} voxels, "
         f"{ours.steps[0]} and {ours.steps[1]} steps",
         "affine": "the rigid and affine stage of mmzoo register alone; the others start from it",
-        "ANTs SyN": f"ANTsPy {version('antspyx')}, {SYN}, the rest its defaults",
+        "ANTs affine": f"ANTsPy {version('antspyx')}, its own start, all its defaults",
+        "ANTs SyN, defaults": "the same: from its own affine stage, mattes, (40, 20, 0) iterations",
+        "ANTs SyN": f"{SYN}, the rest its defaults",
+        "ANTs SyN, 100x70x40": f"{LONG_SYN}, the rest its defaults",
         "elastix": f"itk-elastix {version('itk-elastix')}, a B-spline, {ELASTIX}, the rest as "
         "mmzoo/baselines/elastix.py has it",
     }

@@ -62,8 +62,8 @@ def template_pair(folder: Path, name: str, index: int, seed: int) -> BenchmarkPa
     return deformed(rng, index, "templates", f"T1 to {name}, {index}", fixed, moving, labels)
 
 
-def t1_pd_pair(folder: Path, index: int, seed: int) -> BenchmarkPair:
-    """Return T1 and PD of one person, brought together rigidly, the PD deformed."""
+def t1_pd_pair(folder: Path, index: int, seed: int, still: bool = False) -> BenchmarkPair:
+    """Return T1 and PD of one person, brought together rigidly, the PD deformed if not `still`."""
     from mmzoo.registration.frame import ImagePair
     from mmzoo.registration.linear import register_linear
     from mmzoo.spatial.frames import matrix_of
@@ -76,12 +76,16 @@ def t1_pd_pair(folder: Path, index: int, seed: int) -> BenchmarkPair:
     rigid.SetMatrix(back[:3, :3].ravel().tolist(), 1e-5)
     rigid.SetTranslation(back[:3, 3].tolist())
     move_header(moving, rigid)
-    return deformed(rng, index, "T1 and PD", f"T1 to PD, {index}", fixed, moving, None)
+    name = "T1 to PD, as they are" if still else f"T1 to PD, {index}"
+    return deformed(rng, index, "T1 and PD", name, fixed, moving, None, still)
 
 
-def deformed(rng, index: int, group: str, name: str, fixed, moving, labels) -> BenchmarkPair:
+def deformed(
+    rng, index: int, group: str, name: str, fixed, moving, labels, still: bool = False
+) -> BenchmarkPair:
     """Return a pair that lay together, the fixed image deformed and the moving one turned."""
-    bend = SplineDeformation(rng, middle(fixed), 260.0, SPACING_MM[index % 2], SIZE_MM[index % 2])
+    size = 0.0 if still else SIZE_MM[index % 2]
+    bend = SplineDeformation(rng, middle(fixed), 260.0, SPACING_MM[index % 2], size)
     points = points_of(fixed)
     goal = bend(points)
     bent = plain(at_points(fixed, goal, sitk.sitkLinear).astype(np.float32), fixed)
@@ -98,7 +102,7 @@ def deformed(rng, index: int, group: str, name: str, fixed, moving, labels) -> B
         structures = sitk.GetImageFromArray(_structures(sitk.GetArrayFromImage(labels)))
         structures.CopyInformation(labels)
         labels = structures
-    turn = turn_of(rng, middle(moving))
+    turn = turn_of(rng, middle(moving), still)
     truth = displacement_from(apply_turn(turn, goal) - points, bent)
     moving, labels = sitk.Image(moving), sitk.Image(labels)
     for image in (moving, labels):
