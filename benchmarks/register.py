@@ -63,12 +63,9 @@ BRAINS = (  # fixed, moving person, contrasts (fixed, moving)
 
 def pairs(quick: bool, only: str) -> Iterator[tuple[str, Callable[[], BenchmarkPair]]]:
     """Yield (key, function that makes the pair)."""
-    for key, make in [*_scans(quick), *_phantoms(quick)]:
-        if only in ("", key.rsplit("-", 1)[0]):
+    for key, make in [*_scans(quick), *_still(), *_phantoms(quick)]:
+        if only in ("", key.partition("-")[0]):
             yield key, make
-    if only in ("", "still"):
-        for key, make in still_pairs(_real(), SCANS_SEED):
-            yield key, functools.partial(still, make)
 
 
 def _real() -> Path:
@@ -94,6 +91,11 @@ def _scans(quick: bool):
         for fixed, moving, contrasts in BRAINS[:: 2 if quick else 1]:
             make = functools.partial(brain_pair, heads, fixed, moving, contrasts, SEED)
             yield f"brains-{fixed}{moving}", make
+
+
+def _still():
+    for key, make in still_pairs(_real(), SCANS_SEED):
+        yield key, functools.partial(still, make)
 
 
 def _phantoms(quick: bool):

@@ -25,7 +25,7 @@ def body(points, contrast):
     image = np.zeros(points.shape[:-1])
     for middle, axes, brightness in BODIES:
         level = np.linalg.norm((points - np.array(middle)) / axes, axis=-1)
-        inside = 1 / (1 + np.exp((level - 1) * 12))
+        inside = 1 / (1 + np.exp(np.minimum(level - 1, 50) * 12))
         image = image * (1 - inside) + brightness[contrast] * inside
     return image
 
@@ -67,6 +67,13 @@ def moved_by(turn):
     """The inverse map as a function of arrays, to draw what has been moved."""
     matrix = np.array(turn.GetMatrix()).reshape(3, 3)
     return lambda points: (points - np.array(turn.GetTranslation())) @ matrix
+
+
+def lopsided(points):
+    """A body that is no mirror image of itself: each end of each axis has a width of its own."""
+    x, y, z = (points[..., axis : axis + 1] for axis in range(3))
+    wider = 1 + np.maximum(x, 0) / 60 + np.maximum(y, 0) / 90 + np.maximum(z, 0) / 40
+    return points * wider * np.array([1.2, 0.8, 1.0])
 
 
 @functools.cache

@@ -286,7 +286,9 @@ def main() -> None:
     done = {(row["pair"].split(":")[0], row["method"]) for row in rows}
     for index in range(options.first, options.first + options.pairs):
         todo = [method for method in options.methods if (str(index), method) not in done]
-        pair = draw(folder, index) if todo else None
+        if not todo:
+            continue
+        pair = draw(folder, index)
         for method in todo:
             rows.append(measure(method, pair))
             print(json.dumps(rows[-1]), file=sys.stderr, flush=True)

@@ -104,6 +104,12 @@ class MutualInformation:
         information, share = self.value(linear)
         return information * share
 
+    def apart_mm(self, one: Linear, other: Linear) -> float:
+        """Return how far two maps place the points apart, on average, mm."""
+        gap = (one.matrix - other.matrix) @ self._centred
+        gap += (one.at(self.centre) - other.at(self.centre))[:, None]
+        return float(np.linalg.norm(gap, axis=0).mean())
+
     def slope(self, linear: Linear) -> tuple[float, np.ndarray, np.ndarray]:
         """Return mutual information, its gradient by the matrix (about `centre`), and by the shift.
 

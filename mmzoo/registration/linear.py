@@ -23,6 +23,7 @@ import SimpleITK as sitk
 from mmzoo.registration.climb import climbed
 from mmzoo.registration.frame import ImagePair
 from mmzoo.registration.information import Linear, MutualInformation
+from mmzoo.registration.plausibility import FAR_ANGLE, linear_doubts, rotation_degrees, unlikely
 
 ROUGH_MM, COARSE_MM, FINE_MM = 12.0, 6.0, 3.0
 SAMPLES = {ROUGH_MM: 2_000, COARSE_MM: 8_000, FINE_MM: 20_000}
@@ -40,8 +41,11 @@ KEPT = (
     "no rigid or affine stage was found after which the moving image tells more of the fixed one "
     "than it does by the headers: kept what they say; check the result"
 )
-STRETCH = 0.7, 1.4  # plausible between two bodies, along any direction
-FAR_ANGLE = 45.0  # degrees; errors of headers are rarely larger
+TURNED = (
+    "the moving image was turned by {:.0f} degrees against what the headers say; look at "
+    "picture.png"
+)
+SAME_MM = 5.0  # mean distance within which two maps are one
 Ends = list[tuple[np.ndarray, np.ndarray]]  # a point of the fixed image, and its image
 
 
@@ -77,7 +81,8 @@ def register_linear(pair: ImagePair, kind: str, seed: int = 1) -> tuple[sitk.Tra
     turns = _turns(TURN, pair.flat)
     turned = [Linear.about(middle, each.at(middle), turn) for each in unturned for turn in turns]
     starts = unturned + turned + _best_first(rough, _all_round(centres, pair.flat))[:ROUND]
-    found = _followed(rough, coarse, unturned, starts, kind)
+    rigid = _rigid_maps(rough, coarse, unturned, starts)
+    found = _affine_maps(coarse, rigid) if kind == "affine" else rigid
     if not coarse.overlap_weighted(found[0]) > 0:
         raise ValueError(
             "the images do not overlap in space, or within their masks; check that the two "
@@ -88,71 +93,59 @@ def register_linear(pair: ImagePair, kind: str, seed: int = 1) -> tuple[sitk.Tra
 
     # A map near overlapping headers is replaced only by a clearly better one.
     def liked(linear: Linear) -> float:
-        trusted = overlap and _angle(linear) <= FAR_ANGLE
+        trusted = overlap and rotation_degrees(linear) <= FAR_ANGLE
         return fine.overlap_weighted(linear) * (CLEARLY if trusted else 1.0)
 
     best = climbed(fine, max(found, key=liked), kind, FINE_MM / 2)
     by_headers = fine.overlap_weighted(Linear.still()) if overlap else 0.0
     if by_headers * LITTLE_MORE > fine.overlap_weighted(best):
         return Linear.still().to_itk(), [KEPT] if by_headers > fine.overlap_weighted(best) else []
-    if unlikely(best):
-        notes.append(f"doubtful: {unlikely(best)}; check the result, or use `--initial rigid`")
-    if overlap and _angle(best) > FAR_ANGLE:
-        notes.append(
-            f"doubtful: the moving image was turned by {_angle(best):.0f} degrees against what the "
-            "headers say; look at picture.png"
-        )
+    notes += linear_doubts(coarse, fine, best, rigid)
+    if overlap and rotation_degrees(best) > FAR_ANGLE:
+        notes.append(TURNED.format(rotation_degrees(best)))
     return best.to_itk(), notes
 
 
-def _followed(
-    rough: MutualInformation,
-    coarse: MutualInformation,
-    first: list[Linear],
-    starts: list[Linear],
-    kind: str,
+def _rigid_maps(
+    rough: MutualInformation, coarse: MutualInformation, first: list[Linear], starts: list[Linear]
 ) -> list[Linear]:
-    """Return the plausible optimised maps of all starts, the best first."""
+    """Return the rigid maps that all starts lead to, the best first."""
     finely, aside, further = FOLLOWED
 
     def climbed_roughly(some: Iterable[Linear]) -> list[Linear]:
         return [climbed(rough, each, "rigid", ROUGH_MM / 2, ROUGHLY) for each in some]
 
-    def climbed_finely(some: Iterable[Linear], kind: str = "rigid") -> list[Linear]:
-        return _best_first(coarse, [climbed(coarse, each, kind, COARSE_MM / 2) for each in some])
-
     # Small structures are lost at 12 mm: the first starts are optimised at 6 mm at once.
-    found = climbed_finely(first + _best_first(rough, climbed_roughly(starts))[:finely])
+    some = first + _distinct(rough, climbed_roughly(starts), finely)
+    found = _climbed_finely(coarse, some, "rigid")
     sides = [side for each in found[:aside] for side in _sides(each, coarse)]
-    sides = _best_first(coarse, climbed_roughly(sides))
-    found = _best_first(coarse, found + climbed_finely(sides[:further]))
-    if kind == "affine":
-        affine = climbed_finely(found[:further], kind)
-        found = [each for each in affine if not unlikely(each)] or found
-    return found
+    some = _distinct(coarse, climbed_roughly(sides), further)
+    found += _climbed_finely(coarse, some, "rigid")
+    return _distinct(coarse, found, len(found))
+
+
+def _affine_maps(coarse: MutualInformation, rigid: list[Linear]) -> list[Linear]:
+    """Return the plausible affine maps that the best rigid ones become, the best first."""
+    found = _climbed_finely(coarse, rigid[: FOLLOWED[2]], "affine")
+    return [each for each in found if not unlikely(each)] or found
+
+
+def _climbed_finely(coarse: MutualInformation, some: Iterable[Linear], kind: str) -> list[Linear]:
+    return _best_first(coarse, [climbed(coarse, each, kind, COARSE_MM / 2) for each in some])
+
+
+def _distinct(images: MutualInformation, maps: Iterable[Linear], most: int) -> list[Linear]:
+    """Return the best of maps that lead to different places, the best first, so many at most."""
+    kept: list[Linear] = []
+    for each in _best_first(images, maps):
+        if len(kept) < most and all(images.apart_mm(each, other) > SAME_MM for other in kept):
+            kept.append(each)
+    return kept
 
 
 def _best_first(images: MutualInformation, maps: Iterable[Linear]) -> list[Linear]:
     """Return maps in the order of their overlap-weighted mutual information, the best first."""
     return sorted(maps, key=images.overlap_weighted, reverse=True)
-
-
-def unlikely(linear: Linear) -> str:
-    """Return why a linear map is implausible between two bodies, or ""."""
-    stretches = np.linalg.svd(linear.matrix, compute_uv=False)
-    if STRETCH[0] <= stretches.min() and stretches.max() <= STRETCH[1]:
-        return ""
-    return (
-        f"the linear stage stretches the image by {stretches.max():.2f} along one direction and "
-        f"{stretches.min():.2f} along another"
-    )
-
-
-def _angle(linear: Linear) -> float:
-    """Return the angle of a linear map's rotation, degrees."""
-    left, _, right = np.linalg.svd(linear.matrix)
-    cosine = (np.trace(left @ right) - 1) / 2
-    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def overlaps(pair: ImagePair) -> bool:

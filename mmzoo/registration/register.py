@@ -17,7 +17,7 @@ from mmzoo.registration.flat import flat_pair
 from mmzoo.registration.frame import ImagePair, field_of_view
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.linear import overlaps, register_linear
-from mmzoo.registration.plausibility import implausible
+from mmzoo.registration.plausibility import LEAST_SHARED, implausible
 from mmzoo.registration.result import Registration
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.similarity import LOSSES
@@ -177,7 +177,7 @@ def register(
 
 
 def _is_kept(nmi: Mapping, known: Mapping, report: Mapping, clearly: float | None) -> bool:
-    """Whether to keep a field: if mutual information is higher than without it.
+    """Whether to keep a field: if mutual information is higher than without it, and not nothing.
 
     Args:
         nmi: normalised mutual information by stage.
@@ -187,6 +187,8 @@ def _is_kept(nmi: Mapping, known: Mapping, report: Mapping, clearly: float | Non
             where it must not.
     """
     without, by_field = _shared_information(nmi, known)
+    if without < LEAST_SHARED:
+        return False
     if by_field > without:
         return True
     if clearly is None or by_field < (1 - LITTLE) * without:

@@ -42,7 +42,9 @@ def test_counts_pairs_that_mmzoo_has_better(page):
 def test_means_are_over_the_pairs_that_all_methods_finished(page):
     means = page.split("## Means of each kind")[1].split("##")[0]
     assert "| pairs | before | affine | mmzoo register | ANTs SyN |" in means
-    cells = "9.00 / 0.400 | 4.00 / 0.625, 10 s | 2.00 / **0.700**, 10 s | **1.50** / **0.700**, 30 s"
+    cells = (
+        "9.00 / 0.400 | 4.00 / 0.625, 10 s | 2.00 / **0.700**, 10 s | **1.50** / **0.700**, 30 s"
+    )
     assert f"| Heart phantom (2) | {cells} |" in means
 
 

@@ -44,6 +44,12 @@ def test_telling_more_of_less_of_the_image_does_not_count():
     assert not kept(0.21, 0.1, known_after=0.6)
 
 
+def test_images_that_share_next_to_nothing_get_no_field():
+    nmi = {"before": 0.01, "linear": 0.012, "after": 0.03}
+    known = dict.fromkeys(nmi, 1.0)
+    assert not stages._is_kept(nmi, known, {"loss_before": 1.0, "loss_after": 0.1}, 0.2)
+
+
 def test_a_field_that_is_not_kept_is_left_out_everywhere(monkeypatch):
     monkeypatch.setattr(stages, "_is_kept", lambda *_: False)
     grid = empty((24, 24, 24), (4.0, 4.0, 4.0))

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers_registration import draw, empty, error_mm, motion, moved_by, pair
+from helpers_registration import draw, empty, error_mm, lopsided, motion, moved_by, pair
 
 import mmzoo
 from mmzoo.registration.frame import ImagePair
 from mmzoo.registration.information import Linear
-from mmzoo.registration.linear import register_linear, unlikely
+from mmzoo.registration.linear import register_linear
+from mmzoo.registration.plausibility import unlikely
 
 
 def egg(points):
@@ -61,3 +62,29 @@ def test_an_image_with_itself_stays_as_it_is_and_is_not_doubted():
     found = mmzoo.register(fixed, sitk.Image(fixed), resolution_mm=4.0)
     assert error_mm(found.transform, sitk.Transform(3, sitk.sitkIdentity)) < 0.1
     assert not any(note.startswith("doubtful") for note in found.report["notes"])
+
+
+def test_a_mirrored_image_is_noticed_and_one_as_it_is_not():
+    fixed = draw(empty((40, 40, 36), (3, 3, 3)), 0, lopsided)
+    back = moved_by(motion())
+    moving = draw(empty((40, 40, 40), (3, 3, 3)), 1, lambda points: lopsided(back(points)), seed=1)
+    mirrored = sitk.GetImageFromArray(sitk.GetArrayFromImage(moving)[:, :, ::-1].copy())
+    mirrored.CopyInformation(moving)
+    notes = [register_linear(ImagePair(fixed, each), "rigid")[1] for each in (mirrored, moving)]
+    assert any("left and right may be exchanged" in note for note in notes[0])
+    assert notes[1] == []
+
+
+def test_another_place_that_is_nearly_as_likely_is_said():
+    """Equal bodies in a row: which of them belong together, the images do not say."""
+
+    def row(points):
+        points = points.copy()
+        points[..., 2] = (points[..., 2] + 30) % 60 - 30
+        return points * [0.9, 1.3, 1.6]
+
+    fixed = draw(empty((36, 28, 32), (3, 3, 3)), 0, row)
+    moving = draw(empty((36, 28, 80), (3, 3, 3)), 1, row, seed=1)
+    moving.SetOrigin((np.array(moving.GetOrigin()) + [3, 5, 8]).tolist())
+    _, notes = register_linear(ImagePair(fixed, moving), "rigid")
+    assert any("the moving image may lie elsewhere" in note for note in notes)

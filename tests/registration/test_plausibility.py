@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from helpers_registration import draw, empty, motion, moved_by, pair
+from helpers_registration import draw, empty, lopsided, motion, moved_by, pair
 
 import mmzoo
 from mmzoo.registration import linear
@@ -11,8 +11,8 @@ from mmzoo.registration.frame import ImagePair
 from mmzoo.registration.information import Linear, MutualInformation
 from mmzoo.registration.plausibility import implausible
 
-NMI = {"before": 0.2, "after": 0.3}
-KNOWN = {"before": 0.9, "after": 0.8}
+NMI = {"before": 0.2, "linear": 0.3, "after": 0.3}
+KNOWN = {"before": 0.9, "linear": 0.8, "after": 0.8}
 
 
 def of_itk(turn):
@@ -30,16 +30,27 @@ def test_little_overlap_is_said_in_per_cent():
 
 
 def test_nmi_counts_times_the_overlap():
-    (said,) = implausible(0.8, NMI, {"before": 0.9, "after": 0.5})
+    (said,) = implausible(0.8, NMI, {**KNOWN, "after": 0.5})
     assert "(NMI times overlap 0.180 before, 0.150 after)" in said
 
 
 def test_images_that_did_not_overlap_before_are_not_compared_with_that():
-    assert implausible(0.8, {"before": None, "after": 0.3}, {"before": 0.0, "after": 0.8}) == []
+    assert implausible(0.8, {**NMI, "before": None}, {**KNOWN, "before": 0.0}) == []
+
+
+def test_images_that_share_next_to_nothing_are_doubted_and_get_no_field():
+    grid = empty((40, 40, 40), (3.0, 3.0, 3.0))
+    noise = sitk.GetImageFromArray(np.random.default_rng(5).normal(size=(40, 40, 40)))
+    noise.CopyInformation(grid)
+    found = mmzoo.register(draw(grid, 0), noise, initial="none", steps=(4, 2))
+    assert found.displacement is None
+    assert any("share next to nothing" in note for note in found.report["notes"])
 
 
 def test_a_pair_that_is_aligned_well_is_not_doubted():
-    fixed, moving, _ = pair()
+    grid, back = empty((40, 40, 40), (3.0, 3.0, 3.0)), moved_by(motion())
+    fixed = draw(grid, 0, lopsided)
+    moving = draw(grid, 1, lambda points: lopsided(back(points)), seed=1)
     found = mmzoo.register(fixed, moving, initial="rigid", field="none")
     assert found.report["notes"] == []
     assert 0 < found.report["share_known"]["after"] <= 1
