@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from mmzoo.registration.control_grid import ControlGrid
 from mmzoo.registration.deform import fit_controls
 from mmzoo.registration.folding import unfolded
-from mmzoo.registration.frame import Box, ImagePair, choose_box, level_shapes
+from mmzoo.registration.frame import Box, ImagePair, choose_box, common_box, level_shapes
 from mmzoo.registration.objective import Objective
 from mmzoo.registration.pyramid import make_level
 from mmzoo.registration.settings import Settings
@@ -60,6 +60,7 @@ def _optimised(
 ) -> Deformation:
     """Optimise control points, from a first displacement where there is one."""
     box = choose_box(pair, settings.resolution_mm, settings.max_voxels)
+    box = common_box(box, keep_spacing=settings.resolution_mm is not None)
     fitted, objective = fit_controls(
         level_shapes(box),
         box.edges_mm,

@@ -13,6 +13,8 @@ from mmzoo.spatial import geometry
 MARGIN_MM = 10.0  # round the foreground of the fixed image
 SHORTEST = 4  # voxels along an axis of the grid
 FEWEST = 12  # voxels that downsampling leaves along an axis
+MULTIPLE = 8  # of longer axes' voxels, see `common_box`
+OCTAVE = 8  # voxel sizes from one to twice as large, see `common_box`
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,29 @@ def choose_box(pair: ImagePair, resolution_mm: float | None, max_voxels: int) ->
     edges = (upper - lower) * spacing
     shape = grid_shape(edges, spacing, resolution_mm or 0.0, max_voxels)
     return Box(lower, upper, edges, shape)
+
+
+def common_box(box: Box, keep_spacing: bool = False) -> Box:
+    """Return a slightly larger box whose shape and edges other pairs have, too: compiled once.
+
+    Axes of more than two `MULTIPLE` voxels get a multiple of it; the voxel size is the fixed
+    image's own, or the nearest power of two to `1 / OCTAVE`. What is added lies on both sides, by
+    whole voxels; what of it is beyond the fixed image does not count.
+
+    Args:
+        box: to enlarge.
+        keep_spacing: keep the voxel size as it is.
+    """
+    own = box.edges_mm / (box.upper - box.lower)
+    spacing = box.spacing_mm
+    if not keep_spacing:
+        nearest = 2.0 ** (np.round(np.log2(spacing) * OCTAVE) / OCTAVE)
+        spacing = np.where(nearest < own * 1.05, own, nearest)
+    count = np.ceil(box.edges_mm / spacing - 1e-3)
+    shape = np.where(count > 2 * MULTIPLE, np.ceil(count / MULTIPLE) * MULTIPLE, count)
+    lower = box.lower - (shape - count) // 2 * spacing / own
+    upper = lower + shape * spacing / own
+    return Box(lower, upper, shape * spacing, tuple(int(n) for n in shape))
 
 
 def _inside(pair: ImagePair) -> tuple[np.ndarray, np.ndarray]:
