@@ -7,8 +7,9 @@ a label at random. Half of the pairs lie about 15 degrees and 20 mm apart, a qua
 quarter with headers as far apart as a metre. Sides are cut off one image or both, voxels are cubes
 or slices of 4 mm. The truth is the affine map between the middles of the structures; found is what
 lies within 10 mm of it, on average over the brain. Of what was not found there is a cause: "search"
-where the truth is the more alike (NMI times overlap), else "similarity". Below the table: how often
-a doubt is right, and each pair of mmzoo that was lost, or doubted although found.
+where the truth is the more alike (NMI times overlap, both in brackets: of the truth, of what was
+returned), else "similarity". Below the table: how often a doubt is right, and each pair of mmzoo
+that was lost, or doubted although found.
 """
 
 import argparse
@@ -35,6 +36,8 @@ from benchmarks.registration.brains import (
     plain,
     points_of,
 )
+from benchmarks.speed.processors import processor
+from mmzoo.io.atomic import write_text
 from mmzoo.io.images import read_labels
 from mmzoo.metrics import normalised_mutual_information
 from mmzoo.registration.frame import ImagePair, field_of_view
@@ -217,6 +220,19 @@ def measure(method: str, pair: Drawn) -> dict:
     return row
 
 
+def write_page(path: Path, rows: list[dict]) -> None:
+    """Write the tables with what they are of."""
+    about = (__doc__ or "").split("\n\n")
+    lines = [
+        "# The linear stage, from any position",
+        "By `python -m benchmarks.registration.positions`, on " + processor() + ". Each pair in "
+        "turns, in one process of one thread beside other work: compare seconds with each other.",
+        " ".join(about[-1].split()),
+        summary(rows),
+    ]
+    write_text(path, "\n\n".join(lines))
+
+
 def summary(rows: list[dict]) -> str:
     """Return tables of what each method found, and of how often a doubt was right.
 
@@ -263,7 +279,8 @@ def _doubts(rows: list[dict]) -> str:
 
 
 def _one(row: dict) -> str:
-    said = "; ".join(note.removeprefix("doubtful: ") for note in row["notes"]) or "no word"
+    notes = [note.removeprefix("doubtful: ").partition("; ")[0] for note in row["notes"]]
+    said = "; ".join(notes) or "no word"
     return f"* {row['pair']}: {row['error_mm']} mm off, {row.get('cause', 'found')}; {said}"
 
 
@@ -279,6 +296,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first pair's number")
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     parser.add_argument("--out", type=Path, help="file of rows, JSON, one a line: goes on with it")
+    parser.add_argument("--page", type=Path, help="Markdown file to write the tables to")
     options = parser.parse_args()
     folder = Path(os.environ["MMZOO_REAL_DATA"]) / "brain-labels"
     out = options.out
@@ -296,6 +314,8 @@ def main() -> None:
                 with out.open("a") as file:
                     file.write(json.dumps(rows[-1]) + "\n")
     print(summary(rows))
+    if options.page:
+        write_page(options.page, rows)
 
 
 if __name__ == "__main__":

@@ -78,8 +78,6 @@ def linear_doubts(
     limit = APART * coarse.radius
     near = [each for each in rigid if coarse.apart_mm(each, best) <= limit]
     far = [each for each in rigid if coarse.apart_mm(each, best) > limit]
-    if not near:
-        return found
 
     def climb(images: MutualInformation, starts: list[Linear], step_mm: float) -> Linear:
         ends = [climbed(images, each, "rigid", step_mm) for each in starts]
@@ -88,7 +86,9 @@ def linear_doubts(
     def shared(linear: Linear) -> float:
         return fine.overlap_weighted(climb(fine, [linear], FINE_STEP_MM))
 
-    own = shared(near[0])
+    own = shared(near[0]) if near else 0.0
+    if not own > 0:
+        return found
     rival = shared(far[0]) / own if far else 0.0
     if rival > (RIVAL_TURNED if rotation_degrees(best) > FAR_ANGLE else RIVAL):
         found.append(RIVALLED.format(100 * rival, coarse.apart_mm(far[0], best)))
