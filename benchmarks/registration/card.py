@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.registration.methods import REFINED, STEPS, settings
+from mmzoo.report.markdown import markdown_table
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COLUMNS = (
@@ -145,7 +146,8 @@ def _means(methods: list[str], results: list[dict]) -> str:
                         _number(np.mean([r.get(c, np.nan) for r in of]), d) for c, _, d in COLUMNS
                     ]
                     blocks.append([f"{group}, {title} ({len(whole)})", method, *means])
-    return _markdown(["pairs", "method", *(title for _, title, _ in COLUMNS)], blocks)
+    heads = ["pairs", "method", *(title for _, title, _ in COLUMNS)]
+    return markdown_table(heads, blocks, range(2))
 
 
 def _table(methods: list[str], results: list[dict]) -> str:
@@ -156,16 +158,12 @@ def _table(methods: list[str], results: list[dict]) -> str:
                 if (row["key"], row["method"]) == (key, method):
                     cells = [_number(row.get(c, np.nan), d) for c, _, d in COLUMNS]
                     rows.append([row["pair"], method, *cells])
-    return _markdown(["pair", "method", *(title for _, title, _ in COLUMNS)], rows)
+    heads = ["pair", "method", *(title for _, title, _ in COLUMNS)]
+    return markdown_table(heads, rows, range(2))
 
 
 def _number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if np.isfinite(value) else "-"
-
-
-def _markdown(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---", "---", *["---:"] * len(COLUMNS)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def draw_curve(log: Path, out: Path) -> None:

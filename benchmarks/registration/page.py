@@ -10,6 +10,7 @@ import pandas as pd
 
 from benchmarks.registration import still
 from benchmarks.registration.methods import METHODS, settings
+from mmzoo.report.markdown import markdown_table
 
 FIGURES = (  # key, title, digits, better
     ("tre_mm", "TRE mm", 2, "less"),
@@ -103,7 +104,7 @@ def _verdict(results: list[dict]) -> str:
         cells += [f"{np.median(ratios):.1f}", f"{min(ratios):.1f} to {max(ratios):.1f}"]
         rows.append(cells)
     heads = [f"{OURS} against", "lower TRE", "higher Dice", "its seconds / ours", "least to most"]
-    return _markdown(heads, rows) + "\n" if rows else ""
+    return markdown_table(heads, rows) + "\n" if rows else ""
 
 
 def _means(results: list[dict]) -> str:
@@ -146,7 +147,7 @@ def _means(results: list[dict]) -> str:
             spent = "" if name == "before" else f", {row['seconds']:.0f} s"
             cells.append(" / ".join(scores) + spent)
         rows.append([f"{title} ({of['key'].nunique()})", *cells])
-    return "\n".join(lines) + _markdown(["pairs", *methods], rows) + "\n"
+    return "\n".join(lines) + markdown_table(["pairs", *methods], rows) + "\n"
 
 
 def _lost(results: list[dict]) -> str:
@@ -199,7 +200,7 @@ def _still(results: list[dict]) -> str:
             doubt = ", doubtful" if any(note.startswith("doubtful") for note in notes) else ""
             cells.append(f"{one['tre_mm'].iloc[0]:.2f}{doubt}")
         rows.append(cells)
-    return "\n".join(lines) + _markdown(["pair", *methods], rows) + "\n"
+    return "\n".join(lines) + markdown_table(["pair", *methods], rows) + "\n"
 
 
 def _pairs(rows: list[dict]) -> str:
@@ -211,7 +212,8 @@ def _pairs(rows: list[dict]) -> str:
             if method in block:
                 cells = [_cell(block, method, *figure) for figure in shown]
                 lines.append([block[method]["pair"], method, *cells])
-    return _markdown(["pair", "method", *(title for _, title, _, _ in shown)], lines)
+    heads = ["pair", "method", *(title for _, title, _, _ in shown)]
+    return markdown_table(heads, lines, range(2)) + "\n"
 
 
 def _cell(block: dict, method: str, key: str, _title, digits: int, better: str) -> str:
@@ -226,10 +228,3 @@ def _cell(block: dict, method: str, key: str, _title, digits: int, better: str) 
 
 def _bold(text: str, marked: bool) -> str:
     return f"**{text}**" if marked else text
-
-
-def _markdown(heads: list[str], rows: list[list[str]]) -> str:
-    """Return a table; the cells of text in the first two columns, figures after them."""
-    first = ["---"] * 2 if heads[1] == "method" else ["---"]
-    lines = [heads, first + ["---:"] * (len(heads) - len(first)), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -36,8 +36,7 @@ from benchmarks.registration.brains import (
     plain,
     points_of,
 )
-from benchmarks.speed.processors import processor
-from mmzoo.io.atomic import write_text
+from benchmarks.registration.positions_page import summary, write_page
 from mmzoo.io.images import read_labels
 from mmzoo.metrics import normalised_mutual_information
 from mmzoo.registration.frame import ImagePair, field_of_view
@@ -220,75 +219,6 @@ def measure(method: str, pair: Drawn) -> dict:
     return row
 
 
-def write_page(path: Path, rows: list[dict]) -> None:
-    """Write the tables with what they are of."""
-    about = (__doc__ or "").split("\n\n")
-    lines = [
-        "# The linear stage, from any position",
-        "By `python -m benchmarks.registration.positions`, on " + processor() + ". Each pair in "
-        "turns, in one process of one thread beside other work: compare seconds with each other.",
-        " ".join(about[-1].split()),
-        summary(rows),
-    ]
-    write_text(path, "\n\n".join(lines))
-
-
-def summary(rows: list[dict]) -> str:
-    """Return tables of what each method found, and of how often a doubt was right.
-
-    Args:
-        rows: of `measure`.
-    """
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    of = {method: [row for row in rows if row["method"] == method] for method in methods}
-    lines = []
-    for kind in ("near", "turned", "far", ""):
-        cells = [kind or "all"]
-        for some in of.values():
-            here = [row for row in some if f", {kind}" in row["pair"]]
-            cells.append(f"{sum(row['found'] for row in here)} of {len(here)}")
-        lines.append(cells)
-    for cause, title in (("search", "lost, the truth is more alike"), ("similarity", "lost, less")):
-        lost = [[r for r in some if r.get("cause", "").startswith(cause)] for some in of.values()]
-        lines.append([title, *(str(len(some)) for some in lost)])
-    for name in ("error_mm", "seconds", "processor_seconds"):
-        found = [[row[name] for row in some if row["found"]] for some in of.values()]
-        middles = [f"{np.median(some or [np.nan]):.2f}" for some in found]
-        lines.append([f"median of those found, {name}", *middles])
-    parts = [_table(["position", *methods], lines)]
-    ours = of.get("mmzoo", [])
-    if ours:
-        parts += [_doubts(ours), *(_one(row) for row in ours if not row["found"])]
-        parts += [_one(row) for row in ours if row["found"] and row["doubted"]]
-    return "\n".join(parts)
-
-
-def _doubts(rows: list[dict]) -> str:
-    """Return how many of the lost are doubted, and of the doubted lost, with and without turns."""
-    lines = []
-    for title, some in (
-        ("all", rows),
-        ("without those that are turned", [r for r in rows if ", turned" not in r["pair"]]),
-    ):
-        lost = [row for row in some if not row["found"]]
-        doubted = [row for row in some if row["doubted"]]
-        both = sum(row["doubted"] for row in lost)
-        lines.append([title, f"{both} of {len(lost)}", f"{both} of {len(doubted)}"])
-    heads = ["mmzoo's pairs", "lost and doubted, of the lost", "of the doubted"]
-    return _table(heads, lines)
-
-
-def _one(row: dict) -> str:
-    notes = [note.removeprefix("doubtful: ").partition("; ")[0] for note in row["notes"]]
-    said = "; ".join(notes) or "no word"
-    return f"* {row['pair']}: {row['error_mm']} mm off, {row.get('cause', 'found')}; {said}"
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
 def main() -> None:
     """Run the methods on the pairs and print the tables; each row as it is known."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -315,7 +245,8 @@ def main() -> None:
                     file.write(json.dumps(rows[-1]) + "\n")
     print(summary(rows))
     if options.page:
-        write_page(options.page, rows)
+        about = (__doc__ or "").split("\n\n")[-1]
+        write_page(options.page, " ".join(about.split()), rows)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The tables of `benchmarks.registration.positions`: what was found, how often a doubt is right."""
 
-from benchmarks.registration.positions import summary
+from benchmarks.registration.positions_page import summary
 
 
 def row(number, kind, error, notes=(), method="mmzoo", cause="search (0.2, 0.1)"):
