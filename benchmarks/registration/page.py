@@ -147,7 +147,7 @@ def _means(results: list[dict]) -> str:
             spent = "" if name == "before" else f", {row['seconds']:.0f} s"
             cells.append(" / ".join(scores) + spent)
         rows.append([f"{title} ({of['key'].nunique()})", *cells])
-    return "\n".join(lines) + markdown_table(["pairs", *methods], rows) + "\n"
+    return "\n".join([*lines, markdown_table(["pairs", *methods], rows), ""])
 
 
 def _lost(results: list[dict]) -> str:
@@ -200,7 +200,7 @@ def _still(results: list[dict]) -> str:
             doubt = ", doubtful" if any(note.startswith("doubtful") for note in notes) else ""
             cells.append(f"{one['tre_mm'].iloc[0]:.2f}{doubt}")
         rows.append(cells)
-    return "\n".join(lines) + markdown_table(["pair", *methods], rows) + "\n"
+    return "\n".join([*lines, markdown_table(["pair", *methods], rows), ""])
 
 
 def _pairs(rows: list[dict]) -> str:
