@@ -34,6 +34,12 @@ def test_nmi_counts_times_the_overlap():
     assert "(NMI times overlap 0.180 before, 0.150 after)" in said
 
 
+def test_aligned_images_that_end_a_hair_below_their_headers_are_not_doubted():
+    nmi = {"before": 0.3204, "linear": 0.3199, "after": 0.3199}
+    assert implausible(0.8, nmi, dict.fromkeys(nmi, 1.0)) == []
+    assert implausible(0.8, {**nmi, "after": 0.316}, dict.fromkeys(nmi, 1.0))
+
+
 def test_images_that_did_not_overlap_before_are_not_compared_with_that():
     assert implausible(0.8, {**NMI, "before": None}, {**KNOWN, "before": 0.0}) == []
 
