@@ -32,7 +32,8 @@ def test_a_tenth_of_the_size_gives_a_tenth_of_the_result(stage):
     else:
         fixed = draw(empty((40, 44, 30), (2.2, 2.0, 3.0), (10, -6, 14)), 0, bend)
         moving = draw(empty((46, 44, 48), (1.9, 2.0, 1.8)), 1, seed=1)
-        options = {"initial": "none", "loss": "nmi", "steps": (10, 6), "resolution_mm": 4.0}
+        # By nmi rounding grows to half a millimetre where the images show nothing.
+        options = {"initial": "none", "loss": "ncc", "steps": (10, 6), "resolution_mm": 4.0}
     person = mmzoo.register(fixed, moving, **options)
     mouse = mmzoo.register(small(fixed), small(moving), **(options | {"resolution_mm": 0.4}))
     for mine, theirs in (
