@@ -6,8 +6,8 @@ Each method registers each pair in a process of its own, one after the other; wh
 in benchmarks/out/register, or `--out`, so that the same command goes on where it was stopped. Then
 the page is written: README.md and results.csv beside it. Real scans, heads and pairs without motion
 need MMZOO_REAL_DATA; without it they are left out. ConvexAdam is left out where it is not
-installed. The pairs shown are others than those that settings
-were chosen on (seed 7 and people 1 to 3 and 11 to 14; phantoms of seed 100).
+installed. The pairs shown are others than those that settings were chosen on (seed 7, people 1 to 3
+and 11 to 14, phantoms of seed 100).
 """
 
 import argparse

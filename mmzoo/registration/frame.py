@@ -125,9 +125,9 @@ def choose_box(pair: ImagePair, resolution_mm: float | None, max_voxels: int) ->
 def common_box(box: Box, keep_spacing: bool = False) -> Box:
     """Return a slightly larger box whose shape and edges other pairs have, too: compiled once.
 
-    Axes of more than two `MULTIPLE` voxels get a multiple of it; the voxel size is the fixed
-    image's own, or the nearest power of two to `1 / OCTAVE`. What is added lies on both sides, by
-    whole voxels; what of it is beyond the fixed image does not count.
+    Axes of more than two `MULTIPLE` voxels get a multiple of it; the voxel size along an axis is
+    the fixed image's own, or the nearest 2^(k / `OCTAVE`) mm, k whole. What is added lies on both
+    sides, by whole voxels; what of it is beyond the fixed image does not count.
 
     Args:
         box: to enlarge.

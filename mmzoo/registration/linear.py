@@ -4,9 +4,10 @@ Starts near the headers: the headers themselves, image centres aligned, centres 
 each of these rotated by 20 degrees both ways about every axis. Starts far from them: 500 evenly
 spaced rotations about the image centres and about the centres of mass, of which the best 30 are
 kept. All are optimised rigidly at 12 mm, the best at 6 mm, then starts shifted by 25 mm and rotated
-by 25 degrees along and about every axis from the best of these, and last affine maps. Maps are
-compared by overlap-weighted mutual information: mutual information times the share of the fixed
-image's points that lie in the moving one.
+by 25 degrees along and about every axis from the best of these, and last affine maps; of several
+maps that lead to one place the best is followed. Maps are compared by overlap-weighted mutual
+information: mutual information times the share of the fixed image's points that lie in the moving
+one.
 
 A map that is rotated far from the headers is taken only if it is clearly better, and an affine map
 with implausible stretch only if the best becomes one at 3 mm, with a note. If nothing is better
