@@ -46,8 +46,7 @@ def implausible(overlap: float, nmi: Mapping, known: Mapping) -> list[str]:
             f"doubtful: only {100 * overlap:.0f} % of the smaller image lies in the other; look at "
             "picture.png, and give masks or better headers if it is wrong"
         )
-    stages = ("before", "linear", "after")
-    before, linear, after = ((nmi[stage] or 0.0) * known[stage] for stage in stages)
+    before, linear, after = (shared(nmi, known, each) for each in ("before", "linear", "after"))
     if linear < LEAST_SHARED:
         found.append(
             f"doubtful: the images share next to nothing (NMI times overlap {linear:.3f} after the "
@@ -60,6 +59,11 @@ def implausible(overlap: float, nmi: Mapping, known: Mapping) -> list[str]:
             f"{before:.3f} before, {after:.3f} after); `--initial none` keeps what these say"
         )
     return found
+
+
+def shared(nmi: Mapping, known: Mapping, stage: str) -> float:
+    """Return NMI times overlap at a stage, 0 without overlap; arguments as of `implausible`."""
+    return (nmi[stage] or 0.0) * known[stage]
 
 
 def linear_doubts(

@@ -17,7 +17,7 @@ from mmzoo.registration.flat import flat_pair
 from mmzoo.registration.frame import ImagePair, field_of_view
 from mmzoo.registration.inverse import inverse_transform
 from mmzoo.registration.linear import overlaps, register_linear
-from mmzoo.registration.plausibility import LEAST_SHARED, implausible
+from mmzoo.registration.plausibility import LEAST_SHARED, implausible, shared
 from mmzoo.registration.result import Registration
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.similarity import LOSSES
@@ -115,14 +115,20 @@ def register(
     progress("rigid and affine", 0, None)
 
     linear, notes = register_linear(pair, settings.initial, settings.seed)
+    still = sitk.Transform(3, sitk.sitkIdentity)
+    nmi, known = _similarities(pair, before=still, linear=linear)
     watch.lap("linear")
     progress("rigid and affine", 1, 1)
-    found = find(pair, linear, progress)
+    if method is None and shared(nmi, known, "linear") < LEAST_SHARED:
+        found = Deformation(None)  # `implausible` says why
+    else:
+        found = find(pair, linear, progress)
     watch.lap("field")
     transform = composite(linear, found.displacement)
-    nmi, known = _similarities(pair, linear, transform)
+    for values, after in zip((nmi, known), _similarities(pair, after=transform), strict=True):
+        values.update(after)
     if method is not None:
-        without, by_field = _shared_information(nmi, known)
+        without, by_field = (shared(nmi, known, stage) for stage in ("linear", "after"))
         if by_field < (1 - LITTLE) * without:
             found = replace(found, notes=(*found.notes, WORSE.format(without, by_field)))
     elif found.displacement is not None:
@@ -177,7 +183,7 @@ def register(
 
 
 def _is_kept(nmi: Mapping, known: Mapping, report: Mapping, clearly: float | None) -> bool:
-    """Whether to keep a field: if mutual information is higher than without it, and not nothing.
+    """Whether to keep a field: if mutual information is higher than without it, or the loss lower.
 
     Args:
         nmi: normalised mutual information by stage.
@@ -186,20 +192,12 @@ def _is_kept(nmi: Mapping, known: Mapping, report: Mapping, clearly: float | Non
         clearly: share by which the loss must fall where mutual information falls a little; None
             where it must not.
     """
-    without, by_field = _shared_information(nmi, known)
-    if without < LEAST_SHARED:
-        return False
+    without, by_field = (shared(nmi, known, stage) for stage in ("linear", "after"))
     if by_field > without:
         return True
     if clearly is None or by_field < (1 - LITTLE) * without:
         return False
     return report["loss_after"] < (1 - clearly) * report["loss_before"]
-
-
-def _shared_information(nmi: Mapping, known: Mapping) -> tuple[float, float]:
-    """Return NMI times overlap after the linear stage and after the field."""
-    linear, after = ((nmi[stage] or 0.0) * known[stage] for stage in ("linear", "after"))
-    return linear, after
 
 
 def _way_back(linear: sitk.Transform, transform: sitk.Transform, found: Deformation):
@@ -248,14 +246,13 @@ def _overlap(pair: ImagePair, linear: sitk.Transform, known: float) -> float:
     return min(1.0, known * volumes[0] / min(volumes))
 
 
-def _similarities(pair: ImagePair, linear: sitk.Transform, transform: sitk.Transform):
-    """Return normalised mutual information at three stages, where both images are known.
+def _similarities(pair: ImagePair, **stages: sitk.Transform):
+    """Return normalised mutual information at stages, where both images are known.
 
     Returns:
         NMI, None without overlap, and the overlapping share of the fixed image; by stage.
     """
     small = pair.reduced(3.0)
-    stages = {"before": sitk.Transform(3, sitk.sitkIdentity), "linear": linear, "after": transform}
     fixed = sitk.GetArrayViewFromImage(small.fixed)
     values: dict[str, float | None] = {}
     shares: dict[str, float] = {}

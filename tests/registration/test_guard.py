@@ -44,10 +44,17 @@ def test_telling_more_of_less_of_the_image_does_not_count():
     assert not kept(0.21, 0.1, known_after=0.6)
 
 
-def test_images_that_share_next_to_nothing_get_no_field():
-    nmi = {"before": 0.01, "linear": 0.012, "after": 0.03}
-    known = dict.fromkeys(nmi, 1.0)
-    assert not stages._is_kept(nmi, known, {"loss_before": 1.0, "loss_after": 0.1}, 0.2)
+def test_images_that_share_next_to_nothing_are_not_searched_for_a_field(monkeypatch):
+    monkeypatch.setattr(stages, "LEAST_SHARED", 10.0)  # more than any two images have
+    grid = empty((24, 24, 24), (4.0, 4.0, 4.0))
+    named = []
+    found = mmzoo.register(
+        *(draw(grid, 0), draw(grid, 1)),
+        **{"initial": "none", "loss": "ncc", "progress": lambda stage, *_: named.append(stage)},
+    )
+    assert found.displacement is None and "loss_after" not in found.report
+    assert not any("field" in stage for stage in named)
+    assert stages.LEFT_OUT not in found.report["notes"]
 
 
 def test_a_field_that_is_not_kept_is_left_out_everywhere(monkeypatch):
