@@ -1,7 +1,8 @@
 """The picture of a pair: slices with contours, the field and the Jacobian map.
 
 Rows are the axial, coronal and sagittal slice through a structure; columns fixed, moving,
-warped, a checkerboard of fixed and warped, the displacement and the Jacobian determinant.
+warped, a checkerboard of fixed and warped, the displacement, the Jacobian determinant and the
+agreement of both images.
 """
 
 from pathlib import Path
@@ -21,7 +22,7 @@ from mmzoo.spatial.view import Plane, frame_slice, show_slice
 
 COLOURS = ("#ff4d4d", "#4dd2ff", "#ffd24d", "#7dff6b", "#ff8cf0", "#ff9a3d", "#b79bff", "#3dffc8")
 BACKGROUND, INK = "#15171c", "#e8e8ea"
-WIDTH_PX, DPI = 1680, 120
+WIDTH_PX, DPI = 1960, 120
 CHECKER_ZOOM = 6  # pixels a voxel, so that tile borders are sharp and tissue is smooth
 
 
@@ -33,7 +34,7 @@ def draw_pair(
     title: str,
     structure: str | None = None,
 ) -> None:
-    """Write the picture of a pair as PNG, 1680 pixels wide.
+    """Write the picture of a pair as PNG, 1960 pixels wide.
 
     Args:
         path: file to write (its suffix must be ".png").
@@ -60,6 +61,7 @@ COLUMNS = (
     "fixed / warped tiles",
     "displacement",
     "Jacobian determinant",
+    "agreement",
 )
 LEFT, RIGHT, GAP, TOP_PX, BOTTOM_PX = 0.022, 0.994, 0.006, 92, 92
 
@@ -107,6 +109,7 @@ def _draw_row(row: list[Axes], plane: Plane, scene: PairScene) -> None:
             _edges(axis, plane, scene.fixed)
     _displacement(row[4], plane, scene)
     _jacobian(row[5], plane, scene)
+    show_slice(row[6], plane, plane.slice(scene.agreement), cmap="magma", interpolation="nearest")
     for axis in row:
         frame_slice(axis, plane)
     row[0].set_ylabel(plane.name, color=INK, fontsize=10)
@@ -210,6 +213,7 @@ def _decorate(
     _legend(figure, structures)
     _colour_bar(figure, axes[-1][4], height, "displacement (mm)", extend="max")
     _colour_bar(figure, axes[-1][5], height, "det J (green: folded)", extend="both")
+    _colour_bar(figure, axes[-1][6], height, "squared correlation (empty: flat)", extend="neither")
 
 
 def _legend(figure: Figure, structures: tuple[str, ...]) -> None:

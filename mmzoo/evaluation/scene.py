@@ -8,6 +8,7 @@ from scipy.ndimage import center_of_mass
 from mmzoo.evaluation.scipy_warp import identity_ddf, warp
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.metrics import jacobian_determinant
+from mmzoo.report.agreement import local_agreement
 from mmzoo.spatial.view import Plane, Turn, grey, planes_through
 
 
@@ -21,6 +22,7 @@ class PairScene:
         ddf: (dim1, dim2, dim3, 3), voxels.
         length_mm: displacement length.
         determinant: Jacobian determinant.
+        agreement: of fixed and warped image at each place, [0, 1], NaN where one is flat.
         fixed_labels: one mask a structure, float in [0, 1]; likewise `moving_labels` and
             `warped_labels`.
         planes: the slices to draw.
@@ -32,6 +34,7 @@ class PairScene:
     ddf: np.ndarray
     length_mm: np.ndarray
     determinant: np.ndarray
+    agreement: np.ndarray
     fixed_labels: list[np.ndarray]
     moving_labels: list[np.ndarray]
     warped_labels: list[np.ndarray]
@@ -50,15 +53,17 @@ def build_scene(data: PairData, focus: int | None = None) -> PairScene:
     ddf = turn.field(data.ddf)
     warped = warp(data.moving, data.ddf, data.interpolation)
     fixed = turn.volume(data.fixed)
+    greys = grey(fixed), grey(turn.volume(warped), like=data.moving)
     labels = [turn.volume(label.astype(np.float32)) for label in data.fixed_labels]
     centre = _centre(labels, focus, fixed.shape)
     return PairScene(
-        fixed=grey(fixed),
+        fixed=greys[0],
         moving=grey(turn.volume(warp(data.moving, still))),
-        warped=grey(turn.volume(warped), like=data.moving),
+        warped=greys[1],
         ddf=ddf,
         length_mm=np.linalg.norm(ddf * np.array(turn.spacing_mm), axis=-1),
         determinant=turn.volume(jacobian_determinant(data.ddf)),
+        agreement=local_agreement(*greys, turn.spacing_mm),
         fixed_labels=labels,
         moving_labels=[turn.volume(warp(label, still)) for label in data.moving_labels],
         warped_labels=[turn.volume(warp(label, data.ddf)) for label in data.moving_labels],

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from mmzoo.report.agreement import expected_grey, local_correlation, window_mm
 from mmzoo.report.page import assemble
 from mmzoo.report.volumes import bytes_of, data_url, factors_to, packed, shrunk
 from mmzoo.spatial.view import PLANES, planes_through
@@ -14,9 +14,6 @@ from mmzoo.spatial.view import PLANES, planes_through
 MAX_VOXELS = 2_000_000  # of each image; a page is 1 to 3 MB then, 9 MB for pure noise
 MAX_MAP_VOXELS = 150_000  # of field, determinant and agreement
 LOG_RANGE = float(np.log(4.0))  # of the determinant: a quarter to four times the volume
-AGREEMENT_MM = 8.0  # standard deviation of the window in which images are compared, at most
-AGREEMENT_SHARE = 0.05  # of the image's edge, at most: images of mice
-FLAT = 0.05  # of the grey range: a window with less contrast tells nothing
 
 
 @dataclass(frozen=True)
@@ -154,38 +151,13 @@ def _maps(scene: Scene) -> dict:
             **packed(alike[0], exact=True),
             "size": alike[0].shape,
             "spacing": alike[1],
-            "window": round(_agreement_mm(scene), 2),
+            "window": round(window_mm(scene.fixed.shape, scene.spacing_mm), 2),
         },
     }
 
 
-def expected_grey(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """Return the mean grey of the fixed image at each of 256 greys of the moving one.
-
-    It makes images of unlike modalities comparable: what the moving image lets one expect.
-
-    Args:
-        fixed: greys of [0, 1].
-        moving: likewise, on the same grid.
-
-    Returns:
-        (256,), smoothed over neighbouring greys.
-    """
-    level = bytes_of(moving, 0, 1).ravel()
-    counts = np.bincount(level, minlength=256).astype(float)
-    sums = np.bincount(level, fixed.ravel(), minlength=256)
-    spread = 3.0
-    weight = gaussian_filter1d(counts, spread, mode="nearest", truncate=8)
-    total = gaussian_filter1d(sums, spread, mode="nearest", truncate=8)
-    known = weight > 1e-9
-    return np.interp(np.arange(256), np.flatnonzero(known), total[known] / weight[known])
-
-
 def agreement(scene: Scene) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Return how well the moving image, at the last stage, tells of the fixed one nearby.
-
-    The squared correlation, within a Gaussian window, of the fixed image with what the moving
-    image's greys let one expect.
+    """Return `local_agreement` of the fixed image and the last stage, on a coarse grid.
 
     Returns:
         Map of uint8, 0 where a window is flat and tells nothing, else 1 to 255 for 0 to 1; its
@@ -194,24 +166,9 @@ def agreement(scene: Scene) -> tuple[np.ndarray, tuple[float, ...]]:
     spacing = np.array(scene.spacing_mm)
     factors = factors_to(scene.fixed.shape, spacing, MAX_MAP_VOXELS)
     moving = scene.stages[-1].image
-    first = shrunk(scene.fixed, factors)
-    second = shrunk(expected_grey(scene.fixed, moving)[bytes_of(moving, 0, 1)], factors)
+    expected = expected_grey(scene.fixed, moving)[bytes_of(moving, 0, 1)]
     own = tuple(float(step) for step in spacing * factors)
-    sigma = _agreement_mm(scene) / np.array(own)
-
-    def near(values):
-        return gaussian_filter(values.astype(np.float32), sigma, mode="nearest", truncate=2.5)
-
-    mean_first, mean_second = near(first), near(second)
-    spread_first = near(first * first) - mean_first**2
-    spread_second = near(second * second) - mean_second**2
-    both = near(first * second) - mean_first * mean_second
-    seen = (spread_first > FLAT**2) & (spread_second > 1e-6)
-    share = np.where(seen, both**2 / np.where(seen, spread_first * spread_second, 1), 0)
+    window = window_mm(scene.fixed.shape, scene.spacing_mm)
+    share = local_correlation(shrunk(scene.fixed, factors), shrunk(expected, factors), own, window)
+    seen = np.isfinite(share)
     return np.where(seen, np.maximum(bytes_of(share, 0, 1), 1), 0).astype(np.uint8), own
-
-
-def _agreement_mm(scene: Scene) -> float:
-    edges = [n * step for n, step in zip(scene.fixed.shape, scene.spacing_mm, strict=True) if n > 1]
-    edge = np.prod(edges) ** (1 / len(edges))
-    return float(min(AGREEMENT_MM, AGREEMENT_SHARE * edge))

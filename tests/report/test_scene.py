@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from helpers_report import SIZE, body, content_of, scene, unpacked, write
 
-from mmzoo.report.scene import Stage, agreement, expected_grey
+from mmzoo.report.agreement import expected_grey
+from mmzoo.report.scene import Stage, agreement
 from mmzoo.report.volumes import bytes_of, factors_to, packed, shrunk
 
 RNG = np.random.default_rng(3)
