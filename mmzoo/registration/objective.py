@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from mmzoo.registration.control_grid import ControlGrid, among_controls
-from mmzoo.registration.pyramid import Level, blank_level, margin
+from mmzoo.registration.pyramid import Level, blank_level, detail, margin
 from mmzoo.registration.settings import Settings
 from mmzoo.registration.similarity import LOSSES, similarity
 
 # Share of the bending weight that is left at high bending energy, and the energy, 1/mm^2, of half
-# of the fall; see docs/tuning.md.
+# of the fall where images are blurred; see docs/tuning.md.
 LEAST, MUCH = 0.15, 1.5e-4
+BLURRED, SHARP = 1.1, 1.2  # `detail` of images without fine structures and with them
 # Bending energy is zero for affine fields, which the linear stage should find; diffusion energy is
 # not. Both are equal for a wave of length 2 pi LONG_MM; see docs/tuning.md.
 LONG_MM = 26.0
@@ -66,7 +67,7 @@ def traced_objective(
         edges: (3,), of the box, mm.
         counts: control points along each axis.
         settings: of the loss.
-        lenient: as in `field_cost`.
+        lenient: whether much bending costs less; as blurred as the images are, see `field_cost`.
 
     Returns:
         From a level of that shape to its objective.
@@ -91,7 +92,7 @@ def traced_objective(
     weight *= 1.0 if lenient else row.coarse
 
     @traced
-    def at(coefficients, moving, mask, prepared):
+    def at(coefficients, moving, mask, prepared, blur):
         with tf.GradientTape() as tape:
             tape.watch(coefficients)
             ddf = control_field(coefficients, matrices) / voxel
@@ -100,7 +101,7 @@ def traced_objective(
             distance = compare(prepared, warped[..., 0], known)
             diffusion = control_diffusion(coefficients, positions, spacing)[0]
             bending = control_bending(coefficients, positions, spacing)[0]
-            cost = field_cost(diffusion, bending, weight, lenient)
+            cost = field_cost(diffusion, bending, weight, blur if lenient else None)
             loss = distance + cost
         return distance, cost, tape.gradient(loss, coefficients)
 
@@ -109,11 +110,13 @@ def traced_objective(
     prepared = tf.nest.map_structure(
         lambda each: tf.TensorSpec(each.shape, each.dtype), prepare.structured_outputs
     )
-    at = at.get_concrete_function(tf.TensorSpec((1, *counts, 3)), *images[:2], prepared)
+    scalar = tf.TensorSpec(())
+    at = at.get_concrete_function(tf.TensorSpec((1, *counts, 3)), *images[:2], prepared, scalar)
 
     def objective_of(level: Level) -> Objective:
         images = [tf.constant(each[None]) for each in (level.moving, level.mask, level.fixed)]
-        known = *images[:2], prepare(images[2])
+        blur = tf.constant(blur_of(level, row.sharpest) if lenient else 1.0, tf.float32)
+        known = *images[:2], prepare(images[2]), blur
         distance, _, gradient = at(tf.zeros((1, *counts, 3)), *known)
         rest = float(distance), gradient
         return Objective(level, edges_mm, lambda coefficients: at(coefficients, *known), rest)
@@ -121,27 +124,38 @@ def traced_objective(
     return objective_of
 
 
-def field_cost(diffusion, bending, weight: float, lenient: bool):
+def field_cost(diffusion, bending, weight: float, blur):
     """Return the regularisation weight (D / LONG_MM^2 + B), or less for a large bending B.
 
-        B -> LEAST B + (1 - LEAST) MUCH atan(B / MUCH)     (lenient)
+        B -> LEAST B + (1 - LEAST) much atan(B / much),  much = MUCH blur
 
     The deformation that a pair needs is not known: small between scans of one person, large between
     brains of two. A single weight would let noise deform the former or leave the latter unaligned.
     So the slope falls from the weight, at low energy, to LEAST of it; half of this fall is at the
-    energy MUCH.
+    energy `much`. Images with fine detail (`blur` below 1) support more bending than blurred ones.
 
     Args:
         diffusion: energy D, scalar tensor, no unit.
         bending: energy B, likewise, 1 / mm^2.
         weight: mm^2.
-        lenient: use the smaller weight at large bending.
+        blur: of `blur_of`, scalar; None for bending charged in full.
     """
     import tensorflow as tf
 
-    if lenient:
-        bending = LEAST * bending + (1 - LEAST) * MUCH * tf.atan(bending / MUCH)
+    if blur is not None:
+        much = MUCH * blur
+        bending = LEAST * bending + (1 - LEAST) * much * tf.atan(bending / much)
     return weight * (diffusion / LONG_MM**2 + bending)
+
+
+def blur_of(level: Level, sharpest: float) -> float:
+    """Return how blurred the less detailed of two images is: 1 if fully, `sharpest` if it is sharp.
+
+    Args:
+        level: the images.
+        sharpest: of a loss, the blur of sharp images.
+    """
+    return float(np.interp(detail(level), (BLURRED, SHARP), (1.0, sharpest)))
 
 
 def batch_of(coefficients: np.ndarray):

@@ -47,12 +47,14 @@ class LossChoice(NamedTuple):
         clearly: share by which a field must lower the dissimilarity to be kept although mutual
             information falls a little; None: never.
         coarse: share of the weight at coarse levels.
+        sharpest: blur of sharp images, see `objective.field_cost`; 1: as of blurred ones.
     """
 
     weight: float
     build: Callable[[Any], Similarity]
     clearly: float | None = None
     coarse: float = 1.0
+    sharpest: float = 1.0
 
 
 def similarity(name: str, spacing) -> Similarity:
@@ -119,7 +121,7 @@ def _segi_mi(spacing) -> Similarity:
 
 
 LOSSES = {
-    "mind-ssc": LossChoice(1500.0, _mind_ssc, clearly=0.2, coarse=0.4),
+    "mind-ssc": LossChoice(1500.0, _mind_ssc, clearly=0.2, coarse=0.4, sharpest=1 / 3),
     "segi-mi": LossChoice(WEIGHT, _segi_mi),
     "segi": LossChoice(WEIGHT, _segi),
     "mi": LossChoice(WEIGHT, _plain("mi")),
