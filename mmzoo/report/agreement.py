@@ -81,5 +81,5 @@ def local_correlation(
 def window_mm(shape: Sequence[int], spacing_mm: Sequence[float]) -> float:
     """Return the standard deviation of the window in which images of some size are compared."""
     edges = [n * step for n, step in zip(shape, spacing_mm, strict=True) if n > 1]
-    edge = np.prod(edges) ** (1 / len(edges))
-    return float(min(WINDOW_MM, WINDOW_SHARE * edge))
+    edge = float(np.prod(edges)) ** (1 / len(edges))
+    return min(WINDOW_MM, WINDOW_SHARE * edge)

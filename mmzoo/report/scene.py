@@ -171,4 +171,5 @@ def agreement(scene: Scene) -> tuple[np.ndarray, tuple[float, ...]]:
     window = window_mm(scene.fixed.shape, scene.spacing_mm)
     share = local_correlation(shrunk(scene.fixed, factors), shrunk(expected, factors), own, window)
     seen = np.isfinite(share)
-    return np.where(seen, np.maximum(bytes_of(share, 0, 1), 1), 0).astype(np.uint8), own
+    shades = bytes_of(np.where(seen, share, 0), 0, 1)
+    return np.where(seen, np.maximum(shades, 1), 0).astype(np.uint8), own
