@@ -1,4 +1,4 @@
-"""The picture of two slices: before and after, the displacement, its Jacobian determinant."""
+"""The picture of two slices: before and after, displacement, Jacobian determinant, agreement."""
 
 from pathlib import Path
 
@@ -12,9 +12,12 @@ from mmzoo.registration.flat import in_plane
 from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
 from mmzoo.registration.transform import voxels
+from mmzoo.report.agreement import local_agreement
 from mmzoo.spatial.view import frame_slice, planes_through, show_slice
 
 TILES = 8  # along each side
+COLOURS = {"displacement, mm": "viridis", "determinant": "coolwarm", "agreement": "magma"}
+LIMITS = {"determinant": (0, 2), "agreement": (0, 1)}
 
 
 def draw_slices(path: Path, found: Registration, title: str) -> None:
@@ -32,18 +35,22 @@ def draw_slices(path: Path, found: Registration, title: str) -> None:
     rows, columns = np.indices(fixed.shape) * TILES // np.array(fixed.shape).reshape(2, 1, 1)
     tiles = np.where((rows + columns) % 2 == 0, _scaled(fixed), _scaled(warped))
     length, determinant = _field(found)
-    figure = Figure(figsize=(18, 4.6), layout="constrained")
-    panels = zip(
-        figure.subplots(1, 6),
-        ("fixed", "moving", "warped", "fixed / warped tiles", "displacement, mm", "determinant"),
-        (fixed, moving, warped, tiles, length, determinant),
-        strict=True,
-    )
+    spacing = np.delete(found.fixed.GetSpacing(), thin)
+    panels = {
+        "fixed": fixed,
+        "moving": moving,
+        "warped": warped,
+        "fixed / warped tiles": tiles,
+        "displacement, mm": length,
+        "determinant": determinant,
+        "agreement": local_agreement(_scaled(fixed), _scaled(warped), spacing),
+    }
+    figure = Figure(figsize=(3 * len(panels), 4.6), layout="constrained")
     planes = planes_through((0, 0, 0), found.fixed.GetSize(), found.fixed.GetSpacing())
     plane = next(plane for plane in planes if plane.cut == thin)
-    for axes, name, values in panels:
-        colours = {"displacement, mm": "viridis", "determinant": "coolwarm"}.get(name, "gray")
-        limits = (0, 2) if name == "determinant" else (None, None)
+    for axes, (name, values) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        colours = COLOURS.get(name, "gray")
+        limits = LIMITS.get(name, (None, None))
         options = {"cmap": colours, "vmin": limits[0], "vmax": limits[1]}
         show_slice(axes, plane, values[::-1].T, **options)
         axes.set_title(name, fontsize=10)
