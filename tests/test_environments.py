@@ -21,7 +21,11 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 CONDA = (ROOT / "environment.yml").read_text()
 CONSTRAINTS = (ROOT / "constraints.txt").read_text()
 TESTED = re.search(r"tests run on (3\.\d+)", CONSTRAINTS)[1]
-DEEPREG = re.search(r"deepreg==[\d.]+", (ROOT / "Makefile").read_text())[0]
+MAKEFILE = (ROOT / "Makefile").read_text()
+EXTRAS = re.search(r'-e "\.\[(.+)\]"', MAKEFILE)[1].split(",")  # those of `make install`
+# The first of each line, and of 3.11 the first that all packages of today take.
+RELEASES = ["3.10.0", "3.11.0", "3.11.5", "3.12.0", "3.13.0"]
+DEEPREG = re.search(r"deepreg==[\d.]+", MAKEFILE)[0]
 
 
 def answers(*command: str) -> bool:
@@ -37,29 +41,51 @@ def test_both_take_the_python_that_the_constraints_are_of():
 
 
 def constraints(python: str) -> dict[str, Requirement]:
-    """The constraints that count on a Python, by the packages' names."""
+    """The constraints that count on a release of Python, by the packages' names."""
     lines = [line for line in CONSTRAINTS.splitlines() if not line.startswith("#")]
     there = [Requirement(line) for line in lines]
-    there = [c for c in there if not c.marker or c.marker.evaluate({"python_version": python})]
+    there = [c for c in there if not c.marker or c.marker.evaluate(marked(python))]
     found = {canonicalize_name(one.name): one for one in there}
     assert len(found) == len(there), "two versions of one package"
     return found
 
 
-@pytest.mark.parametrize("python", [f"3.{n}" for n in range(PYTHONS[0][1], PYTHONS[1][1] + 1)])
+def marked(python: str) -> dict[str, str]:
+    return {"python_version": python.rpartition(".")[0], "python_full_version": python}
+
+
+def test_every_python_that_the_doctor_allows_is_among_the_releases():
+    lines = [f"3.{n}" for n in range(PYTHONS[0][1], PYTHONS[1][1] + 1)]
+    assert sorted({marked(python)["python_version"] for python in RELEASES}) == lines
+    assert lines == re.findall(r"Python :: (3\.\d+)", SETUP["metadata"]["classifiers"])
+
+
+@pytest.mark.parametrize("python", RELEASES)
 def test_constraints_name_one_version_of_each_dependency_for_each_python(python):
     found = constraints(python)
-    assert set(found) == set(constraints(TESTED))
+    assert set(found) == set(constraints(f"{TESTED}.0"))
     extras = SETUP["options.extras_require"]
-    asked = SETUP["options"]["install_requires"]
-    asked = "\n".join([asked, *(extras[name] for name in ("deepreg", "dev", "benchmark", "docs"))])
+    asked = "\n".join([SETUP["options"]["install_requires"], *(extras[name] for name in EXTRAS)])
     for line in filter(None, re.sub("#.*", "", asked).split("\n")):
         wanted = Requirement(line.strip())
-        if wanted.marker and not wanted.marker.evaluate({"python_version": python}):
+        if wanted.marker and not wanted.marker.evaluate(marked(python)):
             continue
         (version,) = found[canonicalize_name(wanted.name)].specifier
         assert version.operator == "==" and version.version in wanted.specifier, line
-    assert f"Programming Language :: Python :: {python}" in SETUP["metadata"]["classifiers"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not answers("uv", "--version"), reason="needs uv, and its package index")
+@pytest.mark.parametrize("python", RELEASES)
+def test_all_that_is_installed_on_each_python_is_in_the_constraints(python):
+    """Solved for that release, whichever runs the tests."""
+    command = ["uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", "setup.cfg"]
+    command += ["--python-version", python, "--constraints", "constraints.txt"]
+    command += [f"--extra={name}" for name in EXTRAS]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    solved = {canonicalize_name(Requirement(line).name) for line in ended.stdout.splitlines()}
+    assert len(solved) > 100 and not solved - set(constraints(python))
 
 
 def test_what_both_install_agrees_with_the_constraints():

@@ -71,7 +71,11 @@ def register(
     ] = None,
     moving_points: Annotated[
         Path | None,
-        typer.Option(help="The same landmarks of the moving image: their distance is measured."),
+        typer.Option(
+            "--moving-points",
+            "--points",
+            help="The same landmarks of the moving image: their distance is measured.",
+        ),
     ] = None,
     frame: Annotated[str, typer.Option(help="Of points in a CSV: ras or lps.")] = "",
     model: Annotated[

@@ -55,9 +55,9 @@ def chains(page: Path) -> list[list[str]]:
     return [commands(part) for part in page.read_text().split(ANEW)]
 
 
-def commands(page: str) -> list[str]:
+def commands(page: str, smaller: dict[str, str] = SMALLER) -> list[str]:
     text = "".join(blocks(page, "bash")).replace("\\\n", " ")
-    for long, short in SMALLER.items():
+    for long, short in smaller.items():
         text = text.replace(long, short)
     return [line for line in text.splitlines() if line and not line.startswith("#")]
 
@@ -167,6 +167,37 @@ def test_programs_of_a_page_run_in_either_keras(page, keras, tmp_path, environme
     environment = environment | ({"TF_USE_LEGACY_KERAS": "1"} if keras == 2 else {})
     ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-4000:]
+
+
+# === What tutorials say is printed ===
+
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def figures(lines: list[str]) -> list[tuple[str, list[float]]]:
+    """Return each line without its numbers and spaces, and its numbers."""
+    found = []
+    for line in lines:
+        words = "".join(NUMBER.sub("#", line).split())
+        found.append((words, [float(number) for number in NUMBER.findall(line)]))
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["first_registration", "own_model"])
+def test_a_tutorial_prints_what_its_page_says(name, tmp_path, run):
+    page = ROOT / "docs" / "tutorials" / f"{name}.md"
+    for command in commands(page.read_text(), smaller={}):
+        run(tmp_path, command)
+    for number, program in enumerate(programs(page)):
+        (tmp_path / f"program{number}.py").write_text(program)
+        run(tmp_path, f"python program{number}.py")
+    said = figures("".join(blocks(page.read_text(), "text")).splitlines())
+    printed = figures((tmp_path / "log.txt").read_text().splitlines())
+    printed = [line for line in printed if line[0] in dict(said)]
+    assert [words for words, _ in printed] == [words for words, _ in said]
+    for (words, found), (_, wanted) in zip(printed, said, strict=True):
+        assert found == pytest.approx(wanted, abs=0.05), words  # processors round otherwise
 
 
 # === MMRegNet from phantom to table by the README's first commands ===

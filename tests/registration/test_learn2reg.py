@@ -1,6 +1,7 @@
 """What `mmzoo evaluate --learn2reg` writes, beside the challenge's definitions in float64 NumPy.
 
-Definitions: github.com/MDL-UzL/L2R, folder evaluation (read at commit 00106df).
+Definitions: github.com/MDL-UzL/L2R, folder evaluation (read at commit 00106df). `CHALLENGE` is what
+its evaluation.py (commit e7eccac) said of the files of the first test.
 """
 
 import json
@@ -23,6 +24,7 @@ MOVING = np.array(
     [[0, 1.2, 0, -14], [0, 0, -2.0, 22], [1.8, 0, 0, -19], [0, 0, 0, 1]]
 )  # axes differ
 FIXED = np.array([[-1.5, 0, 0, 13], [0, 1.6, 0, -18], [0, 0, 2.2, -21], [0, 0, 0, 1]])
+CHALLENGE = {"LogJacDetStd": 0.144596, "DSC": 0.523486, "HD95": 3.061553, "TRE": 21.435249}
 OLD = pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")  # surface-distance
 
 
@@ -167,6 +169,7 @@ def test_figures_are_those_of_the_challenge_s_definitions(case, kind):
     wanted = challenge(field.get_fdata(), *labels, (fixed, moving), mask, steps)
     for name, value in wanted.items():
         assert found[name]["mean"] == pytest.approx(value, abs=1e-4), name
+        assert found[name]["mean"] == pytest.approx(CHALLENGE[name], abs=1e-4), name
         assert said["aggregates"][name]["mean"] == pytest.approx(value, abs=1e-4)
     assert 0.1 < wanted["DSC"] < 0.9 and wanted["LogJacDetStd"] > 0.05
     assert found["DSC"]["detailed"].keys() == found["HD95"]["detailed"].keys() == set("1234")

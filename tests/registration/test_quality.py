@@ -219,3 +219,25 @@ def test_each_file_of_a_pair_is_read_once(tmp_path, monkeypatch):
     assert set(report["dice"]) == {"before", "linear", "after"}
     read = [path for name, path in pair.files().items() if not name.endswith("points")]
     assert len(read) == 5 and sorted(opened) == sorted(read)
+
+
+def test_the_command_of_one_pair_measures_labels_and_landmarks_at_once(tmp_path):
+    from helpers_pairs import write_table
+
+    from mmzoo.cli.register import register
+    from mmzoo.registration.pair_files import read_pairs
+
+    (pair,) = read_pairs(write_table(tmp_path, 1))
+    short = {"moving_label": "label", "moving_points": "points"}
+    named = {short.get(name, name.replace("_", "-")): path for name, path in pair.files().items()}
+    given = [part for name, path in named.items() for part in (f"--{name}", path)]
+    plain = ("--frame", "lps", "--initial", "none", "--field", "none")
+    done = call(register, *given, *plain, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    said = json.loads((tmp_path / "out" / "registration.json").read_text())
+    fixed, moving = (
+        np.loadtxt(named[name], delimiter=",", skiprows=1) for name in ("fixed-points", "points")
+    )
+    apart = np.linalg.norm(fixed - moving, axis=1).mean()
+    assert apart > 1 and said["tre_mm"]["before"] == pytest.approx(apart, abs=1e-3)
+    assert 0 < said["dice"]["before"] < 1 and (tmp_path / "out" / "label.nii.gz").is_file()
