@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from scipy.spatial.transform import Rotation
 
 if not __package__:  # run as a file
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import mmzoo  # noqa: E402
 from benchmarks.registration.brains import move_header  # noqa: E402
+from mmzoo.spatial.points import transform_points  # noqa: E402
 
 ANGLES_DEG, SHIFT_MM = (5.0, 10.0, -8.0), (15.0, -10.0, 8.0)
 RADIUS_MM = 60.0
@@ -41,10 +43,10 @@ def main() -> None:
     points = ball(centre)
     for name, options in STAGES.items():
         begin = time.perf_counter()
-        first = through(mmzoo.register(fixed, plain, **options).transform, points)
+        first = transform_points(mmzoo.register(fixed, plain, **options).transform, points)
         seconds = time.perf_counter() - begin
-        second = through(mmzoo.register(fixed, moved, **options).transform, points)
-        wanted, start = through(extra, first), through(extra, points) - points
+        second = transform_points(mmzoo.register(fixed, moved, **options).transform, points)
+        wanted, start = transform_points(extra, first), transform_points(extra, points) - points
         found, put_on = turn_of(first, second), turn_of(first, wanted)
         left = np.linalg.norm(second - wanted, axis=1)
         print(
@@ -63,19 +65,11 @@ def ball(centre: np.ndarray) -> np.ndarray:
     return points[np.linalg.norm(points, axis=1) <= RADIUS_MM] + centre
 
 
-def through(transform: sitk.Transform, points: np.ndarray) -> np.ndarray:
-    """Return where points go, (n, 3)."""
-    return np.array([transform.TransformPoint(point) for point in points.tolist()])
-
-
 def turn_of(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """Return the turn, degrees, and the shift of the middle, mm, that fit best (Kabsch)."""
     middles = first.mean(axis=0), second.mean(axis=0)
-    u, _, vt = np.linalg.svd((first - middles[0]).T @ (second - middles[1]))
-    cosine = (np.trace(u @ vt) - 1) / 2  # the same for a rotation and its inverse
-    return float(np.rad2deg(np.arccos(np.clip(cosine, -1, 1)))), float(
-        np.linalg.norm(middles[1] - middles[0])
-    )
+    turn, _ = Rotation.align_vectors(second - middles[1], first - middles[0])
+    return np.rad2deg(turn.magnitude()), float(np.linalg.norm(middles[1] - middles[0]))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ with. Processor seconds are of all threads, so that other work on the machine do
 
 import argparse
 import os
+import tempfile
 import time
 
 
@@ -37,7 +38,7 @@ def measure(options: argparse.Namespace) -> None:
     from deepreg.registry import REGISTRY
     from deepreg.train import build_config, build_dataset
 
-    config, *_ = build_config(options.configs, "", make_folder(), "")
+    config, *_ = build_config(options.configs, "", tempfile.mkdtemp(), "")
     loader, dataset, _ = build_dataset(
         dataset_config=config["dataset"],
         preprocess_config=config["train"]["preprocess"],
@@ -81,12 +82,6 @@ def timed(function, count: int) -> tuple[float, float]:
     for _ in range(count):
         function()
     return (time.perf_counter() - wall) / count, (time.process_time() - processor) / count
-
-
-def make_folder() -> str:
-    import tempfile
-
-    return tempfile.mkdtemp()
 
 
 if __name__ == "__main__":

@@ -21,9 +21,35 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     allowed = sorted(choices)
     if value in allowed:
         return
-    closest = difflib.get_close_matches(str(value), allowed, n=1, cutoff=0.4)
-    hint = f"did you mean {closest[0]!r}? " if closest else ""
+    meant = closest(str(value), allowed)
+    hint = f"did you mean {meant!r}? " if meant else ""
     raise ValueError(f"`{name}` is {value!r}: {hint}Expected one of {', '.join(allowed)}.")
+
+
+def closest(name: str, names: Iterable[str], at_least: float = 0.4) -> str | None:
+    """Return the one of some names that is most like another; None if none is much like it.
+
+    Args:
+        name: what the user wrote.
+        names: what may have been meant.
+        at_least: how much they must be alike, 1 where they are the same.
+    """
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=at_least)), None)
+
+
+def not_taken(where: str, key: str, taken: Iterable[str], why: str) -> str:
+    """Return the message for a key that a section does not take, with the one that may be meant.
+
+    Args:
+        where: the section.
+        key: what the user wrote.
+        taken: the keys that it takes.
+        why: what is wrong, as "is no key of it".
+    """
+    taken = list(dict.fromkeys(taken))
+    meant = closest(key, taken)
+    hint = f" Did you mean {meant!r}?" if meant else ""
+    return f"{where} has {key!r}, which {why}.{hint} It takes {', '.join(taken)}."
 
 
 def check_positive(name: str, value: float, *, allow_zero: bool = False) -> None:
@@ -75,7 +101,8 @@ def check_one_size(what: str, moving: Sequence[int], fixed: Sequence[int]) -> No
     if tuple(moving) != tuple(fixed):
         raise ValueError(
             f"{what} needs moving and fixed images of one size, got {tuple(moving)} and "
-            f"{tuple(fixed)}."
+            f"{tuple(fixed)}; set dataset.moving_image_shape and dataset.fixed_image_shape to the "
+            "same."
         )
 
 

@@ -1,13 +1,11 @@
 """Calling one command as from the command line."""
 
-import sys
-
-import typer
 from typer.testing import CliRunner
+
+from mmzoo.cli.main import app
 
 
 def call(command, *arguments):
-    app = typer.Typer()
-    app.command(cls=getattr(sys.modules[command.__module__], "COMMAND", None))(command)
-    arguments = [str(argument) for argument in arguments]
-    return CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})
+    """Call a command, given as its function or in words such as "prepare pairs"."""
+    words = command.split() if isinstance(command, str) else [command.__name__]
+    return CliRunner().invoke(app, [*words, *map(str, arguments)], env={"COLUMNS": "200"})

@@ -22,6 +22,22 @@ def millilitres(labels, affine):
     return labels.sum((0, 1, 2)) * abs(np.linalg.det(affine[:3, :3])) / 1000
 
 
+def assert_every_structure_once(cases, shape):
+    """Assert that images and labels have a shape, all structures, and no voxel two of them."""
+    for image, labels, _ in cases:
+        assert image.shape == shape[:-1] and image.dtype == np.float32
+        assert labels.shape == shape and labels.dtype == np.uint8
+        assert set(np.unique(labels)) == {0, 1} and labels.sum(-1).max() == 1
+        assert labels.any((0, 1, 2)).all()
+
+
+def assert_volumes(cases, bounds):
+    """Assert that each structure has so many millilitres, from and to."""
+    for _, labels, affine in cases:
+        for volume, (low, high) in zip(millilitres(labels, affine), bounds, strict=True):
+            assert low < volume < high
+
+
 def tissue_mask(layers, tissue):
     """Where a tissue is on top, at least 1 mm within it."""
     owner = np.zeros(layers[0].level.shape, int)

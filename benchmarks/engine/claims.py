@@ -132,19 +132,8 @@ def keeps(claim: dict, results: Results) -> Outcome:
                 continue
             difference = units[place] - units[clean]
             p = signed_rank(FIGURES[figure].sign * difference + margins[figure])
-            part = Part(
-                at=title,
-                figure=FIGURES[figure].heading,
-                row=results.title(row),
-                other=other,
-                mean=float(units[place].mean()),
-                other_mean=float(units[clean].mean()),
-                difference=float(difference.mean()),
-                p=p,
-                n=len(units),
-                holds=p < ALPHA,
-            )
-            parts.append(part)
+            names = (title, results.title(row), other)
+            parts.append(Part.of_units(units[place], units[clean], figure, names, p))
     return decide(test, parts, untested=untested)
 
 
@@ -241,19 +230,10 @@ def _rank(
     titles = {row: title for title, row in points.items()}
     ours = points[printed]
     other = next(row for row in order if row != ours)
-    difference = units[ours] - units[other]
-    part = Part(
-        at=" and ".join(place_title(results.paper, place) for place in at),
-        figure=FIGURES[figure].heading,
-        row=printed,
-        other=titles[other],
-        mean=float(units[ours].mean()),
-        other_mean=float(units[other].mean()),
-        difference=float(difference.mean()),
-        p=signed_rank(-sign * difference),
-        n=len(units),
-        holds=bool(order[0] == ours),
-    )
+    places = " and ".join(place_title(results.paper, place) for place in at)
+    p = signed_rank(-sign * (units[ours] - units[other]))
+    part = Part.of_units(units[ours], units[other], figure, (places, printed, titles[other]), p)
+    part = dataclasses.replace(part, holds=bool(order[0] == ours))
     said = f"{FIGURES[figure].title}: the printed point ranks {list(order).index(ours) + 1} of "
     said += f"{len(order)}."
     if not part.holds:

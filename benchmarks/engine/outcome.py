@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,33 @@ class Part:
     p: float
     n: int
     holds: bool
+
+    @classmethod
+    def of_units(
+        cls, ours: pd.Series, theirs: pd.Series, figure: str, names: tuple[str, str, str], p: float
+    ) -> Part:
+        """Return the comparison of a figure of the same units, which holds if p is significant.
+
+        Args:
+            ours: the row's units.
+            theirs: those of the other row.
+            figure: its name.
+            names: `at`, `row` and `other`.
+            p: one-sided p-value.
+        """
+        at, row, other = names
+        return cls(
+            at=at,
+            figure=FIGURES[figure].heading,
+            row=row,
+            other=other,
+            mean=float(ours.mean()),
+            other_mean=float(theirs.mean()),
+            difference=float((ours - theirs).mean()),
+            p=p,
+            n=len(ours),
+            holds=p < ALPHA,
+        )
 
 
 @dataclass(frozen=True)
@@ -147,19 +174,11 @@ def _part(
     p = signed_rank(FIGURES[figure].sign * difference + margins[figure])
     if both:
         p = max(p, signed_rank(margins[figure] - FIGURES[figure].sign * difference))
-    mean, other_mean = float(units[row].mean()), float(units[other].mean())
-    return Part(
-        at=at,
-        figure=FIGURES[figure].heading,
-        row=results.title(row),
-        other=results.title(other),
-        mean=mean,
-        other_mean=other_mean,
-        difference=float(difference.mean()),
-        p=p,
-        n=len(units),
-        holds=p < ALPHA and (times is None or times * mean <= other_mean),
-    )
+    names = (at, results.title(row), results.title(other))
+    part = Part.of_units(units[row], units[other], figure, names, p)
+    if times is not None and not times * part.mean <= part.other_mean:
+        return replace(part, holds=False)
+    return part
 
 
 def unfit(units: pd.DataFrame, what: str, figure: str) -> str:

@@ -81,10 +81,10 @@ def _deepreg_gradient():
 def _lncc():
     from deepreg.loss.image import EPS
 
-    from mmzoo.deepreg.adaptations.acceleration.lncc import local_correlation
+    from mmzoo.deepreg.adaptations.acceleration.lncc import lncc
 
     box = ((1.0,) * 9,) * 3 + ((1.0,),)
-    return lambda f, w: local_correlation(f[..., None], w[..., None], box, 9.0**3, EPS)
+    return lambda f, w: lncc(f[..., None], w[..., None], box, 9.0**3, EPS)
 
 
 def _deepreg_lncc():
@@ -96,9 +96,9 @@ def _deepreg_lncc():
 def _gmi():
     from deepreg.loss.image import EPS
 
-    from mmzoo.deepreg.adaptations.acceleration.gmi import mutual_information
+    from mmzoo.deepreg.adaptations.acceleration.gmi import gmi
 
-    return lambda f, w: mutual_information(f[..., None], w[..., None], 23, 0.5, EPS)
+    return lambda f, w: gmi(f[..., None], w[..., None], 23, 0.5, EPS)
 
 
 def _deepreg_gmi(bins: int) -> Form:
@@ -157,6 +157,21 @@ COSINE = 23 + 16  # of two vectors of three numbers, and its gradient
 DIFFERENCES = 3
 CORRELATION = 3 + 5 * BOX + 15 + (12 + 3 * BOX + 5)  # products, sums, quotient; gradient
 WINDOWS = 2 * 2 + 4  # a bin, by a recurrence; gradient
+
+
+def _mutual_information(title: str, ours: Form, bins: int) -> Piece:
+    return Piece(
+        title,
+        PAIR,
+        {"mmzoo": ours, "DeepReg": _deepreg_gmi(bins)},
+        monai=True,
+        passes=5,
+        operations=bins * WINDOWS,
+        multiply_adds=2 * bins**2,
+        bins=bins,
+    )
+
+
 PIECES = {
     "warp": Piece(
         "trilinear warp",
@@ -190,36 +205,9 @@ PIECES = {
         passes=9,
         operations=3 * 3 * (3 + 3),
     ),
-    "gmi": Piece(
-        "gmi, 23 bins",
-        PAIR,
-        {"mmzoo": _gmi, "DeepReg": _deepreg_gmi(23)},
-        monai=True,
-        passes=5,
-        operations=23 * WINDOWS,
-        multiply_adds=2 * 23**2,
-        bins=23,
-    ),
-    "mi24": Piece(
-        "mi, 24 bins",
-        PAIR,
-        {"mmzoo": _loss("mi", num_bins=24), "DeepReg": _deepreg_gmi(24)},
-        monai=True,
-        passes=5,
-        operations=24 * WINDOWS,
-        multiply_adds=2 * 24**2,
-        bins=24,
-    ),
-    "mi64": Piece(
-        "mi, 64 bins",
-        PAIR,
-        {"mmzoo": _loss("mi", num_bins=64), "DeepReg": _deepreg_gmi(64)},
-        monai=True,
-        passes=5,
-        operations=64 * WINDOWS,
-        multiply_adds=2 * 64**2,
-        bins=64,
-    ),
+    "gmi": _mutual_information("gmi, 23 bins", _gmi, 23),
+    "mi24": _mutual_information("mi, 24 bins", _loss("mi", num_bins=24), 24),
+    "mi64": _mutual_information("mi, 64 bins", _loss("mi", num_bins=64), 64),
     "nmi64": Piece(
         "nmi, 64 bins",
         PAIR,

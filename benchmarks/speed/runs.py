@@ -107,10 +107,10 @@ def measure(runs: list[SpeedRun], out: Path, turns: int, most_gb: float) -> None
         failed = next((each for each in measured if "failed" in each), None)
         measured.append(failed or call(run, most_gb))
         write_text(out / run.file, json.dumps(measured))
-        print(f"{done}/{len(waiting)} {_told(run, measured[-1], start)}", flush=True)
+        print(f"{done}/{len(waiting)} {_progress(run, measured[-1], start)}", flush=True)
 
 
-def _told(run: SpeedRun, figures: dict, start: float) -> str:
+def _progress(run: SpeedRun, figures: dict, start: float) -> str:
     said = figures.get("failed") or f"{figures['gradient_s']:.4f} s, {figures['memory_mb']:.0f} MB"
     took = time.perf_counter() - start
     return f"{run.subject}, {run.form}, {name_size(run.size)}: {said} ({took:.0f} s)"

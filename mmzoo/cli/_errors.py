@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import typer
 
+from mmzoo.cli._output import print_error
+
 # How the command line itself ends a command; the base class is public in no version of Typer.
 ENDS: tuple[type[BaseException], ...] = (
     typer.Exit,
@@ -25,5 +27,5 @@ def plain_errors() -> Iterator[None]:
 
         if is_debugging():
             raise
-        typer.secho(f"Error: {in_words(error)}", fg="red", err=True)
+        print_error(f"Error: {in_words(error)}")
         raise typer.Exit(1) from error

@@ -7,7 +7,7 @@ import typer
 
 from mmzoo.cli import _prepare_set as options
 from mmzoo.cli._many import ManyValues
-from mmzoo.cli._pair_options import Geometry
+from mmzoo.cli._options import Geometry, Jobs, LabelNames, LabelValues, Out
 
 
 def add_command(app: typer.Typer) -> None:
@@ -17,7 +17,7 @@ def add_command(app: typer.Typer) -> None:
 
 
 def own(
-    out: options.Out,
+    out: Out,
     table: Annotated[
         Path | None,
         typer.Option(
@@ -36,10 +36,8 @@ def own(
     ] = "same",
     moving: Annotated[str, typer.Option(help="Name of the moving modality.")] = "moving",
     fixed: Annotated[str, typer.Option(help="Name of the fixed modality.")] = "fixed",
-    label_values: Annotated[
-        list[int] | None, typer.Option(help="Values in the label maps (default: all).")
-    ] = None,
-    label_names: Annotated[list[str] | None, typer.Option(help="Names of those values.")] = None,
+    label_values: LabelValues = None,
+    label_names: LabelNames = None,
     size: options.Size = None,
     spacing: options.Spacing = None,
     crop: options.Crop = None,
@@ -53,7 +51,7 @@ def own(
     geometry: Geometry = "",
     overwrite: options.Overwrite = False,
     form: options.Form = "nifti",
-    jobs: options.Jobs = None,
+    jobs: Jobs = None,
 ) -> None:
     """Bring images of one's own into the layout that training reads."""
 

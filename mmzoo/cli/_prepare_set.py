@@ -6,12 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from mmzoo.cli._box import parse_box
-from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
-from mmzoo.cli._next import train_with
-from mmzoo.cli._pair_options import Geometry
+from mmzoo.cli._options import Geometry, Jobs, Out
+from mmzoo.cli._output import command_line, train_with
 
-Out = Annotated[Path, typer.Option(help="Folder to write.")]
 Moving = Annotated[str, typer.Option(help="Moving modality (default: the data set's first).")]
 Fixed = Annotated[str, typer.Option(help="Fixed modality (default: the data set's).")]
 Structures = Annotated[list[str] | None, typer.Option(help="Labels to write, by name.")]
@@ -53,7 +51,6 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what was made with other settings.")
 ]
 Form = Annotated[str, typer.Option("--format", help="nifti, or h5: DeepReg's h5 files beside it.")]
-Jobs = Annotated[int | None, typer.Option(help="Processes (default: all processor cores).")]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -114,7 +111,6 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
     """Prepare a data set with a progress bar; say what was found and written, or what is wrong."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     import json
-    import sys
     from functools import partial
 
     from mmzoo.datasets import reporting
@@ -126,7 +122,7 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
     from mmzoo.io.parallel import default_jobs
     from mmzoo.terminal import progress
 
-    with plain_errors(), claimed(out):
+    with claimed(out):
         data = make()
         crop = parse_box("crop", grid["crop"]) if grid["crop"] else None
         recipe = with_size(data.recipe, **(grid | {"crop": crop}))
@@ -139,11 +135,11 @@ def run(name: str, make, source: Path, out: Path, choices: dict, grid: dict, **f
                 Choices(**choices, recipe=recipe),
                 name=name,
                 jobs=jobs,
-                command=" ".join(["mmzoo", *sys.argv[1:]]),
+                command=command_line(),
                 progress=partial(report, name),
                 **flags,
             )
-    for line in reporting.in_words(json.loads((out / reporting.JSON).read_text())):
+    for line in reporting.summary_lines(json.loads((out / reporting.JSON).read_text())):
         typer.echo(line)
     for line in closing(description, out):
         typer.echo(line)

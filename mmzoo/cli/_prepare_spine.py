@@ -5,17 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mmzoo.cli._errors import plain_errors
-from mmzoo.cli._pair_options import (
-    FixedLabels,
-    Folds,
-    Geometry,
-    LabelNames,
-    MovingLabels,
-    Out,
-    Overwrite,
-    Valid,
-)
+from mmzoo.cli import _options as options
 from mmzoo.cli._written_pairs import say_what_was_written, write_pairs
 
 ALIGN = ("labels", "images", "none")
@@ -24,13 +14,13 @@ ALIGN = ("labels", "images", "none")
 def spine(
     moving: Annotated[list[Path], typer.Option(help="Moving image of each pair, as CT.")],
     fixed: Annotated[list[Path], typer.Option(help="Fixed image of each pair, same order, as MR.")],
-    out: Out,
-    moving_labels: MovingLabels = None,
-    fixed_labels: FixedLabels = None,
+    out: options.Out,
+    moving_labels: options.MovingLabels = None,
+    fixed_labels: options.FixedLabels = None,
     label_values: Annotated[
         list[int] | None, typer.Option(help="Values of the bones in the label maps (default: all).")
     ] = None,
-    label_names: LabelNames = None,
+    label_names: options.LabelNames = None,
     align: Annotated[
         str,
         typer.Option(
@@ -54,13 +44,13 @@ def spine(
     percentiles: Annotated[
         tuple[float, float], typer.Option(help="Intensities that become 0 and 1.")
     ] = (1.0, 99.0),
-    folds: Folds = 3,
-    valid: Valid = 0,
+    folds: options.Folds = 3,
+    valid: options.Valid = 0,
     test: Annotated[
         int, typer.Option(help="Pairs tested in every fold (0: each in one fold).")
     ] = 0,
-    geometry: Geometry = "",
-    overwrite: Overwrite = False,
+    geometry: options.Geometry = "",
+    overwrite: options.Overwrite = False,
 ) -> None:
     """CT and MR of one spine: aligned on one vertebra, 1 mm, cropped, intensities in [0, 1]."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
@@ -68,8 +58,8 @@ def spine(
     from mmzoo.datasets.pairs import PairOptions
     from mmzoo.io.atomic import claimed
 
-    with plain_errors(), claimed(out):
-        options = PairOptions(
+    with claimed(out):
+        chosen = PairOptions(
             size=size,
             folds=folds,
             valid=valid,
@@ -79,19 +69,10 @@ def spine(
         )
         given = bool(moving_labels or fixed_labels)
         bone_value = _bone_value(align_value, label_values, label_names)
-        make = _place(align or ("labels" if given else "images"), bone_value, given)
-        place = make(size, spacing, percentiles)
-        description = write_pairs(
-            moving,
-            fixed,
-            moving_labels,
-            fixed_labels,
-            out,
-            options,
-            geometry,
-            overwrite=overwrite,
-            place=place,
-        )
+        align = align or ("labels" if given else "images")
+        place = _aligned_grid(align, bone_value, given, (size, spacing, percentiles))
+        files = (moving, fixed, moving_labels, fixed_labels)
+        description = write_pairs(files, out, chosen, geometry, overwrite=overwrite, place=place)
         layout.write_description(out, description | {"name": "spine", "rigid": place.motions})
     say_what_was_written(description, out)
 
@@ -103,11 +84,11 @@ def _bone_value(value: int | None, values: list[int] | None, names: list[str] | 
     return value
 
 
-def _place(align: str, bone_value: int | None, labelled: bool):
-    """Return what puts pairs on a grid, all but the grid; ValueError for what cannot be aligned."""
+def _aligned_grid(align: str, bone_value: int | None, labelled: bool, grid: tuple):
+    """Return what aligns pairs and puts them on a grid; ValueError for what cannot be aligned."""
     from mmzoo.baselines import rigid
     from mmzoo.baselines.elastix import load_itk
-    from mmzoo.checks import check_choice, check_positive
+    from mmzoo.checks import are_percentiles, check_choice, check_positive
     from mmzoo.datasets.aligned import AlignedGrid
 
     check_choice("align", align, ALIGN)
@@ -124,13 +105,10 @@ def _place(align: str, bone_value: int | None, labelled: bool):
     if align != "none":
         load_itk()
     function = {"labels": rigid.align_labels, "images": rigid.align_images, "none": None}[align]
-
-    def make(size, spacing, percentiles) -> AlignedGrid:
-        for length in spacing:
-            check_positive("spacing", length)
-        if not 0 <= percentiles[0] < percentiles[1] <= 100:
-            raise ValueError(f"`percentiles` must rise from 0 to 100, got {percentiles}.")
-        used = bone_value if align == "labels" else None
-        return AlignedGrid(size, spacing, percentiles, used, function, typer.echo)
-
-    return make
+    size, spacing, percentiles = grid
+    for length in spacing:
+        check_positive("spacing", length)
+    if not are_percentiles(percentiles):
+        raise ValueError(f"`percentiles` must rise from 0 to 100, got {percentiles}.")
+    used = bone_value if align == "labels" else None
+    return AlignedGrid(size, spacing, percentiles, used, function, typer.echo)

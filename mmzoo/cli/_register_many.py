@@ -1,11 +1,11 @@
 """``mmzoo register`` on many pairs."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from mmzoo.cli._output import command_line, print_error, print_notes
 from mmzoo.terminal import progress, quiet
 
 
@@ -47,7 +47,7 @@ def many_pairs(
                 "in the CSV file (--pairs), a DICOM series as FOLDER#2."
             )
     pairs = [pair.select(geometry) for pair in find_pairs(tables)]
-    plan = Batch(out, options, frame, " ".join(["mmzoo", *sys.argv[1:]]))
+    plan = Batch(out, options, frame, command_line())
     if name:
         chosen = [pair for pair in pairs if pair.name == name]
         if not chosen:
@@ -62,9 +62,8 @@ def many_pairs(
     failed = [row for row in rows if row["status"] == FAILED]
     doubtful = [row for row in rows if row["doubts"]]
     for row in failed:
-        typer.secho(f"Error: {row['name']}: {row['error']}", fg="red", err=True)
-    for row in doubtful:
-        typer.secho(f"Note: {row['name']}: {row['doubts']}", fg="yellow", err=True)
+        print_error(f"Error: {row['name']}: {row['error']}")
+    print_notes(f"{row['name']}: {row['doubts']}" for row in doubtful)
     typer.echo(
         f"{len(rows)} pairs: {len(rows) - len(failed)} registered, {len(doubtful)} of these "
         f"doubtful; {len(failed)} failed. {out}: summary.csv, index.html"

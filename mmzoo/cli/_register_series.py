@@ -1,11 +1,11 @@
 """``mmzoo register`` on a 4-D series."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from mmzoo.cli._output import command_line, print_notes
 from mmzoo.terminal import progress, quiet
 
 
@@ -57,11 +57,10 @@ def one_series(
     chosen = options if fixed is not None else {"seed": options["seed"]}
     with claimed(out), quiet() as stream, progress(stream) as update:
         found = register_series(**named, **chosen, progress=update)
-        extra = {"command": " ".join(["mmzoo", *sys.argv[1:]]), "asked": asked}
+        extra = {"command": command_line(), "asked": asked}
         extra["files"] = {name: str(path.absolute()) for name, path in named.items()}
         write_series(found, out, extra)
-    for note in found.report["notes"]:
-        typer.secho(f"Note: {note}", fg="yellow", err=True)
+    print_notes(found.report["notes"])
     typer.echo(
         f"{found.report['frames']} frames; the farthest lies "
         f"{found.report['largest_displacement_mm']:.2f} mm from the mean. {out}: "

@@ -4,35 +4,25 @@ from pathlib import Path
 
 import typer
 
-from mmzoo.cli._next import train_with
+from mmzoo.cli._output import command_line, train_with
 
 
-def write_pairs(
-    moving: list[Path],
-    fixed: list[Path],
-    moving_labels: list[Path] | None,
-    fixed_labels: list[Path] | None,
-    out: Path,
-    options,
-    geometry: str,
-    **how,
-) -> dict:
-    """Write the data set; `how` is for `mmzoo.datasets.pairs.prepare_pairs`, which has the rest."""
-    import sys
+def write_pairs(files: tuple, out: Path, options, geometry: str, **how) -> dict:
+    """Write the data set; see `mmzoo.datasets.pairs.prepare_pairs`.
 
+    Args:
+        files: lists of moving and fixed images, and of their label maps, each of these or None.
+        out: folder to write.
+        options: its `PairOptions`.
+        geometry: which form of NIfTI headers counts.
+        **how: its other arguments.
+    """
     from mmzoo.datasets.pairs import prepare_pairs
     from mmzoo.io.paths import select_all
 
-    return prepare_pairs(
-        select_all(moving, geometry),
-        select_all(fixed, geometry),
-        out,
-        options,
-        moving_labels=select_all(moving_labels, geometry),
-        fixed_labels=select_all(fixed_labels, geometry),
-        command=" ".join(["mmzoo", *sys.argv[1:]]),
-        **how,
-    )
+    moving, fixed, *labels = (select_all(paths, geometry) for paths in files)
+    how |= {"moving_labels": labels[0], "fixed_labels": labels[1], "command": command_line()}
+    return prepare_pairs(moving, fixed, out, options, **how)
 
 
 def say_what_was_written(description: dict, out: Path) -> None:

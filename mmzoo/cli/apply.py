@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
-from mmzoo.cli._pair_options import TRANSFORMS, Geometry
+from mmzoo.cli._options import TRANSFORMS, Geometry
+from mmzoo.cli._output import print_notes
 
 COMMAND = ManyValues
 
@@ -57,31 +57,24 @@ def apply(
     from mmzoo.io.paths import select
     from mmzoo.registration.apply import OutputFile
 
-    output = OutputFile(
-        out, overwrite, lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True)
-    )
-    with plain_errors():
-        _check(moving, reference, points, labels, image)
-        if moving is None or reference is None:
-            count = registration.apply_to_points(transform, points or "", output, frame, inverse)
-            typer.echo(f"{count} points of the {'fixed' if inverse else 'moving'} image in {out}")
-            return
-        files = select(moving, geometry, series), select(reference, geometry)
-        if labels:
-            on = select(image, geometry)
-            with Progress(transient=True) as progress:
-                bar = progress.add_task("labels", total=None)
-                registration.apply_to_labels(
-                    *(transform, *files, output, labels, inverse, on),
-                    lambda done, total: progress.update(bar, completed=done, total=total),
-                )
-        else:
-            registration.apply_to_image(transform, *files, output, interpolation, inverse)
+    output = OutputFile(out, overwrite, lambda note: print_notes([note]))
+    _check(moving, reference, points, labels, image)
+    if moving is None or reference is None:
+        count = registration.apply_to_points(transform, points or "", output, frame, inverse)
+        typer.echo(f"{count} points of the {'fixed' if inverse else 'moving'} image in {out}")
+        return
+    files = select(moving, geometry, series), select(reference, geometry)
+    if labels:
+        on = select(image, geometry)
+        with Progress(transient=True) as progress:
+            bar = progress.add_task("labels", total=None)
+            registration.apply_to_labels(
+                *(transform, *files, output, labels, inverse, on),
+                lambda done, total: progress.update(bar, completed=done, total=total),
+            )
+    else:
+        registration.apply_to_image(transform, *files, output, interpolation, inverse)
     typer.echo(out)
-
-
-def _tell(note: str) -> None:
-    typer.secho(f"Note: {note}", fg="yellow", err=True)
 
 
 def _check(moving, reference, points, labels: str, image) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
+from mmzoo.cli._output import print_error
 
 
 class COMMAND(ManyValues):
@@ -41,25 +41,24 @@ def baseline(
 
     from mmzoo.baselines import run_baseline
     from mmzoo.config_merge import merge_files
-    from mmzoo.datasets.phantom import default_jobs
     from mmzoo.deepreg.catalogue import zoo_file
+    from mmzoo.io.parallel import default_jobs
     from mmzoo.terminal import progress
 
-    with plain_errors():
-        with progress() as report:
-            run = run_baseline(
-                merge_files(zoo_file(name) for name in config),
-                out,
-                method=Path(config[0]).stem,
-                mode=mode,
-                jobs=default_jobs() if jobs is None else jobs,
-                overwrite=overwrite,
-                report=partial(report, "pairs"),
-            )
+    with progress() as report:
+        run = run_baseline(
+            merge_files(zoo_file(name) for name in config),
+            out,
+            method=Path(config[0]).stem,
+            mode=mode,
+            jobs=default_jobs() if jobs is None else jobs,
+            overwrite=overwrite,
+            report=partial(report, "pairs"),
+        )
     for pair, reason in run.failures:
-        typer.secho(f"Error: {pair}: {reason}", fg="red", err=True)
+        print_error(f"Error: {pair}: {reason}")
     if run.failures:
-        typer.secho(f"{len(run.failures)} of {run.pairs} pairs failed.", fg="red", err=True)
+        print_error(f"{len(run.failures)} of {run.pairs} pairs failed.")
         raise typer.Exit(1)
     typer.echo(f"{run.pairs} pairs in {run.folder}, {run.seconds:.2f} s each.")
     typer.echo(f"Measure them: mmzoo evaluate {shlex.quote(str(out))}")

@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
-from mmzoo.cli._pair_options import TRANSFORMS
+from mmzoo.cli._options import TRANSFORMS
 
 COMMAND = ManyValues
 
@@ -33,6 +32,5 @@ def convert(
     # Late, so that `mmzoo --help` does not wait for SimpleITK.
     from mmzoo import registration
 
-    with plain_errors():
-        registration.convert(transform, out, reference, moving, overwrite)
+    registration.convert(transform, out, reference, moving, overwrite)
     typer.echo(out)

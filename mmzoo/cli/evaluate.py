@@ -1,14 +1,13 @@
 """``mmzoo evaluate``: figures, tables and pictures of a finished prediction."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
-from mmzoo.cli._pair_options import TRANSFORMS
+from mmzoo.cli._options import TRANSFORMS, Jobs
+from mmzoo.cli._output import print_notes
 
 COMMAND = ManyValues
 FILES = "A registration, or files of any program"
@@ -87,9 +86,7 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what is in --out, be it another's.")
     ] = False,
-    jobs: Annotated[
-        int | None, typer.Option(help="Processes (default: all processor cores).")
-    ] = None,
+    jobs: Jobs = None,
 ) -> None:
     """Measure a prediction, a registration or files: Dice, distances (mm), landmarks, folding."""
     given = (fixed_label, moving_label, fixed_points, moving_points)
@@ -106,24 +103,23 @@ def evaluate(
 
     from mmzoo.evaluation import evaluate as run_evaluation
     from mmzoo.evaluation.tables import terminal
+    from mmzoo.io.parallel import default_jobs
     from mmzoo.terminal import progress
 
-    with plain_errors():
-        with progress() as report:
-            found = run_evaluation(
-                run,
-                out=out,
-                before=before,
-                affine=affine,
-                pictures=parse_pictures(pictures),
-                structure=structure,
-                union=union,
-                overwrite=overwrite,
-                jobs=jobs if jobs is not None else os.cpu_count() or 1,
-                on_pair=partial(report, "pairs"),
-            )
-    for note in found.notes:
-        typer.secho(f"Note: {note}", fg="yellow", err=True)
+    with progress() as report:
+        found = run_evaluation(
+            run,
+            out=out,
+            before=before,
+            affine=affine,
+            pictures=parse_pictures(pictures),
+            structure=structure,
+            union=union,
+            overwrite=overwrite,
+            jobs=default_jobs() if jobs is None else jobs,
+            on_pair=partial(report, "pairs"),
+        )
+    print_notes(found.notes)
     for table in terminal(found.summary, method=found.prediction.method):
         Console().print(table)
     pages = [path.with_suffix(".html") for path in found.pictures]
@@ -133,17 +129,16 @@ def evaluate(
 
 def _write_learn2reg(run, out: Path, given, mask: Path | None, overwrite: bool) -> None:
     """Write a submission, and print the challenge's figures of it."""
-    with plain_errors():
-        import json
+    import json
 
-        from rich.console import Console
+    from rich.console import Console
 
-        from mmzoo.registration.learn2reg import write_learn2reg
-        from mmzoo.registration.truth import Truth
+    from mmzoo.registration.learn2reg import write_learn2reg
+    from mmzoo.registration.truth import Truth
 
-        if run is None:
-            raise ValueError("`--learn2reg` needs RUN, a registration or a prediction.")
-        paths = write_learn2reg(run, out, Truth(*given), mask, overwrite)
+    if run is None:
+        raise ValueError("`--learn2reg` needs RUN, a registration or a prediction.")
+    paths = write_learn2reg(run, out, Truth(*given), mask, overwrite)
     Console().print(challenge_table(json.loads(paths[-1].read_text())["cases"]))
     for path in paths:
         typer.echo(path)
@@ -167,20 +162,18 @@ def _evaluate_files(run, given, frame: str, transforms: list[str], fixed, out) -
     """Measure a registration, or files alone, and print a table."""
     from rich.console import Console
 
-    with plain_errors():
-        from mmzoo.registration.quality import evaluate_files, evaluate_registration
-        from mmzoo.registration.truth import Truth
+    from mmzoo.registration.quality import evaluate_files, evaluate_registration
+    from mmzoo.registration.truth import Truth
 
-        truth = Truth(given[0], given[1], given[2], given[3], frame)
-        if run is None:
-            found = evaluate_files(truth, transforms, fixed, out)
-        elif transforms or fixed:
-            raise ValueError("`--transform` and `--fixed` are for files; leave RUN out, or them.")
-        else:
-            found = evaluate_registration(run, truth, out)
-            out = out or run / "evaluation"
-    for note in found["notes"]:
-        typer.secho(f"Note: {note}", fg="yellow", err=True)
+    truth = Truth(given[0], given[1], given[2], given[3], frame)
+    if run is None:
+        found = evaluate_files(truth, transforms, fixed, out)
+    elif transforms or fixed:
+        raise ValueError("`--transform` and `--fixed` are for files; leave RUN out, or them.")
+    else:
+        found = evaluate_registration(run, truth, out)
+        out = out or run / "evaluation"
+    print_notes(found["notes"])
     Console().print(figures_table(found))
     if out is not None:
         typer.echo(f"{out / 'figures.csv'}")

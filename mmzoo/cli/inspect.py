@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mmzoo.cli._errors import plain_errors
-from mmzoo.cli._pair_options import Geometry
+from mmzoo.cli._options import Geometry
 
 
 def inspect(
@@ -34,15 +33,14 @@ def inspect(
     from mmzoo.datasets import survey
     from mmzoo.io.paths import check_writable, free_name, select_all
 
-    with plain_errors():
-        for out in (picture, json_file):
-            if out:
-                check_writable(out, overwrite)
-        picture = picture or free_name(Path("inspect.png"))
-        volumes = select_all(survey.find_volumes(paths), geometry)
-        looks = [survey.look(path) for path in volumes[:files]]
+    for out in (picture, json_file):
+        if out:
+            check_writable(out, overwrite)
+    picture = picture or free_name(Path("inspect.png"))
+    volumes = select_all(survey.find_volumes(paths), geometry)
+    looks = [survey.look(path) for path in volumes[:files]]
     for seen, _ in looks:
-        typer.echo("\n".join(in_words(seen)))
+        typer.echo("\n".join(lines_of(seen)))
     if len(volumes) > files:
         typer.echo(f"... and {len(volumes) - files} more volumes; --files {len(volumes)} for all.")
     readable = [volume for _, volume in looks if volume is not None]
@@ -60,7 +58,7 @@ def inspect(
         raise typer.Exit(1)
 
 
-def in_words(seen) -> list[str]:
+def lines_of(seen) -> list[str]:
     """Return what a file shows, in lines."""
     if seen.error:
         return [f"{seen.path}", f"  cannot be used: {seen.error}"]

@@ -28,6 +28,11 @@ class LazyCommands(TyperGroup):
         """Return the names of the subcommands."""
         return command_names()
 
+    def invoke(self, ctx):
+        """Run a subcommand; an error ends it with a message, and with a traceback by --debug."""
+        with plain_errors():
+            return super().invoke(ctx)
+
     def get_command(self, ctx, cmd_name: str):
         """Return a subcommand; None if there is no such file."""
         names = command_names()
@@ -72,18 +77,11 @@ def command_names() -> list[str]:
 
 
 def main() -> None:
-    """Run the command line; an error ends it with a message, and with a traceback by --debug.
-
-    The option counts wherever it stands.
-    """
+    """Run the command line; the option --debug counts wherever it stands."""
     if "--debug" in sys.argv:
         sys.argv.remove("--debug")
         os.environ["MMZOO_DEBUG"] = "1"  # for processes that a command starts, too
-    try:
-        with plain_errors():
-            app()
-    except typer.Exit as end:
-        raise SystemExit(end.exit_code) from None
+    app()
 
 
 if __name__ == "__main__":

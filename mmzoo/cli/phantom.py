@@ -1,13 +1,12 @@
 """``mmzoo phantom``: seeded anatomical phantoms in DeepReg's folder layout."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mmzoo.cli._box import parse_box
-from mmzoo.cli._errors import plain_errors
-from mmzoo.cli._next import train_with
+from mmzoo.cli._options import Jobs, Out
+from mmzoo.cli._output import command_line, train_with
 
 
 def phantom(
@@ -21,7 +20,7 @@ def phantom(
             "vertebrae)."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    out: Out,
     size: Annotated[
         tuple[int, int, int] | None,
         typer.Option(
@@ -77,24 +76,22 @@ def phantom(
         typer.Option(help="People per modality tested in every fold (0: each in one fold)."),
     ] = 0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same files.")] = 0,
-    jobs: Annotated[
-        int | None, typer.Option(help="Processes (default: all processor cores).")
-    ] = None,
+    jobs: Jobs = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace data made with other settings.")
     ] = False,
 ) -> None:
     """Make phantoms with labels, folds and a YAML per fold."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SciPy.
-    import sys
     from functools import partial
 
     from mmzoo.datasets import phantom as phantoms
     from mmzoo.datasets.overview import draw_overview
     from mmzoo.io.atomic import claimed
+    from mmzoo.io.parallel import default_jobs
     from mmzoo.terminal import progress
 
-    with plain_errors(), claimed(out):
+    with claimed(out):
         box = parse_box("fov", fov)
         size = size or phantoms.default_size(name)
         settings = phantoms.PhantomSettings(
@@ -108,9 +105,9 @@ def phantom(
                 folds=folds,
                 valid=valid,
                 test=test,
-                jobs=phantoms.default_jobs() if jobs is None else jobs,
+                jobs=default_jobs() if jobs is None else jobs,
                 overwrite=overwrite,
-                command=" ".join(["mmzoo", *sys.argv[1:]]),
+                command=command_line(),
                 report=partial(report, f"{name} phantoms"),
             )
     typer.echo(f"{len(description['cases'])} images, {folds} folds in {out}.")

@@ -32,10 +32,10 @@ def plan(
     with quiet():
         merged = merge_files(zoo_file(name) for name in config)
         predicted = step_cost.plan(merged, size, batch)
-    typer.echo(_told(predicted))
+    typer.echo(_table(predicted))
 
 
-def _told(plan) -> str:
+def _table(plan) -> str:
     """Return a line a figure."""
     size = "x".join(map(str, plan.size))
     lines = [

@@ -5,19 +5,10 @@ from typing import Annotated
 
 import typer
 
+from mmzoo.cli import _options as options
 from mmzoo.cli._box import parse_box
-from mmzoo.cli._errors import plain_errors
 from mmzoo.cli._many import ManyValues
-from mmzoo.cli._pair_options import (
-    FixedLabels,
-    Folds,
-    Geometry,
-    LabelNames,
-    MovingLabels,
-    Out,
-    Overwrite,
-    Valid,
-)
+from mmzoo.cli._output import print_notes
 from mmzoo.cli._prepare_own import add_command
 from mmzoo.cli._prepare_set import add_commands
 from mmzoo.cli._prepare_spine import spine
@@ -35,9 +26,9 @@ def prepare() -> None:
 def pairs(
     moving: Annotated[list[Path], typer.Option(help="Moving image of each pair.")],
     fixed: Annotated[list[Path], typer.Option(help="Fixed image of each pair, same order.")],
-    out: Out,
-    moving_labels: MovingLabels = None,
-    fixed_labels: FixedLabels = None,
+    out: options.Out,
+    moving_labels: options.MovingLabels = None,
+    fixed_labels: options.FixedLabels = None,
     size: Annotated[
         tuple[int, int, int] | None,
         typer.Option(help="Voxels along each axis, multiples of 16 (default: 64 64 64)."),
@@ -53,12 +44,10 @@ def pairs(
             "as 180 or 180,160,190."
         ),
     ] = "none",
-    label_values: Annotated[
-        list[int] | None, typer.Option(help="Values in the label maps (default: all).")
-    ] = None,
-    label_names: LabelNames = None,
-    folds: Folds = 4,
-    valid: Valid = 0,
+    label_values: options.LabelValues = None,
+    label_names: options.LabelNames = None,
+    folds: options.Folds = 4,
+    valid: options.Valid = 0,
     deform: Annotated[
         float | None,
         typer.Option(
@@ -70,16 +59,16 @@ def pairs(
     test_same: Annotated[
         bool, typer.Option("--test-same", help="Train and test on the same pairs, all of them.")
     ] = False,
-    geometry: Geometry = "",
-    overwrite: Overwrite = False,
+    geometry: options.Geometry = "",
+    overwrite: options.Overwrite = False,
 ) -> None:
     """Resample pairs of images of one person or two onto a common grid, pair by pair."""
     # Late, so that `mmzoo --help` does not wait for NumPy and SimpleITK.
     from mmzoo.datasets.pairs import PairOptions
     from mmzoo.io.atomic import claimed
 
-    with plain_errors(), claimed(out):
-        options = PairOptions(
+    with claimed(out):
+        chosen = PairOptions(
             size=size or (None if spacing else (64, 64, 64)),
             spacing=spacing,
             crop=parse_box("crop", crop),
@@ -90,17 +79,9 @@ def pairs(
             deform=deform,
             seed=seed,
         )
-        description = write_pairs(
-            moving,
-            fixed,
-            moving_labels,
-            fixed_labels,
-            out,
-            options,
-            geometry,
-            overwrite=overwrite,
-            on_note=lambda note: typer.secho(f"Note: {note}", fg="yellow", err=True),
-        )
+        files = (moving, fixed, moving_labels, fixed_labels)
+        notes = {"on_note": lambda note: print_notes([note])}
+        description = write_pairs(files, out, chosen, geometry, overwrite=overwrite, **notes)
     say_what_was_written(description, out)
 
 

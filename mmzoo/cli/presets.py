@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from mmzoo.cli._errors import plain_errors
 from mmzoo.terminal import quiet
 
 app = typer.Typer(help="Share trained networks, and take those of others; `mmzoo list presets`.")
@@ -23,8 +22,7 @@ def add(
     """Add a preset of someone else, whose checksum is right."""
     from mmzoo.inference import packing
 
-    with plain_errors():
-        out = packing.add(source, sha256, name=name, overwrite=overwrite)
+    out = packing.add(source, sha256, name=name, overwrite=overwrite)
     typer.echo(f"{out}: mmzoo register --model {out.stem} ...")
 
 
@@ -53,7 +51,7 @@ def pack(
     from mmzoo.inference import packing
 
     terms = {"title": title, "licence": licence}
-    with plain_errors(), quiet():
+    with quiet():
         said = read_file(card) if card else None
         packing.pack(run, out, **terms, spacing_mm=spacing, card=said, overwrite=overwrite)
     size = out.stat().st_size / 1e6

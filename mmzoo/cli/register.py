@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from mmzoo.cli._errors import plain_errors
-from mmzoo.cli._pair_options import Geometry
+from mmzoo.cli._options import Geometry
+from mmzoo.cli._output import command_line, print_notes
 from mmzoo.terminal import progress, quiet
 
 MANY = "Many pairs"
@@ -159,38 +159,35 @@ def register(
         **{"pairs": pairs, "fixed_dir": fixed_dir, "moving_dir": moving_dir},
         **{"bids": bids, "fixed_suffix": fixed_suffix, "moving_suffix": moving_suffix},
     }
-    with plain_errors():
-        if any(tables.values()):
-            one: dict[str, Any] = {"fixed": fixed, "moving": moving, **files}
-            one |= {"fixed_series": fixed_series, "moving_series": moving_series}
-            many_pairs(out, tables, one, options, geometry, frame, pair, jobs, overwrite)
-            return
-        series = moving is not None and is_series(moving)
-        if moving is None or (fixed is None and not series) or pair:
-            raise ValueError(
-                "give `--fixed` and `--moving`, two images; or `--moving` alone, a 4-D series; or "
-                "many pairs: `--pairs`, a CSV file, `--fixed-dir` and `--moving-dir`, or `--bids`."
-            )
-        images = select(fixed, "", fixed_series), select(moving, "", moving_series) or moving
-        if series or images[0] is None:
-            one_series(*images, out, files, options, geometry, overwrite)
-            return
-        both = PairFiles(images[0], images[1], **files).select(geometry)
-        report = _one_pair(both, out, options, frame, overwrite)
-    for note in report["notes"]:
-        typer.secho(f"Note: {note}", fg="yellow", err=True)
+    if any(tables.values()):
+        one: dict[str, Any] = {"fixed": fixed, "moving": moving, **files}
+        one |= {"fixed_series": fixed_series, "moving_series": moving_series}
+        many_pairs(out, tables, one, options, geometry, frame, pair, jobs, overwrite)
+        return
+    series = moving is not None and is_series(moving)
+    if moving is None or (fixed is None and not series) or pair:
+        raise ValueError(
+            "give `--fixed` and `--moving`, two images; or `--moving` alone, a 4-D series; or "
+            "many pairs: `--pairs`, a CSV file, `--fixed-dir` and `--moving-dir`, or `--bids`."
+        )
+    images = select(fixed, "", fixed_series), select(moving, "", moving_series) or moving
+    if series or images[0] is None:
+        one_series(*images, out, files, options, geometry, overwrite)
+        return
+    both = PairFiles(images[0], images[1], **files).select(geometry)
+    report = _one_pair(both, out, options, frame, overwrite)
+    print_notes(report["notes"])
     typer.echo(summary(report, out))
 
 
 def _one_pair(files, out: Path, options: dict[str, Any], frame: str, overwrite: bool) -> dict:
-    import sys
 
     from mmzoo.io.atomic import claimed
     from mmzoo.registration.job import register_files
     from mmzoo.registration.output import check_out
 
     check_out(out, overwrite)
-    command = " ".join(["mmzoo", *sys.argv[1:]])
+    command = command_line()
     with claimed(out), quiet() as stream, progress(stream) as update:
         return register_files(files, out, options, frame=frame, command=command, progress=update)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import SimpleITK as sitk
 
+from mmzoo.datasets import steps
 from mmzoo.io.images import Loaded, read_image, read_labels
 from mmzoo.spatial import geometry
 from mmzoo.spatial.frames import change_frame, ras_affine, transform_of
@@ -98,15 +99,9 @@ class AlignedGrid:
 
     def _grid(self, fixed: sitk.Image, labels: sitk.Image | None, values) -> sitk.Image:
         """Return the grid round the fixed image's labels; without labels, round its middle."""
-        lower, upper = np.full(3, -0.5), np.array(fixed.GetSize()) - 0.5
-        if labels is not None:
-            inside = np.argwhere(np.isin(sitk.GetArrayViewFromImage(labels).T, values))
-            points = [labels.TransformIndexToPhysicalPoint(end.tolist()) for end in _ends(inside)]
-            ends = [fixed.TransformPhysicalPointToContinuousIndex(point) for point in points]
-            lower, upper = np.array(ends)
-        middle = (lower + upper) / 2
-        half = np.multiply(self.size, self.spacing) / np.array(fixed.GetSpacing()) / 2
-        return geometry.make_grid(fixed, middle - half, middle + half, self.size)
+        box = steps.whole_box(fixed) if labels is None else steps.label_box(labels, values)
+        box = steps.centred_box(fixed, box, np.multiply(self.size, self.spacing))
+        return geometry.make_grid(fixed, *box, self.size)
 
     def _intensities(self, path, image: np.ndarray) -> np.ndarray:
         low, high = np.percentile(image, self.percentiles)
@@ -144,7 +139,3 @@ def _middle(image: sitk.Image, mask: bool) -> np.ndarray:
     else:
         index = (np.array(image.GetSize()) - 1) / 2
     return np.array(image.TransformContinuousIndexToPhysicalPoint(index.tolist()))
-
-
-def _ends(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return inside.min(axis=0), inside.max(axis=0)

@@ -8,8 +8,8 @@ phantom: translation, rotation, scaling and elastic deformation without folding.
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from mmzoo.phantoms.motion.brain_motion import draw_motion
-from mmzoo.phantoms.motion.transforms import Chain, true_field
+from mmzoo.phantoms.motion.brain_motion import random_motion
+from mmzoo.phantoms.motion.transforms import Chain, inverse_field
 from mmzoo.spatial.grid import Grid
 
 EVERY_MM = 10.0  # between the points at which the size of a motion is measured
@@ -32,7 +32,7 @@ def draw_deformation(seed: int, index: int, size_mm: float, shape, spacing_mm) -
     edges = np.array(shape) * spacing_mm
     counts = np.maximum(2, (edges / EVERY_MM).astype(int))
     points = Grid.centred((0, 0, 0), edges / counts, counts).points().reshape(-1, 3)
-    return draw_motion(int(rng.integers(2**32)), size_mm * rng.uniform(0.8, 1.0), points)
+    return random_motion(int(rng.integers(2**32)), size_mm * rng.uniform(0.8, 1.0), points)
 
 
 def deform(motion: Chain, image: np.ndarray, labels, spacing_mm):
@@ -59,4 +59,4 @@ def deform(motion: Chain, image: np.ndarray, labels, spacing_mm):
     if labels is not None:
         channels = [sample(labels[..., k].astype(np.float32)) for k in range(labels.shape[-1])]
         labels = (np.stack(channels, axis=-1) >= 0.5).astype(labels.dtype)
-    return sample(image), labels, true_field(motion, grid, np.ones(image.shape, bool))
+    return sample(image), labels, inverse_field(motion, grid, np.ones(image.shape, bool))

@@ -34,7 +34,7 @@ def _write_info(out: Path, case: str, info: dict) -> None:
     write_text(path, json.dumps(info, indent=2) + "\n")
 
 
-def remove(out: Path, case: str) -> None:
+def remove_case(out: Path, case: str) -> None:
     """Remove the files of a case, its image last."""
     for name in ("cases/{}.json", "labels/{}.nii.gz", "images/{}.nii.gz"):
         (out / name.format(case)).unlink(missing_ok=True)
@@ -66,9 +66,9 @@ def _prepare(data: DataSet, group: tuple[Scan, ...], out: Path, choices) -> None
     if lacking:
         _leave_out(group, infos, lacking, out)
         return
-    grid = make_grid(data, group, volumes, choices)
+    grid = grid_of(data, group, volumes, choices)
     for scan, volume, info in zip(group, volumes, infos, strict=True):
-        image, labels = resample(data, scan, volume, grid, choices)
+        image, labels = put_on_grid(data, scan, volume, grid, choices)
         if choices.deform_mm and len(group) == 2 and scan is group[0]:
             spacing, number = grid.GetSpacing(), zlib.crc32(scan.person.encode())
             motion = draw_deformation(choices.seed, number, choices.deform_mm, image.shape, spacing)
@@ -134,7 +134,7 @@ def _leave_out(group, infos, lacking: dict[str, list[str]], out: Path) -> None:
         _write_info(out, scan.case, info | {"left_out": reason})
 
 
-def make_grid(data: DataSet, group, volumes: list[Volume], choices) -> sitk.Image:
+def grid_of(data: DataSet, group, volumes: list[Volume], choices) -> sitk.Image:
     """Return the grid of a scan, or of a pair, over the common field of view."""
     recipe, scan, fixed = choices.recipe, group[-1], volumes[-1]
     box = steps.whole_box(fixed.image)
@@ -172,7 +172,7 @@ def _crop(box, volume: Volume, recipe: Recipe, table: dict, structures) -> steps
     return lower, upper
 
 
-def resample(data: DataSet, scan: Scan, volume: Volume, grid: sitk.Image, choices):
+def put_on_grid(data: DataSet, scan: Scan, volume: Volume, grid: sitk.Image, choices):
     """Return image (dim1, dim2, dim3) float32 and labels (..., num_labels) uint8 or None on a grid.
 
     Raises:

@@ -13,9 +13,10 @@ import SimpleITK as sitk
 from nibabel.affines import voxel_sizes
 
 from mmzoo.checks import check_choice, check_positive
-from mmzoo.datasets import layout
+from mmzoo.datasets import layout, steps
 from mmzoo.datasets.deformed import deform, draw_deformation
 from mmzoo.datasets.folds import Fold, make_folds, without_split
+from mmzoo.datasets.label_table import label_names, label_values
 from mmzoo.io.images import Loaded, read_image, read_labels
 from mmzoo.spatial import geometry
 from mmzoo.spatial.frames import ras_affine
@@ -95,7 +96,7 @@ def prepare_pairs(
     label_files = _check_counts(files, moving_labels or [], fixed_labels or [])
     layout.check_new_folder(out, overwrite)
     values = _label_values(label_files, options)
-    names = _label_names(values, options)
+    names = label_names(values, options.label_names)
     if place is None:
         shape, boxes = _plan(files, options)
         cases = _resample_all(files, label_files, boxes, shape, values, on_note)
@@ -185,7 +186,7 @@ def _plan(files: dict, options: PairOptions):
     shape = tuple(int(size) for size in np.max(shapes, axis=0))
     edges = np.array(shape) * options.spacing
     return shape, [
-        _recentre(box, edges, read_image(path).image)
+        steps.centred_box(read_image(path).image, box, edges)
         for box, path in zip(boxes, files["fixed"], strict=True)
     ]
 
@@ -199,35 +200,13 @@ def _crop(fixed: sitk.Image, lower, upper, crop):
         if np.any(upper - lower < 1):
             raise ValueError("the body in the fixed image lies outside the moving image.")
         return lower, upper
-    return _recentre((lower, upper), np.asarray(crop), fixed)
-
-
-def _recentre(box, edges_mm, fixed: sitk.Image):
-    """Return a box of given edge lengths with the centre of another."""
-    middle = (box[0] + box[1]) / 2
-    half = np.asarray(edges_mm) / np.array(fixed.GetSpacing()) / 2
-    return middle - half, middle + half
+    return steps.centred_box(fixed, (lower, upper), crop)
 
 
 def _label_values(label_files: dict, options: PairOptions) -> list[int]:
     if not label_files:
         return []
-    if options.label_values:
-        return list(options.label_values)
-    found: set[int] = set()
-    for path in [*label_files["moving"], *label_files["fixed"]]:
-        found |= set(np.unique(sitk.GetArrayFromImage(read_labels(path).image)).tolist())
-    return sorted(found - {0})
-
-
-def _label_names(values: list[int], options: PairOptions) -> list[str]:
-    names = options.label_names or [f"label {value}" for value in values]
-    if len(names) != len(values):
-        raise ValueError(
-            f"`label-names` must name each of the {len(values)} label values {values}, "
-            f"got {len(names)} names."
-        )
-    return names
+    return options.label_values or label_values([*label_files["moving"], *label_files["fixed"]])
 
 
 def _resample_all(files, label_files, boxes, shape, values, on_note) -> dict:

@@ -6,14 +6,13 @@ from pathlib import Path
 from mmzoo.checks import check_positive
 from mmzoo.datasets import layout
 from mmzoo.datasets.folds import make_folds
-from mmzoo.io.parallel import default_jobs, run_all
+from mmzoo.io.parallel import run_all
 from mmzoo.phantoms.case import choose_grid, make_case, rigid_motions, true_field
 from mmzoo.phantoms.settings import PhantomSettings, phantom_module, trait
 
 __all__ = [
     "PhantomSettings",
     "choose_grid",
-    "default_jobs",
     "default_size",
     "make_case",
     "make_data_set",

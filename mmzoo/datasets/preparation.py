@@ -79,7 +79,7 @@ def prepare(
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     if not overwrite and _goes_on(out, settings) and earlier:
         for case in sources.changed_cases(earlier, made_from, groups):
-            one_case.remove(out, case)
+            one_case.remove_case(out, case)
     else:
         changes = sources.differences(earlier, made_from) if earlier else []
         layout.open_folder(out, settings, digest, overwrite, changes)

@@ -141,7 +141,7 @@ def _section(heading: str, entries: dict[str, str]) -> list[str]:
     return ["", f"## {heading}", "", *[f"* {case}: {text}" for case, text in entries.items()]]
 
 
-def in_words(report: dict) -> list[str]:
+def summary_lines(report: dict) -> list[str]:
     """Return a report's main lines, for the terminal."""
     lines = []
     for modality, count in report["found"].items():

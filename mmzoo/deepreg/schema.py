@@ -5,7 +5,6 @@
 `data_augmentation` belongs to the classes that they name, which `preflight` asks.
 """
 
-import difflib
 import math
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mmzoo.checks import not_taken
 from mmzoo.errors import PreflightError
 
 Count = Annotated[int, Field(ge=1)]
@@ -244,10 +244,8 @@ def _unknown(place: tuple) -> str:
         field = section.model_fields.get(name) if section else None
         section = _section_of(field.annotation) if field else section
     taken = list(section.model_fields) if section else []
-    closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
-    hint = f" Did you mean {closest[0]!r}?" if closest else ""
     where = f"`{'.'.join(outer)}`" if outer else "The configuration"
-    return f"{where} has {key!r}, which is no key of it.{hint} It takes {', '.join(taken)}."
+    return not_taken(where, key, taken, "is no key of it")
 
 
 def _wrong(place: tuple, found: Any) -> str:

@@ -8,12 +8,12 @@ The first two do not change the model: weights are float32 and checkpoints have 
 Predictions are always computed in float32.
 """
 
-import difflib
 import functools
 import logging
 import os
 
 from mmzoo import onednn
+from mmzoo.checks import closest
 from mmzoo.deepreg import presets
 from mmzoo.errors import PreflightError
 
@@ -94,9 +94,9 @@ def check_options(train: dict) -> None:
         train: the section of that name.
     """
     for key in train:
-        meant = difflib.get_close_matches(str(key), CHOICES, n=1, cutoff=0.8)
+        meant = closest(str(key), CHOICES, at_least=0.8)
         if meant and key not in CHOICES:
-            raise PreflightError(f"`train` has {key!r}: did you mean {meant[0]!r}?")
+            raise PreflightError(f"`train` has {key!r}: did you mean {meant!r}?")
     for key, choices in CHOICES.items():
         if repr(train.get(key, False)) not in map(repr, choices):  # 1 is no True
             raise PreflightError(

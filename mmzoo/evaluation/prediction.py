@@ -18,7 +18,7 @@ from mmzoo.checks import check_choice
 from mmzoo.datasets.layout import DESCRIPTION, read_description
 from mmzoo.evaluation.errors import PredictionError
 from mmzoo.evaluation.scipy_warp import ORDERS
-from mmzoo.evaluation.truth import case_name, true_field, true_motions
+from mmzoo.evaluation.truth import case_name, true_field_file, true_motions_file
 from mmzoo.io.json_files import read_json
 
 MODES = ("test", "valid", "train")
@@ -218,8 +218,8 @@ def _list_pair(folder: Path, named: dict, interpolation: str) -> PredictedPair:
         fixed_name=case_name(fixed),
         label_folders=tuple(label_folders),
         seconds=_seconds(named.get("seconds")),
-        true_field=true_field(moving, fixed),
-        true_motions=true_motions(moving, fixed),
+        true_field=true_field_file(moving, fixed),
+        true_motions=true_motions_file(moving, fixed),
         interpolation=interpolation,
     )
 

@@ -1,6 +1,7 @@
 """The page of a predicted pair: before and after, field, and the figures of every stage."""
 
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ def build_scene(data: PairData, structures: tuple[str, ...]) -> Scene:
     def grey(image: np.ndarray, low: float, high: float) -> np.ndarray:
         return np.clip((shrunk(turn.volume(image), factors) - low) / (high - low), 0, 1)
 
-    def label_map(masks) -> np.ndarray | None:
+    def label_map(masks: Iterable[np.ndarray]) -> np.ndarray | None:
         if not structures:
             return None
         whole = np.zeros(data.fixed.shape, np.uint8)

@@ -1,21 +1,19 @@
 """Evaluating a prediction folder from end to end."""
 
 import json
-import multiprocessing
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from mmzoo.evaluation.cases import Case, measure_pair
-from mmzoo.evaluation.prediction import PredictionFolder, open_prediction
+from mmzoo.evaluation.prediction import PredictedPair, PredictionFolder, open_prediction
 from mmzoo.evaluation.summary import summarise
 from mmzoo.evaluation.tables import markdown
 from mmzoo.evaluation.volumes import read_pair
 from mmzoo.io.atomic import whole_file, write_text
-from mmzoo.io.parallel import end_with_parent
+from mmzoo.io.parallel import run_all
 
 Measured = tuple[list[Case], list[str]]
 
@@ -150,34 +148,20 @@ def _measure(
 ) -> Measured:
     """Measure all pairs; rows and notes come in the order of the pairs, however many jobs."""
     done: dict[int, Measured] = {}
-    for index, measured in _results(prediction, options, min(jobs, len(prediction.pairs))):
+    tasks = [(k, pair, prediction, options) for k, pair in enumerate(prediction.pairs)]
+    for index, measured in run_all(_measure_one, tasks, jobs):
         done[index] = measured
         if on_pair is not None:
-            on_pair(len(done), len(prediction.pairs))
+            on_pair(len(done), len(tasks))
     in_order = [done[index] for index in sorted(done)]
     rows = [row for pair_rows, _ in in_order for row in pair_rows]
     return rows, [note for _, pair_notes in in_order for note in pair_notes]
 
 
-def _results(
-    prediction: PredictionFolder, options: dict, jobs: int
-) -> Iterator[tuple[int, Measured]]:
-    if jobs == 1:
-        for index, pair in enumerate(prediction.pairs):
-            yield index, measure_pair(pair, prediction.structures, **options)
-        return
-    # Forking a process that runs TensorFlow's threads can hang, so start fresh ones.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent)
-    try:
-        futures = {
-            pool.submit(measure_pair, pair, prediction.structures, **options): index
-            for index, pair in enumerate(prediction.pairs)
-        }
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _measure_one(
+    index: int, pair: PredictedPair, prediction: PredictionFolder, options: dict
+) -> tuple[int, Measured]:
+    return index, measure_pair(pair, prediction.structures, **options)
 
 
 def median_order(cases: pd.DataFrame) -> list[str]:

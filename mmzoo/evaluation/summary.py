@@ -1,40 +1,16 @@
 """Means over pairs, paired tests, and their tables (CSV, Markdown, terminal)."""
 
 import math
+from dataclasses import MISSING, fields
 
 import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-from mmzoo.evaluation.cases import STAGES
+from mmzoo.evaluation.cases import STAGES, Case
 
-OVERLAP = (
-    "dice",
-    "asd_mm",
-    "msd_mm",
-    "hd_mm",
-    "hd95_mm",
-    "hd99_mm",
-    "tre_mm",
-    "inside_jacobian_mean",
-    "inside_jacobian_std",
-    "edge_jacobian_change",
-    "motion_mm",
-    "motion_degrees",
-)
-IMAGE = (
-    "jacobian_mean",
-    "jacobian_std",
-    "folding_percent",
-    "nmi",
-    "gradient_similarity",
-    "inverse_consistency_voxels",
-    "tre_image_mm",
-    "rmse_percent",
-    "translation_percent",
-    "translation_edges",
-    "seconds",
-)
+# What a pair is measured by; a figure may be missing, so that it has a default.
+FIGURES = [field.name for field in fields(Case) if field.default is not MISSING]
 ALL_STRUCTURES = "mean of structures"
 
 
@@ -70,19 +46,19 @@ def summarise(cases: pd.DataFrame, union: str | None = None) -> pd.DataFrame:
 
 
 def _by_pair(block: pd.DataFrame, stage: str) -> pd.DataFrame:
-    return block[block["stage"] == stage].set_index("pair")[[*OVERLAP, *IMAGE]]
+    return block[block["stage"] == stage].set_index("pair")[FIGURES]
 
 
 def _mean_of_structures(cases: pd.DataFrame) -> pd.DataFrame:
     finite = cases.replace([math.inf, -math.inf], math.nan)
-    return finite.groupby(["pair", "stage"], sort=False)[[*OVERLAP, *IMAGE]].mean().reset_index()
+    return finite.groupby(["pair", "stage"], sort=False)[FIGURES].mean().reset_index()
 
 
 def _row(table: pd.DataFrame, stage: str, tables: dict[str, pd.DataFrame]) -> dict[str, float]:
     finite = table.where(np.isfinite(table))
     missing = int(np.isinf(table["asd_mm"]).sum())
     row: dict[str, float] = {"pairs": len(table), "missing": missing}
-    for figure in (*OVERLAP, *IMAGE):
+    for figure in FIGURES:
         row[f"{figure}_mean"] = float(finite[figure].mean())
         row[f"{figure}_std"] = float(finite[figure].std())
     if stage == "network":

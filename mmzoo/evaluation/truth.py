@@ -19,7 +19,7 @@ def case_name(file: str) -> str:
     return stem
 
 
-def true_field(moving: str, fixed: str) -> Path | None:
+def true_field_file(moving: str, fixed: str) -> Path | None:
     """Return the true field of two files of one data set, where that has it.
 
     Args:
@@ -29,8 +29,8 @@ def true_field(moving: str, fixed: str) -> Path | None:
     return _truth(FIELD, moving, fixed)
 
 
-def true_motions(moving: str, fixed: str) -> Path | None:
-    """Return the file of the true rigid motions of two files, as `true_field` does."""
+def true_motions_file(moving: str, fixed: str) -> Path | None:
+    """Return the file of the true rigid motions of two files, as `true_field_file` does."""
     return _truth(MOTIONS, moving, fixed)
 
 

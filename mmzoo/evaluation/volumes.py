@@ -155,7 +155,9 @@ def _check_shape(path: Path, volume: np.ndarray, expected: tuple[int, ...], grid
         )
 
 
-def _check_place(path: Path, place, wanted, shape: tuple[int, ...], image: str) -> None:
+def _check_place(
+    path: Path, place: np.ndarray, wanted: np.ndarray, shape: tuple[int, ...], image: str
+) -> None:
     gap = apart_voxels(wanted, place, shape)
     if not gap <= APART_VOXELS:
         raise PredictionError(
@@ -165,7 +167,7 @@ def _check_place(path: Path, place, wanted, shape: tuple[int, ...], image: str) 
 
 
 def _read_labels(
-    pair: PredictedPair, name: str, shape: tuple[int, ...], affine
+    pair: PredictedPair, name: str, shape: tuple[int, ...], affine: np.ndarray
 ) -> Iterator[np.ndarray]:
     for folder in pair.label_folders:
         label, place = _read_volume(folder / name, rank=3)

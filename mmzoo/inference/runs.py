@@ -1,9 +1,9 @@
 """Finished trainings of `deepreg_train`: where their parts are, and their models with weights."""
 
-import difflib
 from pathlib import Path
 from typing import NamedTuple
 
+from mmzoo.checks import closest
 from mmzoo.deepreg import presets
 from mmzoo.deepreg.schema import read_written
 from mmzoo.errors import PreflightError
@@ -107,8 +107,8 @@ def _find_checkpoint(path: Path, log_root: Path) -> tuple[Path, Path | None]:
     there = sorted(item.name for item in folder.glob("*")) if folder.is_dir() else []
     there = sorted({name.removesuffix(".index") for name in there if ".data-" not in name})
     names = {name: str(folder / name) for name in there} | {name: name for name in presets.paths()}
-    closest = difflib.get_close_matches(path.name, names, n=1, cutoff=0.4)
-    hint = f"did you mean {names[closest[0]]}? " if closest else ""
+    meant = closest(path.name, names)
+    hint = f"did you mean {names[meant]}? " if meant else ""
     raise PreflightError(
         f"There is no training {path}: {hint}Expected the log folder of deepreg_train (or its name "
         f"in {log_root}), a checkpoint LOG_FOLDER/save/ckpt-EPOCHS, or a preset (`mmzoo list "

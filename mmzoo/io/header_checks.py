@@ -40,7 +40,7 @@ def check_image_file(path: Path) -> None:
             check(path)
 
 
-def check_size(path: Path, size: Sequence[int], bytes_a_voxel: float, held: float) -> None:
+def check_claimed_size(path: Path, size: Sequence[int], bytes_a_voxel: float, held: float) -> None:
     """Raise ValueError unless a file can hold the voxels that its header claims.
 
     Args:

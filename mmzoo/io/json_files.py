@@ -22,11 +22,11 @@ def read_json(path: Path, schema: type[BaseModel]) -> dict:
     try:
         schema.model_validate(content, strict=True)
     except ValidationError as error:
-        raise ValueError(f"`{path}` {in_words(error)}.") from error
+        raise ValueError(f"`{path}` {first_fault(error)}.") from error
     return content
 
 
-def in_words(error: ValidationError) -> str:
+def first_fault(error: ValidationError) -> str:
     """Return the first error of a validation as the rest of a sentence."""
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "it"

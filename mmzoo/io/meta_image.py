@@ -43,7 +43,7 @@ def check(path: Path) -> None:
     file, offset = _voxel_file(path, fields, offset)
     packed = fields.get("CompressedData", "False").lower() in ("true", "1")
     held = header_checks.most_held(file, packed=packed, offset=0 if packed else offset)
-    header_checks.check_size(path, [*size, channels], BYTES[kind], held)
+    header_checks.check_claimed_size(path, [*size, channels], BYTES[kind], held)
     if packed:
         header_checks.check_packed(file, math.prod(size) * channels * BYTES[kind], offset)
 

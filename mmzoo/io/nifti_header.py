@@ -47,6 +47,6 @@ def check(path: Path) -> None:
     file = Path(image.file_map["image"].filename)
     packed = file.name.lower().endswith(GZIPPED)
     held = header_checks.most_held(file, packed=packed, offset=offset)
-    header_checks.check_size(path, size, kind.itemsize, held)
+    header_checks.check_claimed_size(path, size, kind.itemsize, held)
     if packed:
         header_checks.check_packed(file, offset + int(np.prod(size)) * kind.itemsize)

@@ -53,7 +53,7 @@ def check(path: Path) -> None:
     packed = encoding != "raw"
     offset = end if file == path else 0
     held = header_checks.most_held(file, packed=packed, offset=0 if packed else offset)
-    header_checks.check_size(path, size, BYTES[kind], held)
+    header_checks.check_claimed_size(path, size, BYTES[kind], held)
     if packed:
         header_checks.check_packed(file, math.prod(size) * BYTES[kind], offset)
 

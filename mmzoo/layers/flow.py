@@ -3,6 +3,9 @@
 from mmzoo.layers.convolution import Conv3D
 from mmzoo.layers.precision import precision_of_weights
 
+# An initializer of networks that start close to the identity.
+NEARLY_ZERO = {"class_name": "RandomNormal", "config": {"stddev": 1e-5}}
+
 
 def flow_layer(
     out_channels: int, kernel_initializer, activation: str | None, name: str = "flow"

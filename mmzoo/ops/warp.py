@@ -23,8 +23,7 @@ def sample(volume: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
     Returns:
         (batch, out1, out2, out3, channels). A point that is NaN gives NaN.
     """
-    shape = tf.shape(volume)
-    size = shape[1:4]
+    size = tf.shape(volume)[1:4]
     last = tf.cast(size - 1, points.dtype)
     points = tf.clip_by_value(points, tf.zeros_like(last), last)
     # On the last plane the cell below is used, with weight one for its upper corner.
@@ -34,14 +33,24 @@ def sample(volume: tf.Tensor, points: tf.Tensor) -> tf.Tensor:
     lower = tf.clip_by_value(tf.cast(lower, tf.int32), 0, size - 1)
     upper = tf.minimum(lower + 1, size - 1)
 
+    return weigh_corners(volume, (lower, upper), (1 - weight_upper, weight_upper))
+
+
+def weigh_corners(volume: tf.Tensor, ends: tuple, weights_of_ends: tuple) -> tf.Tensor:
+    """Return the sum over the eight corners of a cell at each point, weighted: as `sample`.
+
+    Args:
+        volume: (batch, dim1, dim2, dim3, channels).
+        ends: lower and upper voxel index along each axis, (batch, out1, out2, out3, 3), int32.
+        weights_of_ends: their weights along each axis, of the same shape; those of a corner are
+            multiplied.
+    """
+    shape = tf.shape(volume)
+    size = shape[1:4]
     batch_start = tf.reshape(tf.range(shape[0]) * tf.reduce_prod(size), [-1, 1, 1, 1])
-    strides = [size[1] * size[2], size[2], 1]
-    rows = [
-        (lower[..., axis] * strides[axis], upper[..., axis] * strides[axis]) for axis in range(3)
-    ]
-    weights = [
-        (1 - weight_upper[..., axis, None], weight_upper[..., axis, None]) for axis in range(3)
-    ]
+    strides = (size[1] * size[2], size[2], 1)
+    rows = [[end[..., axis] * strides[axis] for end in ends] for axis in range(3)]
+    weights = [[weight[..., axis, None] for weight in weights_of_ends] for axis in range(3)]
     flat = tf.reshape(volume, [-1, volume.shape[-1] or shape[4]])
     corners = []
     for a, b, c in itertools.product((0, 1), repeat=3):

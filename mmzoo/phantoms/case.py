@@ -6,7 +6,7 @@ import numpy as np
 
 from mmzoo.phantoms.imaging.render import draw_intensities, draw_labels, is_tissue, paint
 from mmzoo.phantoms.imaging.scan import worsen
-from mmzoo.phantoms.motion.transforms import true_field as true_field_of
+from mmzoo.phantoms.motion.transforms import inverse_field
 from mmzoo.phantoms.settings import PhantomSettings, phantom_module, trait
 from mmzoo.spatial.grid import Grid
 
@@ -49,7 +49,7 @@ def true_field(settings: PhantomSettings, index: int):
     anatomy = _draw(settings, person)
     grid = choose_grid(anatomy, settings)
     body = ~is_tissue(anatomy.layers(grid.points()), "air")
-    return true_field_of(anatomy.motion, grid, body), grid.affine
+    return inverse_field(anatomy.motion, grid, body), grid.affine
 
 
 def rigid_motions(settings: PhantomSettings, index: int) -> dict[str, np.ndarray]:

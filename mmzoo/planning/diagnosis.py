@@ -34,7 +34,7 @@ def diagnose() -> list[Finding]:
         check_deepreg(_version("deepreg")),
         check_dependencies(_requirements()),
         check_autoload("mmzoo.deepreg.autoload" in sys.modules, os.environ),
-        *(check_writable(folder) for folder in (os.getcwd(), tempfile.gettempdir())),
+        *(try_writing(folder) for folder in (os.getcwd(), tempfile.gettempdir())),
     ]
     if not any(finding.status == "problem" for finding in findings[:4]):
         findings += [check_plugins(), check_keras(), check_acceleration(), check_gpu()]
@@ -186,7 +186,7 @@ def check_gpu() -> Finding:
     return Finding("ok", "GPU", 'none: give deepreg_train and deepreg_predict -g ""')
 
 
-def check_writable(folder: str) -> Finding:
+def try_writing(folder: str) -> Finding:
     """Try to write a file in a folder."""
     try:
         with tempfile.TemporaryFile(dir=folder):

@@ -1,4 +1,8 @@
-"""Points through a transform, and through its inverse, by Newton's method."""
+"""Points through a transform, and through its inverse, by Newton's method.
+
+`mmzoo.phantoms.motion.transforms.invert` stays apart: it takes many points at once, which ITK does
+not, and the last bits of its steps are in the phantoms' files.
+"""
 
 import numpy as np
 import SimpleITK as sitk

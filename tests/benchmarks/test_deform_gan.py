@@ -9,7 +9,7 @@ import tensorflow as tf
 from benchmarks.engine.paper import load_paper
 from mmzoo.config_merge import merge_files
 from mmzoo.layers.deformation import random_deformation
-from mmzoo.phantoms.motion.brain_motion import draw_motion
+from mmzoo.phantoms.motion.brain_motion import random_motion
 from mmzoo.phantoms.motion.transforms import invert
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -85,5 +85,5 @@ def test_the_test_sets_lie_within_the_trained_deformations(brain):
 
 
 def mean_length(seed: int, size_mm: float, points: np.ndarray) -> float:
-    motion = draw_motion(seed, size_mm, points)
+    motion = random_motion(seed, size_mm, points)
     return np.linalg.norm(invert(motion, points) - points, axis=-1).mean()

@@ -119,8 +119,8 @@ def test_acceleration_is_said_to_be_on_or_off(switch, says, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_is_a_problem(tmp_path):
-    assert diagnosis.check_writable(str(tmp_path)).status == "ok"
-    finding = diagnosis.check_writable(str(tmp_path / "absent"))
+    assert diagnosis.try_writing(str(tmp_path)).status == "ok"
+    finding = diagnosis.try_writing(str(tmp_path / "absent"))
     assert finding.status == "problem"
     assert "change to a folder of yours" in finding.remedy
 

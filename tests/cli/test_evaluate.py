@@ -1,27 +1,14 @@
-import subprocess
-import sys
-
 import pandas as pd
 import pytest
-import typer
+from helpers_cli import call
 from helpers_prediction import write_prediction
-from typer.testing import CliRunner
 
-from mmzoo.cli.evaluate import evaluate, parse_pictures
-
-app = typer.Typer()
-app.command()(evaluate)
-
-
-def call(*arguments):
-    return CliRunner().invoke(
-        app, [str(argument) for argument in arguments], env={"COLUMNS": "160"}
-    )
+from mmzoo.cli.evaluate import parse_pictures
 
 
 def test_the_command_prints_the_table_and_names_the_picture(tmp_path):
     run = write_prediction(tmp_path, pairs=2)
-    result = call(run, "--no-affine", "--jobs", 1)
+    result = call("evaluate", run, "--no-affine", "--jobs", 1)
     assert result.exit_code == 0, result.output
     for part in ("cavity", "mean of structures", "100.0 ± 0.0", "folding %", "pair_0.png"):
         assert part in result.output
@@ -31,7 +18,7 @@ def test_the_command_prints_the_table_and_names_the_picture(tmp_path):
 def test_out_and_pictures_are_obeyed(tmp_path):
     run = write_prediction(tmp_path, pairs=2)
     out = tmp_path / "elsewhere"
-    result = call(run, "--no-affine", "--jobs", 1, "--out", out, "--pictures", "all")
+    result = call("evaluate", run, "--no-affine", "--jobs", 1, "--out", out, "--pictures", "all")
     assert result.exit_code == 0, result.output
     assert len(list(out.glob("pair_*.png"))) == 2
     assert not (run / "evaluation").exists()
@@ -39,14 +26,14 @@ def test_out_and_pictures_are_obeyed(tmp_path):
 
 def test_no_before_leaves_the_stage_out(tmp_path):
     run = write_prediction(tmp_path, pairs=1)
-    result = call(run, "--no-affine", "--no-before", "--jobs", 1, "--pictures", 0)
+    result = call("evaluate", run, "--no-affine", "--no-before", "--jobs", 1, "--pictures", 0)
     assert result.exit_code == 0, result.output
     stages = set(pd.read_csv(run / "evaluation" / "cases.csv")["stage"])
     assert stages == {"network"}
 
 
 def test_a_mistake_is_told_without_a_traceback(tmp_path):
-    result = call(tmp_path / "nowhere")
+    result = call("evaluate", tmp_path / "nowhere")
     assert result.exit_code == 1
     assert "Error:" in result.output and "no folder" in result.output
     assert "Traceback" not in result.output
@@ -60,26 +47,3 @@ def test_pictures_option_is_a_number_or_all(text, expected):
 def test_pictures_option_rejects_words():
     with pytest.raises(ValueError, match="`--pictures` must be a number or all, got 'some'"):
         parse_pictures("some")
-
-
-def test_importing_the_command_loads_no_heavy_library():
-    code = (
-        "import sys, mmzoo.cli.evaluate; "
-        "heavy = {'numpy', 'pandas', 'matplotlib', 'SimpleITK', 'tensorflow'}; "
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"
-
-
-def test_evaluation_never_loads_tensorflow():
-    code = (
-        "import sys, mmzoo.evaluation, mmzoo.evaluation.picture; "
-        "print('tensorflow' in sys.modules, 'mmzoo.ops' in sys.modules)"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "False False"

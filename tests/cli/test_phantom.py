@@ -1,49 +1,16 @@
 import json
 
 import pytest
-import typer
-from typer.testing import CliRunner
+from helpers_cli import call
 
 from mmzoo.cli._box import parse_box
-from mmzoo.cli.phantom import phantom
 
 
-@pytest.fixture
-def app():
-    """The command alone, beside another, as in the whole program."""
-    program = typer.Typer()
-    program.command()(phantom)
-    program.command("other")(lambda: None)
-    return program
-
-
-def run(app, *args):
-    return CliRunner().invoke(app, ["phantom", "heart", *map(str, args)])
-
-
-def test_phantom_writes_a_data_set_and_says_where(app, tmp_path):
+def test_phantom_writes_a_data_set_and_says_where(tmp_path):
     out = tmp_path / "heart"
-    result = run(
-        app,
-        "--out",
-        out,
-        "--size",
-        16,
-        32,
-        16,
-        "--cases",
-        2,
-        "--folds",
-        2,
-        "--valid",
-        0,
-        "--fov",
-        "160,170,180",
-        "--jobs",
-        1,
-        "--seed",
-        5,
-    )
+    small = ["--size", 16, 32, 16, "--cases", 2, "--folds", 2, "--valid", 0]
+    options = ["--fov", "160,170,180", "--jobs", 1, "--seed", 5]
+    result = call("phantom heart", "--out", out, *small, *options)
     assert result.exit_code == 0, result.output
     assert "4 images, 2 folds" in result.output
     description = json.loads((out / "mmzoo.json").read_text())
@@ -62,28 +29,26 @@ def test_phantom_writes_a_data_set_and_says_where(app, tmp_path):
         (["--cases", 3], "cannot be split into 4 folds"),
     ],
 )
-def test_wrong_options_end_with_a_message_and_no_folder(app, tmp_path, args, message):
-    result = run(app, "--out", tmp_path / "heart", *args)
+def test_wrong_options_end_with_a_message_and_no_folder(tmp_path, args, message):
+    result = call("phantom heart", "--out", tmp_path / "heart", *args)
     assert result.exit_code == 1
     assert message in result.output.replace("\n", " ")
     assert not (tmp_path / "heart").exists()
 
 
-def test_abdomen_takes_its_own_field_of_view_and_the_moving_modality_that_is_asked_for(
-    app, tmp_path
-):
+def test_abdomen_takes_its_own_field_of_view_and_the_moving_modality_that_is_asked_for(tmp_path):
     out = tmp_path / "abdomen"
     small = ["--size", "16", "16", "16", "--cases", "2", "--folds", "2", "--valid", "0"]
-    args = ["phantom", "abdomen", "--moving", "t2", "--out", str(out), *small, "--jobs", "1"]
-    result = CliRunner().invoke(app, args)
+    args = ["phantom abdomen", "--moving", "t2", "--out", str(out), *small, "--jobs", "1"]
+    result = call(*args)
     assert result.exit_code == 0, result.output
     description = json.loads((out / "mmzoo.json").read_text())
     assert description["moving"] == "t2" and description["settings"]["fov"] == "liver"
     assert (out / "images/t2_001.nii.gz").exists() and (out / "overview.png").exists()
 
 
-def test_unknown_phantom_gets_the_closest_name(app, tmp_path):
-    result = CliRunner().invoke(app, ["phantom", "haert", "--out", str(tmp_path / "x")])
+def test_unknown_phantom_gets_the_closest_name(tmp_path):
+    result = call("phantom haert", "--out", tmp_path / "x")
     assert result.exit_code == 1 and "did you mean 'heart'" in result.output
 
 
@@ -93,11 +58,11 @@ def test_field_of_view_is_a_name_or_lengths():
     assert parse_box("fov", "180,160,190.5") == (180, 160, 190.5)
 
 
-def test_one_person_in_two_states_has_a_true_field_and_any_number_of_slices(app, tmp_path):
+def test_one_person_in_two_states_has_a_true_field_and_any_number_of_slices(tmp_path):
     out = tmp_path / "cine"
     small = ["--size", "16", "16", "7", "--cases", "2", "--folds", "2", "--valid", "0"]
-    args = ["phantom", "cine", "--out", str(out), *small, "--jobs", "1"]
-    result = CliRunner().invoke(app, args)
+    args = ["phantom cine", "--out", str(out), *small, "--jobs", "1"]
+    result = call(*args)
     assert result.exit_code == 0, result.output
     assert (out / "fields/ed_001__es_001.nii.gz").exists() and (out / "overview.png").exists()
     assert json.loads((out / "mmzoo.json").read_text())["pairing"] == "same"

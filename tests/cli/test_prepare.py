@@ -3,10 +3,9 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from helpers_cli import call
 
 from mmzoo.cli._box import parse_box
-from mmzoo.cli.prepare import app
 
 
 @pytest.fixture
@@ -20,23 +19,13 @@ def images(tmp_path):
 
 
 def run(*args):
-    return CliRunner().invoke(app, ["pairs", *map(str, args)])
+    return call("prepare pairs", *args)
 
 
 def test_list_options_take_several_values_as_a_shell_gives_them(images, tmp_path):
     result = run(
-        "--moving",
-        images["a"],
-        images["b"],
-        "--size",
-        16,
-        16,
-        32,
-        "--fixed",
-        images["c"],
-        images["d"],
-        "--out",
-        tmp_path / "out",
+        *("--moving", images["a"], images["b"], "--size", 16, 16, 32),
+        *("--fixed", images["c"], images["d"], "--out", tmp_path / "out"),
     )
     assert result.exit_code == 0, result.output
     cases = json.loads((tmp_path / "out/mmzoo.json").read_text())["cases"]
@@ -50,20 +39,8 @@ def test_list_options_take_several_values_as_a_shell_gives_them(images, tmp_path
 
 def test_list_options_may_be_repeated_too(images, tmp_path):
     result = run(
-        "--moving",
-        images["a"],
-        "--moving",
-        images["b"],
-        "--fixed",
-        images["c"],
-        "--fixed",
-        images["d"],
-        "--out",
-        tmp_path / "out",
-        "--spacing",
-        2,
-        2,
-        2,
+        *("--moving", images["a"], "--moving", images["b"], "--fixed", images["c"]),
+        *("--fixed", images["d"], "--out", tmp_path / "out", "--spacing", 2, 2, 2),
     )
     assert result.exit_code == 0, result.output
     assert "2 pair(s) of 16 x 16 x 16 voxels" in result.output
@@ -77,19 +54,8 @@ def test_one_pair_is_said_to_be_optimised_for_itself(images, tmp_path):
 
 def test_several_pairs_train_and_test_on_all_when_asked(images, tmp_path):
     result = run(
-        "--moving",
-        images["a"],
-        images["b"],
-        "--fixed",
-        images["c"],
-        images["d"],
-        "--size",
-        16,
-        16,
-        16,
-        "--out",
-        tmp_path / "out",
-        "--test-same",
+        *("--moving", images["a"], images["b"], "--fixed", images["c"], images["d"]),
+        *("--size", 16, 16, 16, "--out", tmp_path / "out", "--test-same"),
     )
     assert "Training and test are the same pairs" in result.output
     (fold,) = json.loads((tmp_path / "out/mmzoo.json").read_text())["folds"]

@@ -5,11 +5,10 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from helpers_cli import call
 from scipy.spatial.transform import Rotation
-from typer.testing import CliRunner
 
 from mmzoo.baselines import elastix
-from mmzoo.cli.prepare import app
 from mmzoo.datasets.phantom import PhantomSettings, make_case, rigid_motions
 from mmzoo.metrics import dice
 
@@ -49,7 +48,7 @@ def run(files, out, *args, labels=True):
         given += ["--fixed-labels", files / "mr_labels.nii.gz"]
         given += ["--label-values", 20, 21, 22, "--label-names", *NAMES]
     small = ["--size", 48, 64, 64, "--spacing", 2, 2.5, 2.5]
-    return CliRunner().invoke(app, ["spine", *map(str, [*given, *small, *args])])
+    return call("prepare spine", *given, *small, *args)
 
 
 def load(path):

@@ -11,7 +11,17 @@ from helpers_registration import draw, empty
 from mmzoo.cli import main
 
 HEAVY = {"tensorflow", "tf_keras", "keras", "deepreg"}
-LIBRARIES = {"numpy", "scipy", "pandas", "matplotlib", "SimpleITK", "nibabel", "h5py"}
+LIBRARIES = {
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "SimpleITK",
+    "nibabel",
+    "h5py",
+    "ants",
+    "itk",
+}
 PROGRAM = """
 import atexit, sys
 atexit.register(lambda: print("\\nIMPORTED", *sys.modules))
@@ -42,6 +52,21 @@ def test_help_imports_the_command_alone_and_no_library(arguments):
     assert not imported & (HEAVY | LIBRARIES)
     if arguments:
         assert commands_among(imported) == {arguments[0]}
+
+
+@pytest.mark.parametrize(
+    ("rooms", "absent"),
+    [
+        ("mmzoo", LIBRARIES),
+        ("mmzoo.baselines", {"ants", "itk"}),
+        ("mmzoo.evaluation, mmzoo.evaluation.picture", {"mmzoo.ops"}),
+    ],
+)
+def test_rooms_that_need_no_network_are_imported_without_tensorflow(rooms, absent):
+    program = f"import sys, {rooms}; print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert not set(ended.stdout.split()) & (HEAVY | absent)
 
 
 @pytest.mark.parametrize("kind", ["", "losses", "configs"])

@@ -227,6 +227,12 @@ def test_channels_are_averaged_or_refused(name):
         np.testing.assert_allclose(function(*pair), mean, rtol=1e-11)
 
 
+@each_similarity
+def test_images_of_two_shapes_are_refused(name):
+    with pytest.raises(ValueError, match=r"same shape, got \(1, 4, 4, 4\) and \(1, 4, 4, 5\)"):
+        LOSSES[name].function(tf.zeros((1, 4, 4, 4)), tf.zeros((1, 4, 4, 5)))
+
+
 @each_loss
 @pytest.mark.parametrize("both", [True, False])
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
@@ -256,10 +262,12 @@ def test_nan_is_not_hidden_and_stays_in_its_item(name):
 
 
 @each_loss
-def test_gradient_agrees_with_finite_differences(name):
+@pytest.mark.parametrize("changed", [False, True])
+def test_gradient_agrees_with_finite_differences(name, changed):
     cls = LOSSES[name]
     # No gradient goes through the mask that Rigidity carries along with the field.
-    loss, given = cls(mask="literal") if cls is Rigidity else cls(), tensors_of(name)
+    usual = {"mask": "literal"} if cls is Rigidity else {}
+    loss, given = cls(**(changed_settings(cls) if changed else usual)), tensors_of(name)
     weights = tf.constant([1.0, -3.0], tf.float64)
 
     def total(*tensors):

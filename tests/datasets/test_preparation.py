@@ -1,15 +1,13 @@
 import json
-import os
 
 import h5py
 import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from helpers_cli import call
 from helpers_sets import SMALL, affine, boxes, load, picture, run, save
-from typer.testing import CliRunner
 
-from mmzoo.cli.prepare import app
 from mmzoo.datasets import preparation, sets
 from mmzoo.datasets.choices import Choices
 from mmzoo.datasets.sets.base import Recipe
@@ -230,7 +228,7 @@ def test_several_processes_give_the_same_as_one(download, tmp_path):
 
 
 def test_every_file_of_the_folder_is_a_command(tmp_path):
-    result = CliRunner().invoke(app, ["--help"], env={**os.environ, "COLUMNS": "200"})
+    result = call("prepare", "--help")
     for name in sets.names():
         assert name in result.output
         assert sets.data_set(name).title and sets.summary(name)
@@ -240,11 +238,21 @@ def test_every_file_of_the_folder_is_a_command(tmp_path):
 def test_the_command_says_what_was_found_mended_and_written(download, tmp_path):
     values = np.where(boxes(VALUES) == 205, 421, boxes(VALUES))
     save(download / "mr_train/mr_train_1001_label.nii.gz", values)
-    arguments = ["mm-whs", "--source", download, "--out", tmp_path / "out", "--size", 16, 16, 16]
+    arguments = [
+        "prepare mm-whs",
+        "--source",
+        download,
+        "--out",
+        tmp_path / "out",
+        "--size",
+        16,
+        16,
+        16,
+    ]
     arguments += ["--structures", "left ventricle cavity", "--jobs", 1]
-    result = CliRunner().invoke(app, list(map(str, arguments)))
+    result = call(*arguments)
     assert result.exit_code == 1 and "mr: 4 of 20 found" in result.output
-    result = CliRunner().invoke(app, [*map(str, arguments), "--allow-partial"])
+    result = call(*arguments, "--allow-partial")
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
     assert "mr: 4 found of 20." in said and "mended in mr_1001: label 421" in said

@@ -3,19 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_cli import call
 from helpers_sets import affine, boxes, picture, save
-from typer.testing import CliRunner
 
-from mmzoo.cli.inspect import inspect
 from mmzoo.datasets import survey
-
-
-def run(*arguments):
-    import typer
-
-    app = typer.Typer()
-    app.command()(inspect)
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -84,7 +75,7 @@ def test_odd_headers_and_unreadable_files_are_told(tmp_path):
 
 def test_the_command_tells_of_two_files_and_draws_them(pair, tmp_path):
     drawn = tmp_path / "look.png"
-    result = run(*pair, "--picture", drawn, "--json", tmp_path / "look.json")
+    result = call("inspect", *pair, "--picture", drawn, "--json", tmp_path / "look.json")
     assert result.exit_code == 0, result.output
     assert "16 x 24 x 20 voxels of 1.5 x 2 x 1 mm" in result.output
     assert "Together: 100%" in result.output and "mmzoo prepare pairs --moving" in result.output
@@ -96,7 +87,7 @@ def test_a_data_set_is_recognised_and_told_what_preparing_it_would_do(tmp_path):
         for kind, array in (("image", picture(boxes((500, 205)))), ("label", boxes((500, 205)))):
             name = f"{modality}_train/{modality}_train_1001_{kind}.nii.gz"
             save(tmp_path / "download" / name, array)
-    result = run(tmp_path / "download", "--picture", tmp_path / "look.png")
+    result = call("inspect", tmp_path / "download", "--picture", tmp_path / "look.png")
     assert "MM-WHS 2017: 1 mr, 1 ct; the official download has 20 mr, 20 ct." in result.output
     assert "every moving with every fixed, 4 folds by person" in result.output
     assert f"mmzoo prepare mm-whs --source {tmp_path / 'download'}" in result.output
@@ -104,12 +95,12 @@ def test_a_data_set_is_recognised_and_told_what_preparing_it_would_do(tmp_path):
 
 
 def test_a_folder_of_anything_else_is_told_to_be_unknown(pair, tmp_path):
-    result = run(tmp_path, "--picture", tmp_path / "look.png", "--files", 1)
+    result = call("inspect", tmp_path, "--picture", tmp_path / "look.png", "--files", 1)
     assert "is none of the data sets" in result.output and "and 1 more volumes" in result.output
 
 
 def test_what_is_not_there_is_an_error(tmp_path):
-    result = run(tmp_path / "no.nii.gz")
+    result = call("inspect", tmp_path / "no.nii.gz")
     assert result.exit_code == 1 and "no.nii.gz is not there" in result.output
 
 

@@ -11,7 +11,7 @@ from scipy.ndimage import map_coordinates
 
 from mmzoo.datasets.phantom import PhantomSettings, make_data_set
 from mmzoo.evaluation import PredictionError, evaluate, open_prediction
-from mmzoo.evaluation.truth import true_field
+from mmzoo.evaluation.truth import true_field_file
 
 SETTINGS = PhantomSettings("cine", (16, 16, 6), seed=1)
 OFF = np.array([0.5, 0.0, 0.0])
@@ -29,10 +29,10 @@ def run(data, tmp_path):
     return write_run(data, tmp_path / "run")
 
 
-def write_run(data, run, *, labelled=True, links=True):
-    """Write a prediction of fold 0 that is half a voxel off the truth along the first axis."""
+def write_run(data, run, *, pair="ed_000__es_000", off=OFF, labelled=True, links=True):
+    """Write a prediction of fold 0 that is so many voxels off the truth along each axis."""
     folder = data / "fold0" / "test"
-    name = "ed_000__es_000.nii.gz"
+    name = f"{pair}.nii.gz"
     files = {side: folder / f"{side}_images" / name for side in ("moving", "fixed")}
     pair = run / "test" / "pair_0"
     affine = nib.load(files["fixed"]).affine
@@ -41,7 +41,8 @@ def write_run(data, run, *, labelled=True, links=True):
         labels = nib.load(folder / f"{side}_labels" / name).get_fdata()
         for k in range(3 if labelled else 0):
             save(pair / f"label_{k}" / f"{side}_label.nii.gz", labels[..., k], affine)
-    save(pair / "ddf.nii.gz", np.nan_to_num(truth_of(data)) + OFF, affine)
+    truth = nib.load(data / "fields" / name).get_fdata()
+    save(pair / "ddf.nii.gz", np.nan_to_num(truth) + off, affine)
     given = files if links else {side: file.resolve() for side, file in files.items()}
     named = {"pair_0": {side: str(file) for side, file in given.items()}}
     description = {"method": "mine", "mode": "test", "pairs": named}
@@ -133,18 +134,18 @@ def test_without_a_truth_there_is_no_error_and_no_column_of_it(prediction):
 
 def test_files_of_two_data_sets_have_no_common_truth(data, tmp_path):
     moving, fixed = (data / "images" / f"{state}_000.nii.gz" for state in ("ed", "es"))
-    assert true_field(str(moving), str(fixed)).name == "ed_000__es_000.nii.gz"
+    assert true_field_file(str(moving), str(fixed)).name == "ed_000__es_000.nii.gz"
     elsewhere = tmp_path / "ed_000.nii.gz"
     elsewhere.write_bytes(moving.read_bytes())
-    assert true_field(str(elsewhere), str(fixed)) is None
-    assert true_field(str(moving.with_name("ed_001.nii.gz")), str(fixed)) is None
-    assert true_field("", str(fixed)) is None
+    assert true_field_file(str(elsewhere), str(fixed)) is None
+    assert true_field_file(str(moving.with_name("ed_001.nii.gz")), str(fixed)) is None
+    assert true_field_file("", str(fixed)) is None
 
 
 def test_a_truth_on_another_grid_is_left_out_with_a_note(run, monkeypatch, tmp_path):
     other = tmp_path / "other.nii.gz"
     save(other, np.zeros((4, 4, 4, 3)), np.eye(4))
-    monkeypatch.setattr("mmzoo.evaluation.prediction.true_field", lambda moving, fixed: other)
+    monkeypatch.setattr("mmzoo.evaluation.prediction.true_field_file", lambda moving, fixed: other)
     found = evaluate(run, affine=False, pictures=0)
     assert found.cases["tre_mm"].isna().all()
     assert "other.nii.gz is on another grid" in found.notes[0]
@@ -153,7 +154,7 @@ def test_a_truth_on_another_grid_is_left_out_with_a_note(run, monkeypatch, tmp_p
 def test_a_truth_that_cannot_be_read_is_named(run, monkeypatch, tmp_path):
     broken = tmp_path / "broken.nii.gz"
     broken.write_bytes(b"no")
-    monkeypatch.setattr("mmzoo.evaluation.prediction.true_field", lambda moving, fixed: broken)
+    monkeypatch.setattr("mmzoo.evaluation.prediction.true_field_file", lambda moving, fixed: broken)
     with pytest.raises(PredictionError, match="broken.nii.gz` must be a NIfTI file"):
         evaluate(run, affine=False, pictures=0)
 
@@ -169,6 +170,7 @@ def test_whole_hausdorff_distance_is_the_largest(run):
 
 # === Rigid motions ===
 
+BONE_PAIR = "ct_000__mr_000"
 BONES = PhantomSettings("spine", (32, 48, 48), (112.0, 160.0, 160.0), None, 3)
 
 
@@ -179,27 +181,8 @@ def spine(tmp_path_factory):
     return out
 
 
-def write_bones(data, run, off):
-    folder = data / "fold0" / "test"
-    name = "ct_000__mr_000.nii.gz"
-    files = {side: folder / f"{side}_images" / name for side in ("moving", "fixed")}
-    pair = run / "test" / "pair_0"
-    affine = nib.load(files["fixed"]).affine
-    for side, file in files.items():
-        save(pair / f"{side}_image.nii.gz", nib.load(file).get_fdata(), affine)
-        labels = nib.load(folder / f"{side}_labels" / name).get_fdata()
-        for k in range(3):
-            save(pair / f"label_{k}" / f"{side}_label.nii.gz", labels[..., k], affine)
-    truth = nib.load(data / "fields" / name).get_fdata()
-    save(pair / "ddf.nii.gz", np.nan_to_num(truth) + off, affine)
-    named = {"pair_0": {side: str(file) for side, file in files.items()}}
-    description = {"mode": "test", "pairs": named, "dataset": {"dir": {"test": str(folder)}}}
-    (run / "test" / "pairs.json").write_text(json.dumps(description))
-    return run
-
-
 def test_a_true_field_moves_bones_as_they_truly_move_and_a_shift_is_found(spine, tmp_path):
-    run = write_bones(spine, tmp_path / "run", off=OFF)
+    run = write_run(spine, tmp_path / "run", pair=BONE_PAIR, off=OFF)
     cases = evaluate(run, affine=False, pictures=0, union="L543").cases
     network = cases[cases["stage"] == "network"].set_index("structure")
     # half a voxel of 3.5 mm; the label's voxels at the rim are of the bone for the most part alone
@@ -209,7 +192,7 @@ def test_a_true_field_moves_bones_as_they_truly_move_and_a_shift_is_found(spine,
 
 
 def test_before_registration_the_error_is_the_motion_itself(spine, tmp_path):
-    run = write_bones(spine, tmp_path / "run", off=0.0)
+    run = write_run(spine, tmp_path / "run", pair=BONE_PAIR, off=0.0)
     cases = evaluate(run, affine=False, pictures=0).cases
     motions = json.loads((spine / "fields" / "ct_000__mr_000.json").read_text())
     for name in ("L3", "L4", "L5"):
@@ -223,7 +206,9 @@ def test_before_registration_the_error_is_the_motion_itself(spine, tmp_path):
 def test_motions_that_cannot_be_read_are_named(spine, tmp_path, monkeypatch, text):
     broken = tmp_path / "broken.json"
     broken.write_text(text)
-    run = write_bones(spine, tmp_path / "run", off=0.0)
-    monkeypatch.setattr("mmzoo.evaluation.prediction.true_motions", lambda moving, fixed: broken)
+    run = write_run(spine, tmp_path / "run", pair=BONE_PAIR, off=0.0)
+    monkeypatch.setattr(
+        "mmzoo.evaluation.prediction.true_motions_file", lambda moving, fixed: broken
+    )
     with pytest.raises(PredictionError, match="broken.json` must"):
         evaluate(run, affine=False, pictures=0)

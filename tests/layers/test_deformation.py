@@ -118,30 +118,6 @@ def test_settings_of_zero_change_nothing():
     np.testing.assert_allclose(outputs["moving_image"], inputs["moving_image"], atol=1e-5)
 
 
-def test_draws_anew_for_each_batch_of_a_dataset_and_the_same_for_the_same_seed():
-    def run():
-        tf.random.set_seed(3)
-        dataset = tf.data.Dataset.from_tensors(batch(labeled=False)).repeat(3)
-        return [b["moving_image"].numpy() for b in dataset.map(RandomDeformation(SIZE, SIZE, 2))]
-
-    first, again = run(), run()
-    assert np.abs(first[0] - first[1]).max() > 0.05
-    np.testing.assert_array_equal(first, again)
-
-
-@pytest.mark.deepreg
-def test_deepreg_builds_it_by_name_and_it_comes_back_from_its_config():
-    from deepreg.registry import REGISTRY
-
-    arguments = {"moving_image_size": SIZE, "fixed_image_size": SIZE, "batch_size": 2}
-    layer = REGISTRY.build_data_augmentation(
-        {"name": "random-deformation", "size": 20, "rotation": 5}, default_args=arguments
-    )
-    assert layer.settings["size"] == 20 and layer.settings["rotation"] == 5
-    again = RandomDeformation.from_config(layer.get_config())
-    assert again.get_config() == layer.get_config()
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -55,25 +55,6 @@ def test_single_precision_suffices():
     np.testing.assert_allclose(single, double, atol=1e-6)
 
 
-@pytest.mark.parametrize("window", [3, 7])
-def test_gradient_agrees_with_finite_differences_of_the_loop(window):
-    a, b = (v[:1] for v in volumes((1, 3, 4, 5)))
-    tensors = [tf.constant(a), tf.constant(b)]
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        value = local_gradient(*tensors, window=window)
-    rng = np.random.default_rng(1)
-    for which, gradient in enumerate(tape.gradient(value, tensors)):
-        for _ in range(4):
-            index = tuple(rng.integers(n) for n in a[0].shape)
-            difference = 0.0
-            for sign in (1, -1):
-                pair = [a[0].copy(), b[0].copy()]
-                pair[which][index] += sign * 1e-6
-                difference += sign * loop(*pair, window)
-            assert gradient[0][index].numpy() == pytest.approx(difference / 2e-6, abs=1e-7)
-
-
 def test_an_image_is_most_like_itself_also_inverted_shifted_and_scaled():
     a = tf.constant(100 * volumes((1, 9, 12, 10))[0])  # far above eps
     same = float(local_gradient(a, a)[0])
@@ -113,8 +94,6 @@ def test_wrong_settings_are_named_when_the_loss_is_made(settings, message):
         LocalGradient(**settings)
 
 
-def test_wrong_shapes_are_named():
-    with pytest.raises(ValueError, match=r"same shape, got \(1, 4, 4, 4\) and \(1, 4, 4, 5\)"):
-        local_gradient(tf.zeros((1, 4, 4, 4)), tf.zeros((1, 4, 4, 5)))
+def test_a_plane_is_refused():
     with pytest.raises(ValueError, match="at least 2 voxels an axis"):
         local_gradient(tf.zeros((1, 4, 1, 4)), tf.zeros((1, 4, 1, 4)))

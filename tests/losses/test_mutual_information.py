@@ -89,23 +89,6 @@ def test_as_many_voxels_as_a_gpu_takes_at_once_give_the_same(monkeypatch):
 
 
 @pytest.mark.parametrize(("loss", "settings"), LOSSES)
-@pytest.mark.parametrize("which", [0, 1])
-def test_gradient_agrees_with_finite_differences(loss, settings, which):
-    given = [tf.Variable(volume) for volume in volumes((2, 3, 4, 2))]
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(loss(*given, **settings) * tf.constant([1.0, 2.0], tf.float64))
-    gradient = tape.gradient(total, given[which]).numpy()
-    for x in [(0, 0, 0, 0), (0, 2, 3, 1), (1, 1, 2, 0), (1, 2, 0, 1)]:
-        sides = []
-        for step in (1e-6, -1e-6):
-            moved = [volume.numpy() for volume in given]
-            moved[which][x] += step
-            sides.append(value_of(loss, settings, *moved) @ [1.0, 2.0])
-        expected = (sides[0] - sides[1]) / 2e-6
-        np.testing.assert_allclose(gradient[x], expected, rtol=1e-5, atol=1e-9)
-
-
-@pytest.mark.parametrize(("loss", "settings"), LOSSES)
 def test_a_mask_drops_and_weighs_voxels(loss, settings):
     a, b = volumes((1, 6, 5, 4))
     mask = np.zeros_like(a)
@@ -206,11 +189,7 @@ def test_settings_out_of_range_are_named(loss, settings, message):
         (NMI if loss is nmi else MI)(**settings)
 
 
-def test_volumes_that_do_not_fit_are_named():
+def test_a_mask_that_does_not_fit_is_named():
     volume = tf.zeros((1, 4, 4, 4))
-    with pytest.raises(ValueError, match="warped"):
-        nmi(volume, tf.zeros((1, 4, 4, 5)))
     with pytest.raises(ValueError, match="mask"):
         nmi(volume, volume, tf.zeros((1, 4, 4, 5)))
-    with pytest.raises(ValueError, match="one channel, got 2"):
-        mi(tf.zeros((1, 4, 4, 4, 2)), tf.zeros((1, 4, 4, 4, 2)))

@@ -278,21 +278,6 @@ def test_no_gradient_goes_through_the_carried_mask():
 # === The class ===
 
 
-def test_class_gives_the_function_s_value_and_comes_back_from_its_config():
-    u, label = (tf.constant(a, tf.float32) for a in random_case())
-    settings = {
-        "linearity": 2.0,
-        "properness": 0.5,
-        "stencil": "nested",
-        "spacing": (1.0, 2.0, 1.5),
-    }
-    loss = Rigidity(**settings, mask="literal")
-    again = Rigidity.from_config(loss.get_config())
-    expected = rigidity(u, label, **settings)
-    np.testing.assert_allclose(again.call(label, u), expected)
-    np.testing.assert_allclose(again(label, u), np.mean(expected), rtol=1e-6)
-
-
 @pytest.mark.deepreg  # as it builds its models
 def test_takes_symbolic_tensors():
     inputs = [keras.Input((*SHAPE, 2)), keras.Input((*SHAPE, 3))]

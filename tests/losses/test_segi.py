@@ -109,25 +109,6 @@ def test_sigma_zero_is_plain_normalised_gradient_information():
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_gradient_agrees_with_finite_differences_of_the_loop(order):
-    a, b = (v[:1] for v in volumes((1, 4, 5, 3)))
-    tensors = [tf.constant(a), tf.constant(b)]
-    with tf.GradientTape() as tape:
-        tape.watch(tensors)
-        value = segi(*tensors, sigmas=(1.0, 1.5), order=order)
-    rng = np.random.default_rng(1)
-    for which, gradient in enumerate(tape.gradient(value, tensors)):
-        for _ in range(12):
-            index = tuple(rng.integers(n) for n in a[0].shape)
-            difference = 0.0
-            for sign in (1, -1):
-                pair = [a[0].copy(), b[0].copy()]
-                pair[which][index] += sign * 1e-6
-                difference += sign * segi_loop(*pair, (1.0, 1.5), order, True)
-            assert gradient[0][index].numpy() == pytest.approx(difference / 2e-6, abs=1e-6)
-
-
-@pytest.mark.parametrize("order", ORDERS)
 def test_an_image_is_most_like_itself_also_inverted_shifted_and_scaled(order):
     a = 30 * volumes((1, 12, 12, 12))[0]  # far above eps
     a = tf.constant(a)
@@ -164,9 +145,7 @@ def test_wrong_settings_are_named_when_the_loss_is_made(settings, message):
         SEGI(**settings)
 
 
-def test_wrong_shapes_are_named():
-    with pytest.raises(ValueError, match=r"same shape, got \(1, 4, 4, 4\) and \(1, 4, 4, 5\)"):
-        segi(tf.zeros((1, 4, 4, 4)), tf.zeros((1, 4, 4, 5)))
+def test_a_plane_is_refused():
     with pytest.raises(ValueError, match="at least 2 voxels an axis"):
         segi(tf.zeros((1, 4, 1, 4)), tf.zeros((1, 4, 1, 4)))
 

@@ -3,7 +3,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers_phantom import dice, jacobian_determinant, millilitres, tissue_mask, without_noise
+from helpers_phantom import (
+    assert_every_structure_once,
+    assert_volumes,
+    dice,
+    jacobian_determinant,
+    millilitres,
+    tissue_mask,
+    without_noise,
+)
 from scipy.ndimage import map_coordinates
 
 from mmzoo.datasets import phantom
@@ -11,7 +19,7 @@ from mmzoo.datasets.phantom import PhantomSettings, choose_grid, make_case, true
 from mmzoo.phantoms.anatomy import brain
 from mmzoo.phantoms.anatomy.brain_cortex import Waves
 from mmzoo.phantoms.imaging.scan import worsen
-from mmzoo.phantoms.motion.brain_motion import draw_motion
+from mmzoo.phantoms.motion.brain_motion import random_motion
 from mmzoo.spatial.grid import Grid
 
 SMALL = PhantomSettings("brain", (48, 48, 48), seed=2)
@@ -42,17 +50,11 @@ def unmoved():
 
 def test_every_structure_is_there_and_no_voxel_has_two_labels(people):
     for cases in people.values():
-        for image, labels, _ in cases:
-            assert image.shape == (48, 48, 48) and image.dtype == np.float32
-            assert labels.shape == (48, 48, 48, 4) and labels.sum(-1).max() == 1
-            assert labels.any((0, 1, 2)).all()
+        assert_every_structure_once(cases, (48, 48, 48, 4))
 
 
 def test_structures_have_the_volumes_of_adults(people):
-    bounds = [(3, 110), (8, 90), (300, 750), (12, 45)]
-    for _, labels, affine in people["t2"]:
-        for volume, (low, high) in zip(millilitres(labels, affine), bounds, strict=True):
-            assert low < volume < high
+    assert_volumes(people["t2"], [(3, 110), (8, 90), (300, 750), (12, 45)])
 
 
 def test_the_skull_is_gone_outside_is_zero_and_inside_there_is_noise(people):
@@ -152,7 +154,7 @@ def test_the_true_field_solves_the_motion(fields):
 def test_motions_have_the_size_asked_for_and_do_not_fold(size_mm, least):
     points = Grid.centred((0, 0, 0), (6, 6, 6), (28, 32, 28)).points()
     for seed in range(4):
-        motion = draw_motion(seed, size_mm, BALL)
+        motion = random_motion(seed, size_mm, BALL)
         assert jacobian_determinant(motion, points).min() > least
         moved = np.linalg.norm(motion(BALL.astype(float)) - BALL, axis=-1)
         assert moved.max() == pytest.approx(size_mm, rel=0.2)
@@ -174,7 +176,7 @@ def test_motions_are_refused_where_there_is_no_choice_or_that_are_none():
     with pytest.raises(ValueError, match="`motion` must be a number at least 0, got -1.0"):
         replace(SMALL, motion=-1.0).check()
     with pytest.raises(ValueError, match="motion"):
-        draw_motion(0, 2000.0, BALL)
+        random_motion(0, 2000.0, BALL)
 
 
 def test_same_seed_gives_identical_files_and_the_motion_is_part_of_the_settings(tmp_path):

@@ -2,7 +2,15 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers_phantom import dice, jacobian_determinant, millilitres, tissue_mask, without_noise
+from helpers_phantom import (
+    assert_every_structure_once,
+    assert_volumes,
+    dice,
+    jacobian_determinant,
+    millilitres,
+    tissue_mask,
+    without_noise,
+)
 from scipy.ndimage import map_coordinates
 
 from mmzoo.datasets.phantom import PhantomSettings, choose_grid, make_case, true_field
@@ -35,17 +43,12 @@ def unmoved():
 
 def test_every_structure_is_there_and_no_voxel_has_two_labels(people):
     for cases in people.values():
-        for image, labels, _ in cases:
-            assert image.shape == (48, 48, 48) and image.dtype == np.float32 and image.min() >= 0
-            assert labels.shape == (48, 48, 48, 4) and labels.sum(-1).max() == 1
-            assert labels.any((0, 1, 2)).all()
+        assert_every_structure_once(cases, (48, 48, 48, 4))
+        assert min(image.min() for image, _, _ in cases) >= 0
 
 
 def test_structures_have_the_volumes_of_adults(people):
-    bounds = [(20, 500), (0.5, 15), (80, 1200), (20, 250)]
-    for _, labels, affine in people["pre"]:
-        for volume, (low, high) in zip(millilitres(labels, affine), bounds, strict=True):
-            assert low < volume < high
+    assert_volumes(people["pre"], [(20, 500), (0.5, 15), (80, 1200), (20, 250)])
 
 
 def test_both_series_show_one_person_on_one_grid_and_other_people_differ(people):

@@ -1,6 +1,12 @@
 import numpy as np
 import pytest
-from helpers_phantom import centroids, dice, jacobian_determinant, millilitres
+from helpers_phantom import (
+    assert_every_structure_once,
+    centroids,
+    dice,
+    jacobian_determinant,
+    millilitres,
+)
 from scipy.ndimage import map_coordinates
 
 from mmzoo.datasets.phantom import PhantomSettings, choose_grid, make_case, true_field
@@ -34,10 +40,7 @@ def test_the_default_is_a_short_axis_stack_of_thick_slices():
 def test_both_states_lie_on_one_grid_with_every_structure(people):
     for ed, es in zip(people["ed"], people["es"], strict=True):
         assert np.array_equal(ed[2], es[2])
-        for image, labels, _ in (ed, es):
-            assert image.shape == (64, 64, 12) and image.dtype == np.float32
-            assert labels.shape == (64, 64, 12, 3) and labels.sum(-1).max() == 1
-            assert labels.any((0, 1, 2)).all()
+        assert_every_structure_once((ed, es), (64, 64, 12, 3))
 
 
 def test_left_ventricle_ejects_half_to_two_thirds_and_the_right_one_a_part(volumes):

@@ -1,6 +1,12 @@
 import numpy as np
 import pytest
-from helpers_phantom import centroids, dice, millilitres, tissue_mask
+from helpers_phantom import (
+    assert_every_structure_once,
+    assert_volumes,
+    centroids,
+    dice,
+    tissue_mask,
+)
 from scipy.ndimage import binary_dilation, label
 
 from mmzoo.datasets.phantom import PhantomSettings, choose_grid, make_case
@@ -27,20 +33,13 @@ def everyone(people):
 
 
 def test_every_structure_is_there_and_no_voxel_has_two_labels(everyone):
-    for image, labels, _ in everyone:
-        assert labels.shape == (*image.shape, len(heart.LABELS)) and labels.dtype == np.uint8
-        assert set(np.unique(labels)) == {0, 1}
-        assert labels.sum(-1).max() == 1
-        assert labels.any((0, 1, 2)).all()
+    assert_every_structure_once(everyone, (32, 32, 32, len(heart.LABELS)))
 
 
 def test_structures_have_the_volumes_of_adults(everyone):
     # Millilitres at end-diastole; wide, as people differ.
     bounds = [(45, 260), (60, 330), (60, 350), (20, 180), (25, 200), (25, 160), (10, 120)]
-    for _, labels, affine in everyone:
-        volumes = millilitres(labels, affine)
-        for volume, (low, high), name in zip(volumes, bounds, heart.LABELS, strict=True):
-            assert low < volume < high, name
+    assert_volumes(everyone, bounds)
 
 
 def test_myocardium_closes_round_the_cavity_but_for_the_valves(everyone):

@@ -61,7 +61,7 @@ def test_a_mapping_without_inverse_is_named():
 
 def test_true_field_leads_to_where_the_motion_brings_back_from(chain):
     grid = Grid.centred((1, 2, 3), (3.0, 4.0, 5.5), (15, 11, 9))
-    ddf = transforms.true_field(chain, grid, np.ones(grid.shape, bool))
+    ddf = transforms.inverse_field(chain, grid, np.ones(grid.shape, bool))
     known = np.isfinite(ddf).all(-1)
     assert 0.4 < known.mean() < 1
     points = np.moveaxis(np.indices(grid.shape), 0, -1) * np.array(grid.spacing_mm) + grid.origin_mm
@@ -76,7 +76,7 @@ def test_true_field_is_nan_where_not_asked_for_and_where_it_leaves_the_voxels():
     where = np.ones(grid.shape, bool)
     where[0] = False
     # What is at x comes from x + 3 mm along the first axis: a voxel and a half.
-    ddf = transforms.true_field(lambda points: points - [3.0, 0, 0], grid, where)
+    ddf = transforms.inverse_field(lambda points: points - [3.0, 0, 0], grid, where)
     assert np.isnan(ddf[0]).all() and np.isnan(ddf[5]).all()
     assert ddf[1:4].reshape(-1, 3) == pytest.approx(np.tile([1.5, 0, 0], (60, 1)), abs=1e-4)
     assert ddf.dtype == np.float32

@@ -2,7 +2,14 @@ import json
 
 import numpy as np
 import pytest
-from helpers_phantom import centroids, dice, jacobian_determinant, millilitres, tissue_mask
+from helpers_phantom import (
+    assert_every_structure_once,
+    centroids,
+    dice,
+    jacobian_determinant,
+    millilitres,
+    tissue_mask,
+)
 from scipy.ndimage import map_coordinates
 
 from mmzoo.datasets.phantom import (
@@ -44,10 +51,7 @@ def test_the_default_is_a_box_of_cubic_voxels_round_l3_to_l5():
 def test_both_images_lie_on_one_grid_with_every_vertebra_once(people):
     for ct, mr in zip(people["ct"], people["mr"], strict=True):
         assert np.array_equal(ct[2], mr[2])
-        for image, labels, _ in (ct, mr):
-            assert image.shape == (32, 48, 64) and image.dtype == np.float32
-            assert labels.shape == (32, 48, 64, 3) and labels.sum(-1).max() == 1
-            assert labels.any((0, 1, 2)).all()
+        assert_every_structure_once((ct, mr), (32, 48, 64, 3))
     assert len({labels.tobytes() for _, labels, _ in people["mr"]}) == PEOPLE
 
 

@@ -20,6 +20,7 @@ class SET(DataSet):
     modalities = ("ct", "mr")
     moving, fixed = "ct", "mr"
     people = {"ct": PEOPLE, "mr": PEOPLE}
+    same_people = True
     recipe = Recipe(size=(96, 80, 96), crop="none", windows={"ct": (-300, 500)})
     split = (5, 0, 3)
     remarks = (
@@ -48,10 +49,6 @@ class SET(DataSet):
             for modality, role in (("ct", "moving"), ("mr", "fixed"))
             for scan in _scan(folder, modality, number, pair[role])
         ]
-
-    def pairing(self, moving: str, fixed: str) -> str:
-        """Return "same": both of one person."""
-        return "same" if moving != fixed else "others"
 
 
 def _read(path: Path) -> dict:

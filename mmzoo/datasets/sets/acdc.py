@@ -20,6 +20,7 @@ class SET(DataSet):
     moving, fixed = "ed", "es"
     people = {"ed": PEOPLE, "es": PEOPLE}
     # As the cine phantom; de Vos 2020 trains on patches of 128 x 128 x 6 and has 4 folds.
+    same_people = True
     recipe = Recipe(size=(128, 128, 12), spacing=(1.5, 1.5, 10.0))
     remarks = (
         "Frames are those that Info.cfg names: end-diastole is not always frame01.",
@@ -36,10 +37,6 @@ class SET(DataSet):
                 if person in PEOPLE:
                     scans += _scan(info.parent, person, state, frame)
         return scans
-
-    def pairing(self, moving: str, fixed: str) -> str:
-        """Return "same": a person at two moments."""
-        return "same" if moving != fixed else "others"
 
 
 def _frames(info: Path) -> dict[str, int]:

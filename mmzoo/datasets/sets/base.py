@@ -113,6 +113,7 @@ class DataSet:
         modalities: what it holds.
         moving: modality that is registered unless another is asked for.
         fixed: modality that it is registered to.
+        same_people: whether two modalities are of the same people, and paired by person.
         people: by modality, the number of people in the official download, or their names; "all":
             of all modalities together.
         may_lack: whether people may lack a structure; they are left out with a note.
@@ -132,6 +133,7 @@ class DataSet:
     modalities: tuple[str, ...] = ()
     moving = ""
     fixed = ""
+    same_people = False
     people: dict[str, int | tuple[str, ...]] = {}
     may_lack = False
     recipe = Recipe()
@@ -157,7 +159,9 @@ class DataSet:
 
     def pairing(self, moving: str, fixed: str) -> str:
         """Return which pairs there are: "all", "same" (person) or "others" (all but the same)."""
-        return "all"
+        if moving == fixed:
+            return "others"
+        return "same" if self.same_people else "all"
 
     def table(self, scan: Scan) -> dict[str, tuple[int, ...]]:
         """Return the values of a scan's structures."""
@@ -195,6 +199,11 @@ class DataSet:
             labels: its label map on the same grid, int32.
         """
         return image
+
+
+def there(path: Path | None) -> tuple[Path, ...]:
+    """Return the file as a `Scan` has it, nothing for None."""
+    return (path,) if path else ()
 
 
 def read_files(scan: Scan) -> Volume:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, walk
+from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, there, walk
 
 CONTRASTS = ("t1", "t1ce", "t2", "flair")
 COUNT = 285
@@ -25,6 +25,7 @@ class SET(DataSet):
     moving, fixed = "t1", "t2"
     people = dict.fromkeys(CONTRASTS, COUNT)
     # Zhang 2020 (Deform-GAN): brains of 112 x 128 x 96, 235 people to train and 50 to test.
+    same_people = True
     recipe = Recipe((112, 128, 96), crop="nonzero", margin_mm=5.0, normalise="brain")
     split = (235, 0, 50)
     deform_mm = 15.0
@@ -39,16 +40,8 @@ class SET(DataSet):
         pattern = rf"(Brats18_[^/]+?)_(t1|t1ce|t2|flair|seg){NIFTI}"
         found = {(hit.group(1), hit.group(2).lower()): path for hit, path in walk(root, pattern)}
         return [
-            Scan(f"{contrast}_{person}", person, contrast, (path,), _if_there(found, person))
+            Scan(f"{contrast}_{person}", person, contrast, (path,), labels)
             for (person, contrast), path in sorted(found.items())
             if contrast != "seg"
+            for labels in [there(found.get((person, "seg")))]
         ]
-
-    def pairing(self, moving: str, fixed: str) -> str:
-        """Return "same": the contrasts of one person."""
-        return "same" if moving != fixed else "others"
-
-
-def _if_there(found: dict, person: str) -> tuple[Path, ...]:
-    labels = found.get((person, "seg"))
-    return (labels,) if labels else ()

@@ -64,9 +64,9 @@ class SET(DataSet):
 
     def pairing(self, moving: str, fixed: str) -> str:
         """T1 and T2 are of the same people, CT of others."""
-        if "ct" in (moving, fixed):
-            return "others" if moving == fixed else "all"
-        return "same" if moving != fixed else "others"
+        if moving == fixed:
+            return "others"
+        return "all" if "ct" in (moving, fixed) else "same"
 
     def table(self, scan: Scan) -> dict[str, tuple[int, ...]]:
         """CT has the liver alone."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmzoo.datasets.sets.base import NIFTI, DataSet, Scan, Volume, read_volume, walk
+from mmzoo.datasets.sets.base import NIFTI, DataSet, Scan, Volume, read_volume, there, walk
 from mmzoo.datasets.sets.mama_mia import BREAST, SPLIT
 
 PHASES = {"0000": "pre", "0001": "post", "0002": "post2"}
@@ -20,6 +20,7 @@ class SET(DataSet):
     structures = {"lesion": (1,)}
     modalities = tuple(PHASES.values())
     moving, fixed = "post", "pre"
+    same_people = True
     recipe = BREAST
     split = SPLIT
     remarks = (
@@ -37,14 +38,10 @@ class SET(DataSet):
         for hit, path in walk(root, pattern):
             found.setdefault((hit.group(2), hit.group(3)), []).append(path)
         return [
-            _scan(PHASES[number], person, paths, masks.get(person))
+            Scan(f"{phase}_{person}", person, phase, tuple(paths), there(masks.get(person)))
             for (person, number), paths in sorted(found.items())
-            if number in PHASES
+            if (phase := PHASES.get(number))
         ]
-
-    def pairing(self, moving: str, fixed: str) -> str:
-        """Return "same": phases of one examination."""
-        return "same" if moving != fixed else "others"
 
     def read(self, scan: Scan, seed: int = 0) -> Volume:
         """Read the image that the label lies on.
@@ -62,7 +59,3 @@ class SET(DataSet):
             volume.notes.append(f"read from {path.parts[-3]}")
             return volume
         raise ValueError("; ".join(misfits))
-
-
-def _scan(phase: str, person: str, images: list[Path], labels: Path | None) -> Scan:
-    return Scan(f"{phase}_{person}", person, phase, tuple(images), (labels,) if labels else ())

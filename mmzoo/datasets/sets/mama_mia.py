@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, walk
+from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, there, walk
 
 COUNT = 1506
 PHASES = {"pre": "0000", "post": "0001", "post2": "0002", "post3": "0003"}
@@ -22,6 +22,7 @@ class SET(DataSet):
     modalities = tuple(PHASES)
     moving, fixed = "post", "pre"
     people = {"pre": COUNT, "post": COUNT}
+    same_people = True
     recipe = BREAST
     split = SPLIT
     remarks = (
@@ -42,15 +43,7 @@ class SET(DataSet):
         }
         names = {number: phase for phase, number in PHASES.items()}
         return [
-            _scan(names[number], person, path, expert.get(person.lower()))
+            Scan(f"{phase}_{person}", person, phase, (path,), there(expert.get(person.lower())))
             for (person, number), path in sorted(found.items())
-            if number in names
+            if (phase := names.get(number))
         ]
-
-    def pairing(self, moving: str, fixed: str) -> str:
-        """Return "same": phases of one examination."""
-        return "same" if moving != fixed else "others"
-
-
-def _scan(phase: str, person: str, image: Path, labels: Path | None) -> Scan:
-    return Scan(f"{phase}_{person}", person, phase, (image,), (labels,) if labels else ())

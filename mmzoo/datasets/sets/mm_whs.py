@@ -4,7 +4,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, Volume, read_files, walk
+from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, Volume, read_files, there, walk
 
 PEOPLE = tuple(str(number) for number in range(1001, 1021))
 # One label map has 421 where 420, the left atrium, is meant.
@@ -51,10 +51,6 @@ class SET(DataSet):
             if kind.lower() == "image"
         ]
 
-    def pairing(self, moving: str, fixed: str) -> str:
-        """Return "all" between modalities, "others" within one."""
-        return "others" if moving == fixed else "all"
-
     def read(self, scan: Scan, seed: int = 0) -> Volume:
         """Read and reorient a scan; label 421 becomes 420."""
         volume = read_files(scan)
@@ -67,4 +63,4 @@ class SET(DataSet):
 
 def _scan(modality: str, number: str, image: Path, labels: Path | None) -> Scan:
     person = f"{modality}-{number}"
-    return Scan(f"{modality}_{number}", person, modality, (image,), (labels,) if labels else ())
+    return Scan(f"{modality}_{number}", person, modality, (image,), there(labels))

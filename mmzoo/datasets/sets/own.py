@@ -6,12 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import SimpleITK as sitk
-
 from mmzoo.checks import check_choice, check_file_name
+from mmzoo.datasets.label_table import label_names, label_values
 from mmzoo.datasets.sets.base import DataSet, Recipe, Scan
-from mmzoo.io import images
 from mmzoo.io.paths import exists, select
 
 COLUMNS = ("moving", "fixed", "moving_label", "fixed_label", "person", "fold")
@@ -208,14 +205,12 @@ class Own(DataSet):
         self._pairing, self._rows = pairing, rows
         _check_rows(rows, pairing)
         files = [f for row in rows for f in (row.moving_label, row.fixed_label) if f]
-        present = sorted(set(values) if values else _all_values(files))
+        present = label_values(files)
         chosen = values or present
-        if names and len(names) != len(chosen):
-            raise ValueError(f"`label-names` must name each of {chosen}, got {len(names)} names.")
-        table = zip(names or [f"label {value}" for value in chosen], chosen, strict=True)
+        table = zip(label_names(chosen, names), chosen, strict=True)
         self.structures = {name: (value,) for name, value in table} if files else {}
         # Values that were not asked for count as background.
-        self.ignored = frozenset(_all_values(files)) if values else frozenset()
+        self.ignored = frozenset(present)
 
     def find(self, root: Path) -> list[Scan]:
         """Return the images that were named."""
@@ -260,11 +255,3 @@ def _check_rows(rows: list[ListedPair], pairing: str) -> None:
     folds = [row.fold for row in rows]
     if None in folds and any(fold is not None for fold in folds):
         raise ValueError("`fold` must be given for every row or for none.")
-
-
-def _all_values(files: list[Path]) -> set[int]:
-    found: set[int] = set()
-    for file in files:
-        labels = images.read_labels(file).image
-        found |= set(np.unique(sitk.GetArrayViewFromImage(labels)).tolist())
-    return found - {0}

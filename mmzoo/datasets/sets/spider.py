@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmzoo.datasets.sets.base import DataSet, Recipe, Scan, walk
+from mmzoo.datasets.sets.base import DataSet, Recipe, Scan, there, walk
 
 SERIES = 447
 NAMES = ("L5", "L4", "L3", "L2", "L1", "T12", "T11", "T10", "T9")
@@ -24,6 +24,7 @@ class SET(DataSet):
     people = {"all": SERIES}
     may_lack = True
     # van Ulsen 2022: 1 mm, 96 mm from left to right and 320 mm along the other axes.
+    same_people = True
     recipe = Recipe(size=(96, 320, 320), spacing=(1.0, 1.0, 1.0))
     split = (31, 9, 9)
     remarks = ("Slices are 3.3 to 4.8 mm apart from left to right.",)
@@ -41,11 +42,7 @@ class SET(DataSet):
             if kind == "images"
         ]
 
-    def pairing(self, moving: str, fixed: str) -> str:
-        """Return "same": the series of one session."""
-        return "same" if moving != fixed else "others"
-
 
 def _scan(number: int, series: str, image: Path, labels: Path | None) -> Scan:
     names = f"{series}_{number:03d}", f"{number:03d}"
-    return Scan(*names, series, (image,), (labels,) if labels else ())
+    return Scan(*names, series, (image,), there(labels))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmzoo.datasets.sets.base import DataSet, Recipe, Scan, walk
+from mmzoo.datasets.sets.base import DataSet, Recipe, Scan, there, walk
 
 # Training people of each region: 2025 abdomen, thorax, head and neck; 2023 pelvis, brain.
 REGIONS = {"1AB": 175, "1TH": 182, "1HN": 221, "1P": 180, "1B": 180}
@@ -18,6 +18,7 @@ class SET(DataSet):
     structures = {"body": (1,)}
     modalities = ("ct", "mr")
     moving, fixed = "ct", "mr"
+    same_people = True
     recipe = Recipe(size=(96, 96, 96), margin_mm=0.0, windows={"ct": (-200, 1000)})
     deform_mm = 10.0
     remarks = (
@@ -32,7 +33,7 @@ class SET(DataSet):
             (hit.group(1).upper(), hit.group(2).lower()): path for hit, path in walk(root, PATTERN)
         }
         return [
-            Scan(f"{kind}_{person}", person, kind, (path,), _mask(found, person))
+            Scan(f"{kind}_{person}", person, kind, (path,), there(found.get((person, "mask"))))
             for (person, kind), path in sorted(found.items())
             if kind != "mask"
         ]
@@ -41,11 +42,3 @@ class SET(DataSet):
         """Return the counts of the regions that are there: each is a download of its own."""
         regions = {name for name in REGIONS for scan in found if scan.person.startswith(name)}
         return dict.fromkeys(self.modalities, sum(REGIONS[name] for name in regions))
-
-    def pairing(self, moving: str, fixed: str) -> str:
-        """Return "same": both of one person."""
-        return "same" if moving != fixed else "others"
-
-
-def _mask(found: dict, person: str) -> tuple[Path, ...]:
-    return (found[person, "mask"],) if (person, "mask") in found else ()

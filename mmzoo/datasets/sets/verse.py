@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, walk
+from mmzoo.datasets.sets.base import NIFTI, DataSet, Recipe, Scan, there, walk
 
 SERIES = 374
 FIRST = {"C": (1, 7), "T": (8, 12), "L": (20, 6)}
@@ -45,12 +45,8 @@ class SET(DataSet):
         }
         return [_scan(name, path, labels.get(name)) for name, path in sorted(images.items())]
 
-    def pairing(self, moving: str, fixed: str) -> str:
-        """Return "others": there is one modality."""
-        return "others"
-
 
 def _scan(name: str, image: Path, labels: Path | None) -> Scan:
     short = name.removeprefix("sub-")
     case = f"ct_{short.replace('__', '_')}"
-    return Scan(case, short.split("_")[0], "ct", (image,), (labels,) if labels else ())
+    return Scan(case, short.split("_")[0], "ct", (image,), there(labels))

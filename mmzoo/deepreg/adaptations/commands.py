@@ -1,6 +1,5 @@
 """Adaptations of DeepReg's commands: checks before they work, seeds, and short messages."""
 
-import inspect
 import os
 from copy import deepcopy
 from pathlib import Path
@@ -9,7 +8,7 @@ from mmzoo.checks import check_positive
 from mmzoo.config_merge import merge_files
 from mmzoo.deepreg import checkpoints, training
 from mmzoo.deepreg.adaptations import seeding
-from mmzoo.deepreg.adaptations.wrapping import wrapping
+from mmzoo.deepreg.adaptations.wrapping import arguments_of, wrapping
 from mmzoo.deepreg.catalogue import zoo_file
 from mmzoo.deepreg.preflight import configuration, data, earlier_run, sampling
 from mmzoo.deepreg.schema import read_written
@@ -25,7 +24,7 @@ def check_before_training(train_module) -> None:
 
     @wrapping(train_module, "build_config")
     def build_config(original, *args, **kwargs):
-        given = inspect.signature(original).bind(*args, **kwargs).arguments
+        given = arguments_of(original, args, kwargs)
         config = _read(train_module.config_parser, given["config_path"])
         sampling.check_patches_fit(config)
         for mode in ("train", "valid"):
@@ -107,7 +106,7 @@ def set_epoch_length(train_module) -> None:
     @wrapping(train_module, "build_dataset")
     def build_dataset(original, *args, **kwargs):
         loader, dataset, steps = original(*args, **kwargs)
-        mode = inspect.signature(original).bind(*args, **kwargs).arguments["mode"]
+        mode = arguments_of(original, args, kwargs)["mode"]
         return loader, dataset, (mode == "train" and wanted.get("steps")) or steps
 
 

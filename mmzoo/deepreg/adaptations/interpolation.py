@@ -5,12 +5,11 @@ key is `predict.interpolation: cubic-bspline` at the top of a configuration; def
 """
 
 import functools
-import inspect
 
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from mmzoo.deepreg.adaptations.wrapping import wrapping
+from mmzoo.deepreg.adaptations.wrapping import arguments_of, last_results, wrapping
 from mmzoo.deepreg.preflight.sampling import interpolation_of
 
 # Outputs of methods: the image, the field that warps it, and the warped image.
@@ -26,18 +25,12 @@ def sample_by_bspline(predict_module) -> None:
     The network's graph interpolates linearly; labels keep that. pairs.json says which it was, for
     `mmzoo evaluate`.
     """
-    chosen = {"interpolation": "linear"}
-
-    @wrapping(predict_module, "build_config")
-    def build_config(original, *args, **kwargs):
-        result = original(*args, **kwargs)
-        chosen["interpolation"] = interpolation_of(result[0])
-        return result
+    built = last_results(predict_module, "build_config")
 
     @wrapping(predict_module, "predict_on_dataset")
     def predict_on_dataset(original, *args, **kwargs):
-        given = inspect.signature(original).bind(*args, **kwargs).arguments
-        if chosen["interpolation"] == "cubic-bspline":
+        given = arguments_of(original, args, kwargs)
+        if interpolation_of(built[0]) == "cubic-bspline":
             model = given["model"]
             model.postprocess = functools.partial(_postprocess, model.postprocess)
         original(**given)

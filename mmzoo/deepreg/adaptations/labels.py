@@ -5,12 +5,10 @@ method with `all_labels` gets them as channels. Prediction stays DeepReg's: one 
 none.
 """
 
-import inspect
-
 import numpy as np
 import tensorflow as tf
 
-from mmzoo.deepreg.adaptations.wrapping import wrapping
+from mmzoo.deepreg.adaptations.wrapping import arguments_of, last_results, wrapping
 from mmzoo.deepreg.preflight.configuration import method_of
 
 LABELS = ("moving_label", "fixed_label")
@@ -78,16 +76,11 @@ def _resize_channels(labels: tf.Tensor, size) -> tf.Tensor:
 
 def ask_for_all_labels(train_module) -> None:
     """Ask the loaders of a training for all labels where the method says that it takes them."""
-    wanted: dict = {}  # keys of the last configuration that was read
-
-    @wrapping(train_module, "build_config")
-    def build_config(original, *args, **kwargs):
-        result = original(*args, **kwargs)
-        wanted["all_labels"] = method_of(result[0]["train"]).all_labels
-        return result
+    built = last_results(train_module, "build_config")
 
     @wrapping(train_module, "build_dataset")
     def build_dataset(original, *args, **kwargs):
-        given = inspect.signature(original).bind(*args, **kwargs).arguments
-        given["preprocess_config"] = {**given["preprocess_config"], **wanted}
+        given = arguments_of(original, args, kwargs)
+        wanted = method_of(built[0]["train"]).all_labels
+        given["preprocess_config"] = {**given["preprocess_config"], "all_labels": wanted}
         return original(**given)

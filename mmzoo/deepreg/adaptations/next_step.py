@@ -1,25 +1,24 @@
 """Adaptations that print where a command's results are, and the next command."""
 
-import inspect
 import logging
 import shlex
 from pathlib import Path
 
 import tensorflow as tf
 
-from mmzoo.deepreg.adaptations.wrapping import wrapping
+from mmzoo.deepreg.adaptations.wrapping import arguments_of, last_results, wrapping
 from mmzoo.deepreg.preflight.data import MODES
 
 
 def name_prediction(train_module) -> None:
     """Print after a training where its checkpoint is, and the commands to predict and evaluate."""
-    config_of = _noted(train_module)
+    built = last_results(train_module, "build_config")
 
     @wrapping(train_module, "train")
     def train(original, *args, **kwargs):
         result = original(*args, **kwargs)
-        given = inspect.signature(original).bind(*args, **kwargs).arguments
-        config, folder = config_of()
+        given = arguments_of(original, args, kwargs)
+        config, folder = built[:2]
         checkpoint = tf.train.latest_checkpoint(f"{folder}/save")
         if checkpoint:
             print(after_training(checkpoint, folder, config, given["gpu"]))
@@ -34,13 +33,12 @@ def name_prediction(train_module) -> None:
 
 def name_evaluation(predict_module) -> None:
     """Print after a prediction where it is, and the command to evaluate it."""
-    config_of = _noted(predict_module)
+    built = last_results(predict_module, "build_config")
 
     @wrapping(predict_module, "predict")
     def predict(original, *args, **kwargs):
         result = original(*args, **kwargs)
-        _, folder = config_of()
-        print(f"prediction: {folder}\nnext: {evaluation_of(folder)}")
+        print(f"prediction: {built[1]}\nnext: {evaluation_of(built[1])}")
         return result
 
 
@@ -78,16 +76,3 @@ def evaluation_of(folder: str) -> str:
     path = Path(folder)
     known = path.name if str(path.parent) == "logs" else folder
     return f"mmzoo evaluate {shlex.quote(known)}"
-
-
-def _noted(module):
-    """Record what `build_config` returns; return a function that gives it."""
-    last: list = []
-
-    @wrapping(module, "build_config")
-    def build_config(original, *args, **kwargs):
-        result = original(*args, **kwargs)
-        last[:] = result[:2]
-        return result
-
-    return lambda: last

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import inspect
 import json
 import math
 import os
@@ -16,7 +15,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from mmzoo.deepreg.adaptations.wrapping import wrapping
+from mmzoo.deepreg.adaptations.wrapping import arguments_of, wrapping
 from mmzoo.deepreg.preflight.sampling import interpolation_of
 from mmzoo.deepreg.samples import Source, grid_affine, moving_and_fixed, source_of
 from mmzoo.io.atomic import write_text
@@ -141,7 +140,7 @@ def _follow_run(module) -> None:
     @wrapping(module, "predict")
     def predict(original, *args, **kwargs):
         global _prediction
-        given = inspect.signature(original).bind(*args, **kwargs).arguments
+        given = arguments_of(original, args, kwargs)
         _prediction = RunningPrediction(os.path.expanduser(given["ckpt_path"]), given["mode"])
         try:
             return original(*args, **kwargs)
@@ -223,7 +222,7 @@ def _follow_outputs(module) -> None:
 
     @wrapping(module, "predict_on_dataset")
     def predict_on_dataset(original, *args, **kwargs):
-        given = inspect.signature(original).bind(*args, **kwargs).arguments
+        given = arguments_of(original, args, kwargs)
         if _prediction is not None:
             _show_progress(given, _prediction.loader)
             _take_time(given["model"], _prediction)

@@ -2,8 +2,11 @@
 
 import tensorflow as tf
 from deepreg.model.network import RegistrationModel
+from deepreg.registry import REGISTRY
 
 from mmzoo.deepreg.methods.progress import with_progress
+from mmzoo.deepreg.plugins import OF_BACKBONE
+from mmzoo.framework import keras
 
 
 class Method(RegistrationModel):
@@ -24,6 +27,11 @@ class Method(RegistrationModel):
     @staticmethod
     def check_config(train: dict) -> object:
         """Raise ValueError where a section of `train` that only this method reads is wrong."""
+
+    def build_backbone(self) -> keras.Model:
+        """Return the network of `train.backbone`, with the defaults that DeepReg gives its own."""
+        defaults = {"image_size": self.fixed_image_size, **OF_BACKBONE}
+        return REGISTRY.build_backbone(config=self.config["backbone"], default_args=defaults)
 
     def build_optimizers(self) -> None:
         """Create the optimizers' variables, into which a checkpoint is restored."""

@@ -19,8 +19,8 @@ printed equation. Differs from the paper: both directions are the default, as in
 
 import tensorflow as tf
 
+from mmzoo.checks import check_one_size
 from mmzoo.deepreg.methods.base import Method
-from mmzoo.deepreg.methods.pair import build_backbone, check_one_size
 from mmzoo.deepreg.methods.terms import LossTerms
 from mmzoo.framework import keras
 from mmzoo.layers import Warp
@@ -46,7 +46,7 @@ class BidirectionalDDFModel(Method):
             ValueError: moving and fixed images differ in size, or the backbone gives another
                 number of channels than two fields have.
         """
-        check_one_size(self, self.method)
+        check_one_size(self.method, self.moving_image_size, self.fixed_image_size)
         self._inputs = self.build_inputs()
         moving, fixed = self._inputs["moving_image"], self._inputs["fixed_image"]
         ddf, backward_ddf = self._predict_fields(moving, fixed)
@@ -65,7 +65,7 @@ class BidirectionalDDFModel(Method):
         return keras.Model(inputs=self._inputs, outputs=self._outputs)
 
     def _predict_fields(self, moving: tf.Tensor, fixed: tf.Tensor):
-        backbone = build_backbone(self)
+        backbone = self.build_backbone()
         fields = backbone(inputs=self.concat_images(moving, fixed))
         if fields.shape[-1] != 3 * FIELDS:
             raise ValueError(

@@ -11,7 +11,6 @@ Configuration: a backbone that says its `grid_spacing`, such as `dirnet`; the re
 import tensorflow as tf
 
 from mmzoo.deepreg.methods.one_way import OneWayDDFModel
-from mmzoo.deepreg.methods.pair import build_backbone
 from mmzoo.layers import BSplineField
 
 
@@ -26,7 +25,7 @@ class BSplineDDFModel(OneWayDDFModel):
         Raises:
             ValueError: the backbone predicts no control points.
         """
-        backbone = build_backbone(self)
+        backbone = self.build_backbone()
         if not hasattr(backbone, "grid_spacing"):
             raise ValueError(
                 "bspline-ddf needs a backbone that predicts control points and says their "

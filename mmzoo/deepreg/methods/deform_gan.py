@@ -25,7 +25,6 @@ from deepreg.model import optimizer as optimizers
 
 from mmzoo.deepreg.methods.collapse import CollapseWatch
 from mmzoo.deepreg.methods.one_way import OneWayDDFModel
-from mmzoo.deepreg.methods.pair import build_dense_field
 from mmzoo.deepreg.methods.terms import LossTerms, build_loss
 from mmzoo.deepreg.methods.translation import (
     build_translator,
@@ -48,6 +47,7 @@ class DeformGANModel(OneWayDDFModel):
     """
 
     method = "deform-gan"
+    remedy = "use deform-gan-unet"
     check_config = staticmethod(check_translator)
 
     # === Model ===
@@ -63,13 +63,8 @@ class DeformGANModel(OneWayDDFModel):
         return super().build_model()
 
     def predict_ddf(self, pair: tf.Tensor) -> tf.Tensor:
-        """Return the output of T.
-
-        Raises:
-            ValueError: it is no field of the image's size.
-        """
-        remedy = "use deform-gan-unet"
-        return build_dense_field(self, signed(pair), method=self.method, remedy=remedy)
+        """Return the output of T, whose input is in [-1, 1]."""
+        return super().predict_ddf(signed(pair))
 
     def build_loss(self) -> None:
         """Build the terms of L_T and what logs them."""

@@ -8,22 +8,11 @@ Configuration: a backbone of three output channels at the size of the image, suc
 the rest, and what differs from DeepReg's `ddf`, as in `mmzoo.deepreg.methods.one_way`.
 """
 
-import tensorflow as tf
-
 from mmzoo.deepreg.methods.one_way import OneWayDDFModel
-from mmzoo.deepreg.methods.pair import build_dense_field
 
 
 class DirectDDFModel(OneWayDDFModel):
     """Predicts `ddf` on the fixed grid in voxels: pred_fixed_image(x) = moving(x + ddf(x))."""
 
     method = "direct-ddf"
-
-    def predict_ddf(self, pair: tf.Tensor) -> tf.Tensor:
-        """Return the backbone's output.
-
-        Raises:
-            ValueError: it is no field of the image's size.
-        """
-        remedy = "use voxelmorph, or method bspline-ddf for control points"
-        return build_dense_field(self, pair, method=self.method, remedy=remedy)
+    remedy = "use voxelmorph, or method bspline-ddf for control points"

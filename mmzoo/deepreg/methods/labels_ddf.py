@@ -20,7 +20,6 @@ import functools
 import tensorflow as tf
 
 from mmzoo.deepreg.methods.one_way import OneWayDDFModel
-from mmzoo.deepreg.methods.pair import build_dense_field
 from mmzoo.deepreg.methods.terms import LossTerms
 from mmzoo.framework import keras
 from mmzoo.ops.compiled import compiled
@@ -42,7 +41,7 @@ class LabelsDDFModel(OneWayDDFModel):
     all_labels = True
     needs_labels: tuple[str, ...] = ("label",)
     loss_settings = ("every",)
-    remedy = "use synthmorph or voxelmorph"  # for a backbone of another kind
+    remedy = "use synthmorph or voxelmorph"
 
     def build_inputs(self) -> dict:
         """Return DeepReg's inputs, labels with a channel axis."""
@@ -52,14 +51,6 @@ class LabelsDDFModel(OneWayDDFModel):
             name = f"{side}_label"
             inputs[name] = keras.Input(shape=shape, batch_size=self.batch_size, name=name)
         return inputs
-
-    def predict_ddf(self, pair: tf.Tensor) -> tf.Tensor:
-        """Return the backbone's output.
-
-        Raises:
-            ValueError: it is no field of the image's size.
-        """
-        return build_dense_field(self, pair, method=self.method, remedy=self.remedy)
 
     def build_loss(self) -> None:
         """Add the terms of `train.loss`."""

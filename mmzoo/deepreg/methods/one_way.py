@@ -7,13 +7,11 @@ plane of each axis (a sixth of a patch of 6 slices), and a regulariser is not di
 size twice.
 """
 
-from abc import abstractmethod
-
 import tensorflow as tf
 from deepreg.model.network import DDFModel
 
+from mmzoo.checks import check_one_size
 from mmzoo.deepreg.methods.base import Method
-from mmzoo.deepreg.methods.pair import check_one_size
 from mmzoo.deepreg.methods.terms import LossTerms
 from mmzoo.framework import keras
 from mmzoo.layers import Warp
@@ -22,9 +20,22 @@ from mmzoo.layers import Warp
 class OneWayDDFModel(Method, DDFModel):
     """Predicts `ddf` on the fixed grid in voxels: pred_fixed_image(x) = moving(x + ddf(x))."""
 
-    @abstractmethod
+    remedy = ""  # what to do where the backbone predicts no dense field
+
     def predict_ddf(self, pair: tf.Tensor) -> tf.Tensor:
-        """Return the field (batch, dim1, dim2, dim3, 3) of moving and fixed image side by side."""
+        """Return the field (batch, dim1, dim2, dim3, 3) of moving and fixed image side by side.
+
+        Raises:
+            ValueError: the backbone's output is no field of the image's size.
+        """
+        ddf = self.build_backbone()(inputs=pair)
+        wanted = (*self.fixed_image_size, 3)
+        if tuple(ddf.shape[1:]) != wanted:
+            raise ValueError(
+                f"{self.method} needs a backbone that predicts a field {wanted}, got "
+                f"{tuple(ddf.shape[1:])} from {self.config['backbone']['name']!r}; {self.remedy}."
+            )
+        return ddf
 
     def build_model(self) -> keras.Model:
         """Build the Keras model of all inputs and outputs.
@@ -32,7 +43,7 @@ class OneWayDDFModel(Method, DDFModel):
         Raises:
             ValueError: moving and fixed images differ in size.
         """
-        check_one_size(self, self.method)
+        check_one_size(self.method, self.moving_image_size, self.fixed_image_size)
         self._inputs = self.build_inputs()
         moving, fixed = self._inputs["moving_image"], self._inputs["fixed_image"]
         ddf = self.predict_ddf(self.concat_images(moving, fixed))

@@ -1,10 +1,9 @@
 """Checks of a configuration before any work starts."""
 
 import copy
-import difflib
 import inspect
 
-from mmzoo.checks import check_choice, check_number, reason_of
+from mmzoo.checks import check_choice, check_number, not_taken, reason_of
 from mmzoo.deepreg import schema
 from mmzoo.deepreg.preflight.data import IMAGES, MODES
 from mmzoo.errors import PreflightError
@@ -141,12 +140,8 @@ def _check_settings(where: str, settings: dict, category: str, others: tuple = (
     taken = parameters_of(registered(category, settings["name"]))
     for key in settings if taken else ():
         if key not in ("name", *others, *taken):
-            closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
-            hint = f" Did you mean {closest[0]!r}?" if closest else ""
-            raise PreflightError(
-                f"`{where}` has {key!r}, which {settings['name']} does not take.{hint} It takes "
-                f"{', '.join(taken)}. Files after -c add to each other, key by key."
-            )
+            message = not_taken(f"`{where}`", key, taken, f"{settings['name']} does not take")
+            raise PreflightError(f"{message} Files after -c add to each other, key by key.")
 
 
 def parameters_of(cls) -> list[str]:
@@ -194,13 +189,9 @@ def _check_optimizer_settings(cls, settings: dict) -> None:
         default = parameters[key].default if key in parameters else None
         if type(default) in (int, float) and key != "learning_rate":
             check_number(f"train.optimizer.{key}", value)
-        closest = difflib.get_close_matches(key, taken, n=1, cutoff=0.4)
         if key not in ("name", *taken):
-            hint = f" Did you mean {closest[0]!r}?" if closest else ""
-            raise PreflightError(
-                f"`train.optimizer` has {key!r}, which {settings['name']} does not take.{hint} It "
-                f"takes {', '.join(dict.fromkeys(taken))}."
-            )
+            why = f"{settings['name']} does not take"
+            raise PreflightError(not_taken("`train.optimizer`", key, taken, why))
     try:
         build_optimizer(copy.deepcopy(settings))
     # Keras raises many types for unfit values.

@@ -18,8 +18,8 @@ import tensorflow as tf
 
 from mmzoo.checks import check_positive, check_rank
 from mmzoo.framework import keras
+from mmzoo.layers.flow import NEARLY_ZERO
 from mmzoo.networks.registration.synthmorph import SynthMorph, integrate
-from mmzoo.networks.registration.voxelmorph import NEARLY_ZERO
 from mmzoo.ops.cost_volume import search
 from mmzoo.ops.filters import resize
 from mmzoo.ops.gauss_newton import gauss_newton_step

@@ -11,12 +11,11 @@ import tensorflow as tf
 
 from mmzoo.checks import check_halvings, check_rank
 from mmzoo.framework import keras
-from mmzoo.layers.flow import flow_layer
+from mmzoo.layers.flow import NEARLY_ZERO, flow_layer
 from mmzoo.layers.unet import WEIGHT_DECAY, UNet
 from mmzoo.ops.pad import check_can_be_halved
 
 NAME, REMEDY = "deform-gan-unet", ", or a smaller `depth`"  # for messages
-NEARLY_ZERO = {"class_name": "RandomNormal", "config": {"stddev": 1e-5}}  # of the output layer
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

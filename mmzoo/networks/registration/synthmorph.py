@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from mmzoo.checks import check_positive, check_rank, check_three_axes
 from mmzoo.framework import keras
-from mmzoo.layers.flow import flow_layer
-from mmzoo.networks.registration.voxelmorph import NEARLY_ZERO, Finer, check_decoder, strided_conv
+from mmzoo.layers.flow import NEARLY_ZERO, flow_layer
+from mmzoo.networks.registration.voxelmorph import Finer, check_decoder, strided_conv
 from mmzoo.ops.filters import resize
 from mmzoo.ops.grid import dims_of
 from mmzoo.ops.pad import cut_back, pad_to_multiple

@@ -17,13 +17,12 @@ import tensorflow as tf
 
 from mmzoo.checks import check_rank, check_three_axes
 from mmzoo.framework import keras
-from mmzoo.layers.flow import flow_layer
+from mmzoo.layers.flow import NEARLY_ZERO, flow_layer
 from mmzoo.ops.pad import cut_back, pad_to_multiple
 
 ENCODER = (16, 32, 32, 32)
 DECODER = (32, 32, 32, 32, 32, 16, 16)
 SLOPE = 0.2  # of the leaky ReLU below zero
-NEARLY_ZERO = {"class_name": "RandomNormal", "config": {"stddev": 1e-5}}  # of the output layer
 
 
 @keras.saving.register_keras_serializable(package="mmzoo")

@@ -18,7 +18,7 @@ from mmzoo.phantoms.anatomy.brain_parts import Tumour, cerebellum, nuclei, stem,
 from mmzoo.phantoms.fields import SplineDeformation, SplineNoise
 from mmzoo.phantoms.imaging.brain_scan import TABLES, acquire
 from mmzoo.phantoms.imaging.render import Layer, is_tissue
-from mmzoo.phantoms.motion.brain_motion import draw_motion
+from mmzoo.phantoms.motion.brain_motion import random_motion
 from mmzoo.phantoms.motion.transforms import Chain
 from mmzoo.spatial.grid import Grid
 
@@ -91,7 +91,7 @@ class Brain:
         }
         seed, size_mm = int(rng.integers(2**32)), rng.uniform(0.8, 1.0) * motion_mm
         still = cls(**drawn, motion=Chain(()))
-        return cls(**drawn, motion=draw_motion(seed, size_mm, still.points()))
+        return cls(**drawn, motion=random_motion(seed, size_mm, still.points()))
 
     def points(self, step_mm: float = 10.0) -> np.ndarray:
         """Return points (n, 3) all over the brain, in millimetres."""
@@ -135,7 +135,4 @@ def _field_of_view(person: Brain):
 
 FIELDS = {"brain": _field_of_view}
 
-
-def draw(rng, motion_mm: float) -> Brain:
-    """Draw a person, moved by at most so many millimetres between the two images."""
-    return Brain.random(rng, motion_mm)
+draw = Brain.random  # a person

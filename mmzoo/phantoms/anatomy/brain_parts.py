@@ -33,7 +33,7 @@ STEM = np.array(
 
 def nuclei(points: np.ndarray) -> list[Layer]:
     """Return caudate nuclei, putamina, pallida and thalami of both sides."""
-    right = _mirrored(points)
+    right = shapes.mirrored(points)
     bodies = {
         "putamen": shapes.ellipsoid(right, (26, 11, 3), (5, 16, 10)),
         "pallidum": shapes.ellipsoid(right, (19.5, 8, 0), (3.5, 9, 6)),
@@ -45,7 +45,7 @@ def nuclei(points: np.ndarray) -> list[Layer]:
 
 def ventricles(points: np.ndarray, wider_mm: float) -> Layer:
     """Return the lateral, third and fourth ventricles; ``wider_mm`` for the lateral ones."""
-    right = _mirrored(points)
+    right = shapes.mirrored(points)
     lateral = shapes.union(_tube(right, LATERAL), _tube(right, TEMPORAL_HORN), 2.0) - wider_mm
     third = shapes.ellipsoid(points, (0, 2, 1), (2.2, 13, 9))
     fourth = shapes.ellipsoid(points, (0, -14, -34), (6, 4.5, 10))
@@ -56,7 +56,7 @@ def ventricles(points: np.ndarray, wider_mm: float) -> Layer:
 
 def cerebellum(points: np.ndarray, leaves: SplineNoise) -> list[Layer]:
     """Return its cortex, with thin fissures that turn about the brain stem, and white matter."""
-    right = _mirrored(points)
+    right = shapes.mirrored(points)
     body = shapes.ellipsoid(right, (19, -32, -42), (31, 28, 22))
     body = shapes.union(body, shapes.ellipsoid(points, (0, -33, -40), (14, 24, 21)), 6.0)
     y, z = points[..., 1] + 12, points[..., 2] + 38
@@ -138,11 +138,6 @@ class Tumour:
             Layer("tumour rim", mass, "tumour"),
             Layer("tumour core", mass + self.rim_mm, "tumour"),
         ]
-
-
-def _mirrored(points: np.ndarray) -> np.ndarray:
-    """Return the points with those on the left put on the right."""
-    return np.concatenate([np.abs(points[..., :1]), points[..., 1:]], axis=-1)
 
 
 def _tube(points: np.ndarray, control: np.ndarray) -> np.ndarray:

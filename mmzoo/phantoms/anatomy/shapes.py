@@ -21,6 +21,11 @@ def ellipsoid(points: np.ndarray, centre, radii) -> np.ndarray:
     return norm * (norm - 1) / np.maximum(slope, 1e-6)
 
 
+def mirrored(points: np.ndarray) -> np.ndarray:
+    """Return points with those on the left put on the right, for shapes that come twice."""
+    return np.concatenate([np.abs(points[..., :1]), points[..., 1:]], axis=-1)
+
+
 def super_ellipse(points: np.ndarray, centre, radii, power: float) -> np.ndarray:
     """Cylinder along axis 3 whose outline is a superellipse; distance along the ray to its axis."""
     centred = points[..., :2] - np.asarray(centre, np.float32)

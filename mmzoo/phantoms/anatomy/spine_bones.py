@@ -98,7 +98,7 @@ class Vertebra:
 
     def shape(self, own: np.ndarray) -> np.ndarray:
         """Return the level set at points of the own frame: body, pedicles, arch and processes."""
-        half = _mirrored(own)
+        half = shapes.mirrored(own)
         behind = -self.kind.radii[1]
         pedicle = shapes.capsule(half, (12.0, behind + 4, 4.5), (14.0, behind - 12, 4.0), 6.0, 4.6)
         arch = shapes.union(self._lamina(half), self._processes(half), 2.0)
@@ -160,7 +160,7 @@ class Sacrum:
 
     def shape(self, own: np.ndarray) -> np.ndarray:
         """Return the level set at points of the own frame."""
-        half = _mirrored(own)
+        half = shapes.mirrored(own)
         top = shapes.super_ellipse(own, (0.0, 0.0), (25.0, 16.5), 2.4)
         top = shapes.intersection(top, np.abs(own[..., 2] + 2.0) - 13.0, 3.0)
         row = [(0, -3, -18), (0, -12, -42), (0, -30, -68), (0, -42, -96)]
@@ -181,11 +181,6 @@ class Sacrum:
 
     def _canal(self, own):
         return shapes.capsule(own, (0, -26, 6), (0, -34, -60), 8.0, 4.0)
-
-
-def _mirrored(own):
-    """Return points with the left half folded onto the right one."""
-    return np.concatenate([np.abs(own[..., :1]), own[..., 1:]], axis=-1)
 
 
 def _turn(points, centre, degrees):

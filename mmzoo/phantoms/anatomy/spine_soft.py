@@ -81,7 +81,7 @@ class Trunk:
         return [Layer("bowel", np.maximum(loops, inside)), Layer("gas", gas)]
 
     def _muscles(self, points):
-        half = np.concatenate([np.abs(points[..., :1]), points[..., 1:]], axis=-1)
+        half = shapes.mirrored(points)
         psoas = self._psoas(half)
         loin = shapes.super_ellipse(half, (66.0, -24.0), (17.0, 14.0), 2.2)
         erector = shapes.super_ellipse(half, (39.0, -58.0), (31.0 * self.back, 23.0), 2.5)

@@ -35,7 +35,7 @@ class Scaling:
         return (points * self.factors).astype(points.dtype)
 
 
-def draw_motion(seed: int, size_mm: float, points: np.ndarray) -> Chain:
+def random_motion(seed: int, size_mm: float, points: np.ndarray) -> Chain:
     """Return a motion from the moving state to the fixed one.
 
     Args:

@@ -63,7 +63,7 @@ class Rigid:
         return (turned + self.centre_mm + self.shift_mm).astype(points.dtype)
 
 
-def true_field(mapping: Mapping, grid: Grid, where: np.ndarray) -> np.ndarray:
+def inverse_field(mapping: Mapping, grid: Grid, where: np.ndarray) -> np.ndarray:
     """Return the field u with mapping(x + u(x)) = x, in voxels of a grid that both states share.
 
     Args:

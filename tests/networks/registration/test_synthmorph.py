@@ -100,21 +100,6 @@ def test_starts_next_to_the_identity_unless_told_otherwise():
     np.testing.assert_array_equal(zeros, tf.zeros_like(zeros))
 
 
-def test_every_parameter_gets_a_gradient():
-    network = SynthMorph((16, 16, 32), **VISIBLE)
-    with tf.GradientTape() as tape:
-        value = tf.reduce_mean(network(random_channels(), training=True) ** 2)
-    gradients = tape.gradient(value, network.trainable_variables)
-    for variable, gradient in zip(network.trainable_variables, gradients, strict=True):
-        assert gradient is not None and np.abs(gradient).max() > 0, variable.name
-
-
-def test_comes_back_from_its_config():
-    one = SynthMorph((16, 16, 16), encoder=[4, 4], decoder=[4, 4, 4], squarings=3)
-    again = SynthMorph.from_config(one.get_config())
-    assert again.get_config() == one.get_config() and again.squarings == 3
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

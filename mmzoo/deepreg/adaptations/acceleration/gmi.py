@@ -9,7 +9,7 @@ from mmzoo.deepreg.adaptations.acceleration import is_on
 from mmzoo.ops.histogram import joint_histogram
 
 
-def mutual_information(
+def gmi(
     first: tf.Tensor, second: tf.Tensor, num_bins: int, sigma_ratio: float, eps: float
 ) -> tf.Tensor:
     """Return DeepReg's mutual information of two volumes, positive.
@@ -61,6 +61,6 @@ def count_fast(image) -> None:
         volumes = (y_true, y_pred)
         if any(None in v.shape[1:] or len(v.shape) not in (4, 5) for v in volumes):
             return original(self, y_true, y_pred)
-        return mutual_information(y_true, y_pred, self.num_bins, self.sigma_ratio, image.EPS)
+        return gmi(y_true, y_pred, self.num_bins, self.sigma_ratio, image.EPS)
 
     image.GlobalMutualInformation.call = call

@@ -13,7 +13,7 @@ from mmzoo.ops.slabs import slab_mean
 Taps = tuple[tuple[float, ...], ...]  # of three axes, then of the channels
 
 
-def local_correlation(first, second, taps: Taps, volume: float, eps: float) -> tf.Tensor:
+def lncc(first, second, taps: Taps, volume: float, eps: float) -> tf.Tensor:
     """Return DeepReg's squared local correlation of two volumes, positive.
 
         cross = S(ab) - S(a) S(b) / n,  mean over voxels of (cross^2 + eps) / (var_a var_b + eps)
@@ -114,6 +114,6 @@ def correlate_fast(image) -> None:
         taps, volume = kernel_of(self.kernel_fn, self.kernel_size, first.shape[4])
         if taps is None:
             return original(self, y_true, y_pred)
-        return local_correlation(first, second, taps, volume, image.EPS)
+        return lncc(first, second, taps, volume, image.EPS)
 
     image.LocalNormalizedCrossCorrelation.call = call

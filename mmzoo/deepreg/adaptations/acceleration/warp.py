@@ -1,12 +1,12 @@
 """DeepReg's `resample`, which all its warps use: trilinear, zero on and outside the border."""
 
 import functools
-import itertools
 
 import tensorflow as tf
 
 from mmzoo.deepreg.adaptations.acceleration import is_on
 from mmzoo.ops.compiled import compiled
+from mmzoo.ops.warp import weigh_corners
 
 
 def resample(volume: tf.Tensor, points: tf.Tensor, zero_boundary: bool) -> tf.Tensor:
@@ -34,9 +34,7 @@ def _compiled(zero_boundary: bool):
 
 
 def _resample(volume, points, zero_boundary: bool):
-    shape = tf.shape(volume)
-    size = shape[1:4]
-    last = tf.cast(size - 1, points.dtype)
+    last = tf.cast(tf.shape(volume)[1:4] - 1, points.dtype)
     ceil = tf.math.ceil(points)
     points, lower, upper = (
         tf.clip_by_value(v, tf.zeros_like(last), last) for v in (points, ceil - 1, ceil)
@@ -44,19 +42,8 @@ def _resample(volume, points, zero_boundary: bool):
     weight_lower = upper - points
     weight_upper = points - lower if zero_boundary else 1 - weight_lower
 
-    # A row of the flat volume for each corner: see mmzoo/ops/warp.py.
-    batch_start = tf.reshape(tf.range(shape[0]) * tf.reduce_prod(size), [-1, 1, 1, 1])
-    strides = (size[1] * size[2], size[2], 1)
-    ends = [tf.cast(end, tf.int32) for end in (lower, upper)]
-    rows = [[end[..., axis] * strides[axis] for end in ends] for axis in range(3)]
-    weights = [[w[..., axis, None] for w in (weight_lower, weight_upper)] for axis in range(3)]
-    flat = tf.reshape(volume, [-1, volume.shape[-1] or shape[4]])
-    corners = []
-    for a, b, c in itertools.product((0, 1), repeat=3):
-        value = tf.gather(flat, batch_start + rows[0][a] + rows[1][b] + rows[2][c])
-        weight = weights[0][a] * weights[1][b] * weights[2][c]
-        corners.append(tf.cast(weight, volume.dtype) * value)
-    return tf.add_n(corners)
+    ends = tf.cast(lower, tf.int32), tf.cast(upper, tf.int32)
+    return weigh_corners(volume, ends, (weight_lower, weight_upper))
 
 
 def sample_fast(layer_util) -> None:
