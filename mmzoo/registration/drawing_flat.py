@@ -43,7 +43,7 @@ def draw_slices(path: Path, found: Registration, title: str) -> None:
         "fixed / warped tiles": tiles,
         "displacement, mm": length,
         "determinant": determinant,
-        "agreement": local_agreement(_scaled(fixed), _scaled(warped), spacing),
+        "agreement": local_agreement(_scaled(fixed), _scaled(warped), spacing.tolist()),
     }
     figure = Figure(figsize=(3 * len(panels), 4.6), layout="constrained")
     planes = planes_through((0, 0, 0), found.fixed.GetSize(), found.fixed.GetSpacing())
