@@ -181,7 +181,6 @@ def register(
 
 
 def _one_pair(files, out: Path, options: dict[str, Any], frame: str, overwrite: bool) -> dict:
-
     from mmzoo.io.atomic import claimed
     from mmzoo.registration.job import register_files
     from mmzoo.registration.output import check_out

@@ -19,8 +19,8 @@ class SET(DataSet):
     modalities = ("ed", "es")
     moving, fixed = "ed", "es"
     people = {"ed": PEOPLE, "es": PEOPLE}
-    # As the cine phantom; de Vos 2020 trains on patches of 128 x 128 x 6 and has 4 folds.
     same_people = True
+    # As the cine phantom; de Vos 2020 trains on patches of 128 x 128 x 6 and has 4 folds.
     recipe = Recipe(size=(128, 128, 12), spacing=(1.5, 1.5, 10.0))
     remarks = (
         "Frames are those that Info.cfg names: end-diastole is not always frame01.",

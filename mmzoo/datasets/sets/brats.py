@@ -24,8 +24,8 @@ class SET(DataSet):
     modalities = CONTRASTS
     moving, fixed = "t1", "t2"
     people = dict.fromkeys(CONTRASTS, COUNT)
-    # Zhang 2020 (Deform-GAN): brains of 112 x 128 x 96, 235 people to train and 50 to test.
     same_people = True
+    # Zhang 2020 (Deform-GAN): brains of 112 x 128 x 96, 235 people to train and 50 to test.
     recipe = Recipe((112, 128, 96), crop="nonzero", margin_mm=5.0, normalise="brain")
     split = (235, 0, 50)
     deform_mm = 15.0

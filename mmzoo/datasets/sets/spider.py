@@ -23,8 +23,8 @@ class SET(DataSet):
     moving, fixed = "t1", "t2"
     people = {"all": SERIES}
     may_lack = True
-    # van Ulsen 2022: 1 mm, 96 mm from left to right and 320 mm along the other axes.
     same_people = True
+    # van Ulsen 2022: 1 mm, 96 mm from left to right and 320 mm along the other axes.
     recipe = Recipe(size=(96, 320, 320), spacing=(1.0, 1.0, 1.0))
     split = (31, 9, 9)
     remarks = ("Slices are 3.3 to 4.8 mm apart from left to right.",)
