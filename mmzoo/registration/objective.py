@@ -155,6 +155,8 @@ def blur_of(level: Level, sharpest: float) -> float:
         level: the images.
         sharpest: of a loss, the blur of sharp images.
     """
+    if sharpest == 1:
+        return 1.0
     return float(np.interp(detail(level), (BLURRED, SHARP), (1.0, sharpest)))
 
 

@@ -46,6 +46,7 @@ WORSE = (
     "stage (NMI times overlap {:.3f}, {:.3f} after); compare without `--model`"
 )
 OF_FIELD = ("smallest_before", "smallest_determinant", "mended")  # only in reports of fields
+SIMILARITY_MM = 3.0  # voxels on which stages are compared
 LITTLE = 0.05  # allowed fall of mutual information, as a share, if the loss falls clearly
 SMALL = "images smaller than people's: registered as if they were {:.0f} times as large"
 
@@ -116,7 +117,8 @@ def register(
 
     linear, notes = register_linear(pair, settings.initial, settings.seed)
     still = sitk.Transform(3, sitk.sitkIdentity)
-    nmi, known = _similarities(pair, before=still, linear=linear)
+    small = pair.reduced(SIMILARITY_MM)
+    nmi, known = _similarities(small, before=still, linear=linear)
     watch.lap("linear")
     progress("rigid and affine", 1, 1)
     if method is None and shared(nmi, known, "linear") < LEAST_SHARED:
@@ -125,8 +127,8 @@ def register(
         found = find(pair, linear, progress)
     watch.lap("field")
     transform = composite(linear, found.displacement)
-    for values, after in zip((nmi, known), _similarities(pair, after=transform), strict=True):
-        values.update(after)
+    after = _similarities(small, after=transform)
+    nmi, known = nmi | after[0], known | after[1]
     if method is not None:
         without, by_field = (shared(nmi, known, stage) for stage in ("linear", "after"))
         if by_field < (1 - LITTLE) * without:
@@ -246,13 +248,16 @@ def _overlap(pair: ImagePair, linear: sitk.Transform, known: float) -> float:
     return min(1.0, known * volumes[0] / min(volumes))
 
 
-def _similarities(pair: ImagePair, **stages: sitk.Transform):
+def _similarities(small: ImagePair, **stages: sitk.Transform):
     """Return normalised mutual information at stages, where both images are known.
+
+    Args:
+        small: the pair, reduced.
+        stages: transforms, by name.
 
     Returns:
         NMI, None without overlap, and the overlapping share of the fixed image; by stage.
     """
-    small = pair.reduced(3.0)
     fixed = sitk.GetArrayViewFromImage(small.fixed)
     values: dict[str, float | None] = {}
     shares: dict[str, float] = {}

@@ -34,6 +34,11 @@ def expected_grey(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(256), np.flatnonzero(known), total[known] / weight[known])
 
 
+def expected_image(fixed: np.ndarray, moving: np.ndarray) -> np.ndarray:
+    """Return what each voxel of the moving image lets one expect: `expected_grey` of its grey."""
+    return expected_grey(fixed, moving)[bytes_of(moving, 0, 1)]
+
+
 def local_agreement(
     fixed: np.ndarray, warped: np.ndarray, spacing_mm: Sequence[float]
 ) -> np.ndarray:
@@ -50,8 +55,8 @@ def local_agreement(
     Returns:
         Map of [0, 1], NaN where an image is flat: there a field is a guess.
     """
-    expected = expected_grey(fixed, warped)[bytes_of(warped, 0, 1)]
-    return local_correlation(fixed, expected, spacing_mm, window_mm(fixed.shape, spacing_mm))
+    window = window_mm(fixed.shape, spacing_mm)
+    return local_correlation(fixed, expected_image(fixed, warped), spacing_mm, window)
 
 
 def local_correlation(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmzoo.report.agreement import expected_grey, local_correlation, window_mm
+from mmzoo.report.agreement import expected_grey, expected_image, local_correlation, window_mm
 from mmzoo.report.page import assemble
 from mmzoo.report.volumes import bytes_of, data_url, factors_to, packed, shrunk
 from mmzoo.spatial.view import PLANES, planes_through
@@ -165,8 +165,7 @@ def agreement(scene: Scene) -> tuple[np.ndarray, tuple[float, ...]]:
     """
     spacing = np.array(scene.spacing_mm)
     factors = factors_to(scene.fixed.shape, spacing, MAX_MAP_VOXELS)
-    moving = scene.stages[-1].image
-    expected = expected_grey(scene.fixed, moving)[bytes_of(moving, 0, 1)]
+    expected = expected_image(scene.fixed, scene.stages[-1].image)
     own = tuple(float(step) for step in spacing * factors)
     window = window_mm(scene.fixed.shape, scene.spacing_mm)
     share = local_correlation(shrunk(scene.fixed, factors), shrunk(expected, factors), own, window)

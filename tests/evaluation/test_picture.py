@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import matplotlib.image
 import numpy as np
 import pytest
@@ -33,6 +35,15 @@ def test_scene_shows_labels_before_and_after(tmp_path):
     assert scene.length_mm[0, 0, 0] == pytest.approx(
         np.linalg.norm(np.multiply(SHIFT, (1, 1.5, 2)))
     )
+
+
+def test_agreement_is_high_after_the_right_field_and_empty_where_images_are_flat(tmp_path):
+    right = build_scene(data_of(tmp_path / "right")).agreement
+    wrong = build_scene(data_of(tmp_path / "wrong", ddf=np.zeros((*SHAPE, 3)))).agreement
+    assert right.shape == SHAPE and np.nanmedian(right) > 0.95
+    assert np.nanmedian(wrong) < np.nanmedian(right) - 0.2
+    flat = data_of(tmp_path / "flat")
+    assert np.isnan(build_scene(replace(flat, fixed=np.zeros(SHAPE))).agreement).all()
 
 
 def test_unlabelled_scene_is_cut_through_the_middle(tmp_path):
