@@ -70,7 +70,7 @@ def main() -> None:
         method = network(first)
         scores = []
         for made, images, linear in pairs:
-            displacement = method(images, linear, lambda *_: None).displacement
+            displacement = method(images)(linear, lambda *_: None).displacement
             scores.append((made, made.score(composite(linear, displacement))))
         seconds = np.mean(first.seconds[1:])  # the first one compiles
         print(json.dumps(settings), _scores(scores), f"{seconds:.2f} processor s", flush=True)

@@ -123,6 +123,22 @@ def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     return call
 
 
+def compiled_forward(function: Callable) -> Callable:
+    """Compile a function of tensors for its value; what a gradient needs of it is stored.
+
+    For pieces of what networks take as given, through which no gradient passes. It may return
+    several tensors; each is computed from the inputs anew, so let a piece end where its result is
+    needed more than once.
+    """
+    value = traced(function, jit_compile=True)
+
+    @functools.wraps(function)
+    def call(*tensors):
+        return function(*tensors) if is_plain() else value(*tensors)
+
+    return call
+
+
 def recomputed(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Let the gradient of a function recompute it, storing nothing in between.
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from mmzoo.ops.compiled import compiled, is_plain
-from mmzoo.ops.pad import border_goes_on
+from mmzoo.ops.compiled import compiled_forward
+from mmzoo.ops.filters import apply_along_axes, mean_matrix
+from mmzoo.ops.grid import dims_of
+from mmzoo.ops.pad import border_of_features
 
 
 def search(
@@ -30,7 +33,7 @@ def search(
     voxels, twice. Beyond the volume its border values go on.
 
     Args:
-        fixed: (batch, dim1, dim2, dim3, channels).
+        fixed: (batch, channels, dim1, dim2, dim3), channels known.
         moving: the same shape.
         reach: voxels.
         sharpness: of the weights; the larger, the nearer to the least cost alone.
@@ -40,58 +43,58 @@ def search(
     Returns:
         (batch, dim1, dim2, dim3, 3), voxels, at most `reach`: fixed(x) is like moving(x + u(x)).
     """
-    displacements = _displacements(reach)
-    cost = _cost_volume(reach)(fixed, moving)
-    field = tf.zeros_like(fixed[..., :3])
+    dims = dims_of(fixed, first=2)
+    once, twice = ([mean_matrix(n, times) for n in dims] for times in (1, 2))
+    table = np.array(_displacements(reach), np.float32)
+    cost = apply_along_axes(_cost_volume(reach)(fixed, border_of_features(moving, reach)), once)
+    cost = tf.reshape(cost, [-1, len(table), math.prod(dims)])
+    field = tf.zeros_like(cost[:, :3])
     for weight in hold:
-        field = _round(displacements, sharpness, weight)(cost, field)
-    return field
+        weights = _weights(reach, float(sharpness), float(weight))(cost, field)
+        mean = tf.matmul(table.T, weights) / tf.reduce_sum(weights, axis=1, keepdims=True)
+        mean = apply_along_axes(tf.reshape(mean, [-1, 3, *dims]), twice)
+        field = tf.reshape(mean, tf.shape(field))
+    return tf.transpose(tf.reshape(field, [-1, 3, *dims]), [0, 2, 3, 4, 1])
 
 
+@functools.lru_cache
 def _displacements(reach: int) -> tuple[tuple[int, ...], ...]:
     return tuple(itertools.product(range(-reach, reach + 1), repeat=3))
 
 
 @functools.lru_cache
 def _cost_volume(reach: int) -> Callable[..., tf.Tensor]:
-    """Return the function of two volumes of features to C, (batch, ..., displacements)."""
+    """Return the function of two volumes of features, the second with a border, to the costs.
 
-    @compiled
-    def cost_volume(fixed, moving):
-        around = border_goes_on(moving, (reach,) * 3)
+    These are (batch, displacements, dim1, dim2, dim3), each of a voxel alone.
+    """
+
+    @compiled_forward
+    def cost_volume(fixed, around):
         costs = []
         for displacement in _displacements(reach):
             cut = [slice(reach + d, d - reach or None) for d in displacement]
-            costs.append(tf.reduce_mean((fixed - around[(slice(None), *cut)]) ** 2, axis=-1))
-        return mean_of_neighbours(tf.stack(costs, axis=-1))
+            moved = around[(slice(None), slice(None), *cut)]
+            costs.append(tf.reduce_mean((fixed - moved) ** 2, axis=1))
+        return tf.stack(costs, axis=1)
 
     return cost_volume
 
 
 @functools.lru_cache
-def _round(displacements: tuple, sharpness: float, weight: float) -> Callable[..., tf.Tensor]:
-    """Return the function of the cost and a field to the field of the next round."""
-    table = np.array(displacements, np.float32)
+def _weights(reach: int, sharpness: float, weight: float) -> Callable[..., tf.Tensor]:
+    """Return the function of the costs and of the field to the weights of a round, unscaled.
+
+    Both are of flat volumes, (batch, displacements or 3, voxels).
+    """
+    table = np.array(_displacements(reach), np.float32)[:, :, None]
     squares = (table**2).sum(axis=1)
 
-    @compiled
-    def next_field(cost, field):
+    @compiled_forward
+    def weights(cost, field):
+        along = sum(table[:, axis] * field[:, axis, None] for axis in range(3))
         # |d - u|^2 but for |u|^2, which all displacements share.
-        along = tf.reshape(field, [-1, 3]) @ table.T
-        drawn = weight * (squares - 2 * tf.reshape(along, tf.shape(cost)))
-        weights = tf.nn.softmax(-sharpness * (cost + drawn), axis=-1)
-        mean = tf.reshape(weights, [-1, len(table)]) @ table
-        return mean_of_neighbours(mean_of_neighbours(tf.reshape(mean, tf.shape(field))))
+        of_all = -sharpness * (cost + weight * (squares - 2 * along))
+        return tf.exp(of_all - tf.reduce_max(of_all, axis=1, keepdims=True))
 
-    return next_field
-
-
-def mean_of_neighbours(volume: tf.Tensor) -> tf.Tensor:
-    """Return the mean over 3^3 voxels, border values going on: (batch, dim1, dim2, dim3, any)."""
-    volume = border_goes_on(volume, (1, 1, 1))
-    if is_plain():  # one operation of a graph in the place of nine
-        return tf.nn.avg_pool3d(volume, 3, 1, "VALID")
-    for axis in (1, 2, 3):
-        before = (slice(None),) * axis
-        volume = sum(volume[(*before, slice(o, o - 2 or None))] for o in range(3)) / 3
-    return volume
+    return weights

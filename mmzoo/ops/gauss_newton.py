@@ -11,12 +11,14 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mmzoo.ops.compiled import compiled
-from mmzoo.ops.cost_volume import mean_of_neighbours
-from mmzoo.ops.pad import border_goes_on
+from mmzoo.ops.compiled import compiled_forward
+from mmzoo.ops.filters import apply_along_axes, mean_matrix, smooth_with_neighbours
+from mmzoo.ops.grid import dims_of
+from mmzoo.ops.pad import border_of_features
 from mmzoo.ops.warp import warp
 
 MOST = 1.0  # voxels that a step moves a point
+UPPER = [(i, j) for i in range(3) for j in range(i, 3)]  # of a symmetric matrix
 
 
 def gauss_newton_step(
@@ -38,7 +40,7 @@ def gauss_newton_step(
     nearly a Gaussian of sqrt(2/3 times) voxels. Beyond the volume its border values go on.
 
     Args:
-        fixed: (batch, dim1, dim2, dim3, channels).
+        fixed: (batch, channels, dim1, dim2, dim3), channels known.
         warped: the same shape: features of the moving image as `field` warps it.
         field: (batch, dim1, dim2, dim3, 3), voxels.
         damping: above 0, in squared features: where the features vary less, the field stays.
@@ -48,38 +50,50 @@ def gauss_newton_step(
     Returns:
         As `field`.
     """
-    return _step(float(damping), int(window), int(smoothing))(fixed, warped, field)
+    sums = _sums(fixed, border_of_features(warped, 1))
+    if window:
+        sums = apply_along_axes(sums, [mean_matrix(n, window) for n in dims_of(field)])
+    more = _solution(float(damping))(sums)
+    return smooth_with_neighbours(more + warp(field, more), smoothing)
+
+
+@compiled_forward
+def _sums(fixed: tf.Tensor, warped: tf.Tensor) -> tf.Tensor:
+    """Return mean_c of g g^T, six of its nine, and of g (fixed - warped), `warped` with a border.
+
+    Channels come first and the border was there before: so the loop over the voxels is one of
+    vector instructions, six times as fast as with channels last.
+    """
+    channels = fixed.shape[1]
+    sums = [0.0] * 9
+    for c in range(channels):
+        around = warped[:, c]
+        slopes = _central_differences(around)
+        rest = fixed[:, c] - around[:, 1:-1, 1:-1, 1:-1]
+        products = [slopes[i] * slopes[j] for i, j in UPPER] + [slope * rest for slope in slopes]
+        sums = [total + each for total, each in zip(sums, products, strict=True)]
+    return tf.stack(sums, axis=1) / channels
 
 
 @functools.lru_cache
-def _step(damping: float, window: int, smoothing: int) -> Callable[..., tf.Tensor]:
-    @compiled
-    def step(fixed, warped, field):
-        slopes, rest = _central_differences(warped), fixed - warped
-        upper = [(i, j) for i in range(3) for j in range(i, 3)]
-        sums = [slopes[i] * slopes[j] for i, j in upper] + [slope * rest for slope in slopes]
-        means = tf.stack([tf.reduce_mean(each, axis=-1) for each in sums], axis=-1)
-        *matrix, b1, b2, b3 = tf.unstack(_smooth(means, window), axis=-1)
-        by_place = dict(zip(upper, matrix, strict=True))
+def _solution(damping: float) -> Callable[..., tf.Tensor]:
+    """Return the function of these sums to v, (batch, dim1, dim2, dim3, 3)."""
+
+    @compiled_forward
+    def solution(sums):
+        *matrix, b1, b2, b3 = tf.unstack(sums, axis=1)
+        by_place = dict(zip(UPPER, matrix, strict=True))
         for i in range(3):
             by_place[i, i] += damping
         more = _solved(by_place, (b1, b2, b3))
         length = tf.norm(more, axis=-1, keepdims=True)
-        more *= MOST / tf.maximum(length, MOST)
-        return _smooth(more + warp(field, more), smoothing)
+        return more * (MOST / tf.maximum(length, MOST))
 
-    return step
-
-
-def _smooth(volume: tf.Tensor, times: int) -> tf.Tensor:
-    for _ in range(times):
-        volume = mean_of_neighbours(volume)
-    return volume
+    return solution
 
 
-def _central_differences(volume: tf.Tensor) -> list[tf.Tensor]:
-    """Return half the difference of a voxel's two neighbours along each axis."""
-    around = border_goes_on(volume, (1, 1, 1))
+def _central_differences(around: tf.Tensor) -> list[tf.Tensor]:
+    """Return half the difference of a voxel's two neighbours along each axis, a border around."""
     slopes = []
     for axis in range(3):
         after, before = ([slice(1, -1)] * 3 for _ in range(2))

@@ -6,13 +6,18 @@ import numpy as np
 import tensorflow as tf
 
 
-def dims_of(volume: tf.Tensor) -> list:
+def dims_of(volume: tf.Tensor, first: int = 1) -> list:
     """Return [dim1, dim2, dim3] of (batch, dim1, dim2, dim3, ...).
 
     As numbers, or as scalar tensors where a graph is built for volumes of any size.
+
+    Args:
+        volume: likewise.
+        first: the axis of dim1; 2 of (batch, channels, dim1, dim2, dim3).
     """
-    known = volume.shape[1:4]
-    return tf.unstack(tf.shape(volume)[1:4]) if None in known else list(known)
+    axes = slice(first, first + 3)
+    known = volume.shape[axes]
+    return tf.unstack(tf.shape(volume)[axes]) if None in known else list(known)
 
 
 def are_known(*dims: object) -> bool:

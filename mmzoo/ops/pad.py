@@ -69,6 +69,13 @@ def border_goes_on(volume: tf.Tensor, margin: Sequence[int]) -> tf.Tensor:
     return volume
 
 
+def border_of_features(features: tf.Tensor, margin: int) -> tf.Tensor:
+    """Return the same of features (batch, channels, dim1, dim2, dim3), as far along each axis."""
+    channels, dims = features.shape[1], dims_of(features, first=2)
+    wide = border_goes_on(tf.reshape(features, [-1, *dims]), (margin,) * 3)
+    return tf.reshape(wide, [-1, channels, *(n + 2 * margin for n in dims)])
+
+
 def cut_back(volume: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """Cut from the far ends of a volume what `pad_to_multiple` has added.
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mmzoo.ops.compiled import compiled, traced
+from mmzoo.ops.compiled import compiled_forward, traced
 from mmzoo.ops.pad import border_goes_on
 
 LEAST, MOST = 1e-3, 1e3  # of a voxel's variance, as shares of its mean over the volume
@@ -236,7 +236,10 @@ def _sorted(tensors: Sequence[tf.Tensor]) -> tuple[tuple[Sequence, tf.Tensor], .
     return (tensors[:6], tensors[12]), (tensors[6:12], tensors[13])
 
 
-@compiled
+# Of networks: neighbours and patches, voxels.
+STEPS, REACH = (2, 2, 2), (1, 1, 1)
+
+
 def descriptors(volume: tf.Tensor) -> tf.Tensor:
     """Return the self-similarities of each voxel, of neighbours 2 voxels away, patches of 3^3.
 
@@ -248,15 +251,32 @@ def descriptors(volume: tf.Tensor) -> tf.Tensor:
         volume: (batch, dim1, dim2, dim3), finite, of any range.
 
     Returns:
-        (batch, dim1, dim2, dim3, 12), above 0, the largest in each voxel 1.
+        (batch, 12, dim1, dim2, dim3), above 0, the largest in each voxel 1.
     """
-    steps, reach = (2, 2, 2), (1, 1, 1)
-    around = border_goes_on(volume, (3, 3, 3))
-    patches = [_box_sum(e**2, reach) / 27 for e in _differences(around, steps)]
-    distances = _distances(patches, steps)
-    mean = tf.reduce_mean(_variance(distances), axis=(1, 2, 3))
-    least, variance, _ = _scales(patches, mean, steps, LEAST)
-    return tf.stack(_descriptors(distances, least, variance), axis=-1)
+    patches = _patches(border_goes_on(volume, (3, 3, 3)))
+    mean = tf.reduce_mean(_variance_of(*patches), axis=(1, 2, 3))
+    return _stacked(*_least_and_variance(mean, *patches), *patches)
+
+
+@compiled_forward
+def _patches(around: tf.Tensor) -> list[tf.Tensor]:
+    taps = np.prod(2 * np.array(REACH) + 1)
+    return [_box_sum(e**2, REACH) / float(taps) for e in _differences(around, STEPS)]
+
+
+@compiled_forward
+def _variance_of(*patches: tf.Tensor) -> tf.Tensor:
+    return _variance(_distances(patches, STEPS))
+
+
+@compiled_forward
+def _least_and_variance(mean: tf.Tensor, *patches: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return _scales(patches, mean, STEPS, LEAST)[:2]
+
+
+@compiled_forward
+def _stacked(least: tf.Tensor, variance: tf.Tensor, *patches: tf.Tensor) -> tf.Tensor:
+    return tf.stack(_descriptors(_distances(patches, STEPS), least, variance), axis=1)
 
 
 def _descriptors(

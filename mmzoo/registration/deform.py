@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mmzoo.registration.control_grid import ControlGrid, centres
-from mmzoo.registration.objective import Objective, batch_of, traced_objective
-from mmzoo.registration.pyramid import Level, blank_level
+from mmzoo.registration.objective import (
+    Objective,
+    batch_of,
+    compiled_objective,
+    traced_objective,
+)
+from mmzoo.registration.pyramid import Level
 from mmzoo.registration.settings import Settings
 from mmzoo.terminal import Report
 
@@ -22,10 +28,53 @@ FieldOf = Callable[[Sequence[np.ndarray]], np.ndarray]
 Slope = Callable[[Any], tuple[float, Any]]
 
 
+@dataclass(frozen=True)
+class PyramidLevel:
+    """A level of the pyramid, on its way to be compiled.
+
+    Attributes:
+        shape: of the fixed image.
+        counts: control points along each axis.
+        objective: from images on the level to their objective, once that is compiled.
+    """
+
+    shape: tuple[int, ...]
+    counts: tuple[int, ...]
+    objective: Future[Callable[[Level], Objective]]
+
+
+def compile_levels(
+    shapes: Sequence[Sequence[int]], edges_mm: np.ndarray, settings: Settings
+) -> list[PyramidLevel]:
+    """Trace the levels of a pyramid, coarse to fine, and let them be compiled beside what follows.
+
+    A level takes seconds to compile, on one core; its images need not be known yet.
+
+    Args:
+        shapes: of the levels, coarse to fine.
+        edges_mm: (3,), of the box.
+        settings: of the loss and the field.
+
+    Raises:
+        ValueError: no level.
+    """
+    if not len(shapes):
+        raise ValueError("`shapes` must hold at least one level, got none.")
+    # The compilation cache knows pieces by names that tracing counts: the order is kept.
+    compiling = ThreadPoolExecutor(len(shapes))
+    levels = []
+    for far, shape in zip(range(len(shapes) - 1, -1, -1), shapes, strict=True):
+        counts = tuple(_counts(edges_mm / shape, far, edges_mm, settings))
+        key = tuple(shape), tuple(edges_mm.tolist()), counts, settings, far == 0
+        traced_objective(*key)
+        levels.append(PyramidLevel(key[0], counts, compiling.submit(compiled_objective, *key)))
+    return levels
+
+
 def fit_controls(
-    shapes: Sequence[Sequence[int]],
+    levels: Sequence[PyramidLevel],
     edges_mm: np.ndarray,
-    level_of: Callable[[Sequence[int]], Level],
+    images_on: Callable[[Sequence[int]], Level],
     settings: Settings,
     report: Report = lambda *_: None,
     first: FieldOf | None = None,
@@ -38,54 +87,35 @@ def fit_controls(
     the coarsest level goes from it and from none, and keeps what ends lower.
 
     Args:
-        shapes: of the levels, coarse to fine.
+        levels: of `compile_levels`, coarse to fine.
         edges_mm: (3,), of the box.
-        level_of: from a shape to the images on it; asked while that shape compiles.
+        images_on: from a shape to the images on it; asked while that shape compiles.
         settings: of the loss and the field.
         report: called with a stage's name, steps done and steps in all.
         first: a field to start from, such as a network's; None for none.
 
     Returns:
         The control points, and the objective of the finest level.
-
-    Raises:
-        ValueError: no level.
     """
-    if not len(shapes):
-        raise ValueError("`shapes` must hold at least one level, got none.")
-    coarser = range(len(shapes) - 1, -1, -1)
-    counts = [
-        _counts(edges_mm / shape, far, edges_mm, settings)
-        for shape, far in zip(shapes, coarser, strict=True)
-    ]
-    # A level takes seconds to compile, on one core: all do so at once, and beside coarser fits.
-    # They are traced in order, for the compilation cache knows pieces by names that tracing counts.
-    with ThreadPoolExecutor(len(shapes)) as ahead:
-        objectives, compiled = [], []
-        for shape, number, far in zip(shapes, counts, coarser, strict=True):
-            box = tuple(shape), tuple(edges_mm.tolist())
-            objectives.append(traced_objective(*box, tuple(number), settings, far == 0))
-            compiled.append(ahead.submit(objectives[-1], blank_level(shape, edges_mm)))
-        controls = ControlGrid(np.zeros((*counts[0], 3), np.float32), edges_mm)
-        for index, (shape, number) in enumerate(zip(shapes, counts, strict=True)):
-            level = level_of(shape)
-            compiled[index].result()
-            objective = objectives[index](level)
-            fields: list[FieldOf] = [controls.field] if controls.coefficients.any() else []
-            fields += [first] if first else []
-            starts = _starts(objective, fields, number)
-            if index:  # at the coarsest level it counts where each leads
-                starts = [min(starts, key=lambda each: each[1][0])]
-            steps = settings.steps[min(index, len(settings.steps) - 1)]
-            smallest = float(level.spacing_mm.min())
-            name = f"field, {smallest:.1f} mm"
-            report(name, 0, steps * len(starts))
-            ends = []
-            for begun, (start, known) in enumerate(starts):
-                after = partial(_tell, report, name, steps * begun, steps * len(starts))
-                ends.append(descend(objective.slope, start, STEP * smallest, steps, after, known))
-            found, _ = min(ends, key=lambda end: end[1])
-            controls = ControlGrid(found, edges_mm)
+    controls = ControlGrid(np.zeros((*levels[0].counts, 3), np.float32), edges_mm)
+    for index, level in enumerate(levels):
+        images = images_on(level.shape)
+        objective = level.objective.result()(images)
+        fields: list[FieldOf] = [controls.field] if controls.coefficients.any() else []
+        fields += [first] if first else []
+        starts = _starts(objective, fields, level.counts)
+        if index:  # at the coarsest level it counts where each leads
+            starts = [min(starts, key=lambda each: each[1][0])]
+        steps = settings.steps[min(index, len(settings.steps) - 1)]
+        smallest = float(images.spacing_mm.min())
+        name = f"field, {smallest:.1f} mm"
+        report(name, 0, steps * len(starts))
+        ends = []
+        for begun, (start, known) in enumerate(starts):
+            after = partial(_tell, report, name, steps * begun, steps * len(starts))
+            ends.append(descend(objective.slope, start, STEP * smallest, steps, after, known))
+        found, _ = min(ends, key=lambda end: end[1])
+        controls = ControlGrid(found, edges_mm)
     return controls, objective
 
 

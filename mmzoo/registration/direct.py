@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mmzoo.registration.control_grid import ControlGrid
-from mmzoo.registration.deform import fit_controls
+from mmzoo.registration.deform import compile_levels, fit_controls
 from mmzoo.registration.folding import unfolded
 from mmzoo.registration.frame import Box, ImagePair, choose_box, common_box, level_shapes
 from mmzoo.registration.objective import Objective
@@ -39,40 +39,43 @@ class Deformation:
     backward: sitk.Image | None = None
 
 
-# A method takes the pair, the linear stage's transform and a function to report progress to. One
-# that asks a network has the same shape.
-Method = Callable[[ImagePair, sitk.Transform, Report], Deformation]
+# A method takes the pair, and returns what finds its deformation: a function of the linear stage's
+# transform and of one to report progress to. What the linear stage does not decide, such as what
+# has to be compiled, the method begins at once. One that asks a network has the same shape.
+Search = Callable[[sitk.Transform, Report], Deformation]
+Method = Callable[[ImagePair], Search]
 
 
 def direct(settings: Settings) -> Method:
     """Return the method that optimises control points for a loss."""
     if settings.field == "none":
-        return lambda pair, linear, report: Deformation(None)
-    return functools.partial(_optimised, settings, None)
+        return lambda pair: lambda linear, report: Deformation(None)
+    return lambda pair: _optimised(settings, pair)
 
 
-def _optimised(
-    settings: Settings,
-    first: sitk.Image | None,
-    pair: ImagePair,
-    linear: sitk.Transform,
-    report: Report,
-) -> Deformation:
-    """Optimise control points, from a first displacement where there is one."""
+def _optimised(settings: Settings, pair: ImagePair):
+    """Return the search for control points, from a first displacement where there is one."""
     box = choose_box(pair, settings.resolution_mm, settings.max_voxels)
     box = common_box(box, keep_spacing=settings.resolution_mm is not None)
-    fitted, objective = fit_controls(
-        level_shapes(box),
-        box.edges_mm,
-        lambda shape: make_level(pair, linear, box, shape),
-        settings,
-        report,
-        None if first is None else functools.partial(_displacement_in, first, pair, box),
-    )
-    controls, guard = unfolded(fitted, objective)
-    displacement = control_displacement(controls, pair.fixed, box, box.spacing_mm)
-    found = _report(box, controls, objective) | guard
-    return Deformation(displacement, found, _notes(guard))
+    levels = compile_levels(level_shapes(box), box.edges_mm, settings)
+
+    def search(
+        linear: sitk.Transform, report: Report, first: sitk.Image | None = None
+    ) -> Deformation:
+        fitted, objective = fit_controls(
+            levels,
+            box.edges_mm,
+            lambda shape: make_level(pair, linear, box, shape),
+            settings,
+            report,
+            None if first is None else functools.partial(_displacement_in, first, pair, box),
+        )
+        controls, guard = unfolded(fitted, objective)
+        displacement = control_displacement(controls, pair.fixed, box, box.spacing_mm)
+        found = _report(box, controls, objective) | guard
+        return Deformation(displacement, found, _notes(guard))
+
+    return search
 
 
 def _displacement_in(displacement: sitk.Image, pair: ImagePair, box: Box, lines) -> np.ndarray:
@@ -88,13 +91,18 @@ def refined(first: Method, settings: Settings) -> Method:
     its regularisation is kept.
     """
 
-    def method(pair: ImagePair, linear: sitk.Transform, report: Report) -> Deformation:
-        start = first(pair, linear, report)
+    def method(pair: ImagePair) -> Search:
+        predict = first(pair)
         if settings.field == "none":
-            return start
-        found = _optimised(settings, start.displacement, pair, linear, report)
-        said = {"network": start.report, **found.report}
-        return replace(found, report=said)
+            return predict
+        optimise = _optimised(settings, pair)
+
+        def search(linear: sitk.Transform, report: Report) -> Deformation:
+            start = predict(linear, report)
+            found = optimise(linear, report, start.displacement)
+            return replace(found, report={"network": start.report, **found.report})
+
+        return search
 
     return method
 

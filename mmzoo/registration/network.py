@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from mmzoo.registration.direct import Deformation, Method
 from mmzoo.registration.frame import Box, ImagePair, choose_box, field_of_view
 from mmzoo.registration.transform import displacement_image, field_grid
 from mmzoo.spatial import geometry
+from mmzoo.terminal import Report
 
 PERCENTILES = (1, 99)  # as of `mmzoo prepare`
 
@@ -53,7 +55,7 @@ def network(predicts: Predicts, refine: int = 0) -> Method:
         refine: steps of instance optimisation, 0 for none.
     """
 
-    def method(pair: ImagePair, linear: sitk.Transform, report) -> Deformation:
+    def search(pair: ImagePair, linear: sitk.Transform, report: Report) -> Deformation:
         if predicts.spacing_mm is None:
             box = box_of(pair, linear, predicts.image_size)
         else:
@@ -86,7 +88,7 @@ def network(predicts: Predicts, refine: int = 0) -> Method:
             backward = spread(backward, pair.fixed, box)
         return Deformation(spread(found.ddf, pair.fixed, box), said, notes, backward)
 
-    return method
+    return lambda pair: functools.partial(search, pair)
 
 
 def box_of(pair: ImagePair, linear: sitk.Transform, shape: tuple[int, ...]) -> Box:

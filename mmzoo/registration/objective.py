@@ -59,8 +59,7 @@ def traced_objective(
 ) -> Callable[[Level], Objective]:
     """Trace the objective of a level whose images are not known yet; its first call compiles it.
 
-    Compiling takes seconds, in which a coarser level can be minimised. The last ones are cached,
-    for other moving images on the same box.
+    The last ones are cached, for other moving images on the same box.
 
     Args:
         shape: of the level's fixed image.
@@ -121,6 +120,16 @@ def traced_objective(
         rest = float(distance), gradient
         return Objective(level, edges_mm, lambda coefficients: at(coefficients, *known), rest)
 
+    return objective_of
+
+
+@functools.lru_cache(maxsize=KEPT)
+def compiled_objective(
+    shape: tuple[int, ...], edges: tuple[float, ...], *more
+) -> Callable[[Level], Objective]:
+    """Return the `traced_objective` of the same arguments, compiled: it was called once."""
+    objective_of = traced_objective(shape, edges, *more)
+    objective_of(blank_level(shape, np.array(edges)))
     return objective_of
 
 

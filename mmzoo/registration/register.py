@@ -112,9 +112,8 @@ def register(
     times = enlargement(pair)
     if times > 1:
         pair = enlarged_pair(pair, times)
-    find = method or direct(enlarged_settings(settings, times))
     progress("rigid and affine", 0, None)
-
+    search = (method or direct(enlarged_settings(settings, times)))(pair)
     linear, notes = register_linear(pair, settings.initial, settings.seed)
     still = sitk.Transform(3, sitk.sitkIdentity)
     small = pair.reduced(SIMILARITY_MM)
@@ -124,7 +123,7 @@ def register(
     if method is None and shared(nmi, known, "linear") < LEAST_SHARED:
         found = Deformation(None)  # `implausible` says why
     else:
-        found = find(pair, linear, progress)
+        found = search(linear, progress)
     watch.lap("field")
     transform = composite(linear, found.displacement)
     after = _similarities(small, after=transform)

@@ -48,7 +48,8 @@ def loop(fixed, moving, reach, sharpness, hold):
 @pytest.mark.parametrize(("reach", "hold"), [(1, (0.0, 0.02)), (2, (0.01,))])
 def test_the_search_agrees_with_the_loop(reach, hold):
     fixed, moving = features(), features(seed=1)
-    found = search(tf.constant(fixed, tf.float32), tf.constant(moving, tf.float32), reach, 30, hold)
+    both = (tf.constant(np.moveaxis(each, -1, 1), tf.float32) for each in (fixed, moving))
+    found = search(*both, reach, 30, hold)
     np.testing.assert_allclose(found, loop(fixed, moving, reach, 30, hold), atol=2e-5)
 
 
@@ -69,7 +70,8 @@ def test_images_alike_do_not_move_and_one_that_is_reversed_neither():
 
 
 def test_nan_stays_in_its_pair():
-    fixed, moving = (features(seed=seed).astype(np.float32) for seed in (0, 1))
-    moving[1, 2, 2, 3, 0] = np.nan
+    both = (features(seed=seed).astype(np.float32) for seed in (0, 1))
+    fixed, moving = (np.moveaxis(each, -1, 1) for each in both)
+    moving[1, 0, 2, 2, 3] = np.nan
     field = search(tf.constant(fixed), tf.constant(moving), 1, 30.0, (0.0,)).numpy()
     assert np.isfinite(field[0]).all() and np.isnan(field[1]).any()

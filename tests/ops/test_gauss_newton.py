@@ -66,9 +66,9 @@ def loop(fixed, warped, field, damping, window, smoothing):
 )
 def test_a_step_agrees_with_the_loop(damping, window, smoothing):
     given = features(), features(1), np.random.default_rng(2).normal(0, 1, (*SHAPE[:4], 3))
-    found = gauss_newton_step(
-        *(tf.constant(g, tf.float32) for g in given), damping, window, smoothing
-    )
+    fixed, warped, field = (tf.constant(each, tf.float32) for each in given)
+    both = (tf.transpose(each, [0, 4, 1, 2, 3]) for each in (fixed, warped))
+    found = gauss_newton_step(*both, field, damping, window, smoothing)
     wanted = loop(*given, damping, window, smoothing)
     np.testing.assert_allclose(found, wanted, atol=2e-4 * np.abs(wanted).max())
 
@@ -102,13 +102,13 @@ def test_images_alike_and_constant_ones_do_not_move():
 
 
 def test_where_there_is_nothing_to_see_the_smoothed_field_stays():
-    flat = tf.zeros((1, 6, 7, 8, 12))
+    flat = tf.zeros((1, 12, 6, 7, 8))
     field = tf.ones((1, 6, 7, 8, 3)) * [0.5, -2.0, 3.0]
     np.testing.assert_allclose(gauss_newton_step(flat, flat, field, 1e-3, 1, 3), field, atol=1e-5)
 
 
 def test_nan_stays_in_its_pair():
-    fixed, warped = (features(seed).astype(np.float32) for seed in (0, 1))
-    warped[1, 2, 2, 3, 0] = np.nan
+    fixed, warped = (np.moveaxis(features(seed), -1, 1).astype(np.float32) for seed in (0, 1))
+    warped[1, 0, 2, 2, 3] = np.nan
     field = gauss_newton_step(fixed, warped, tf.zeros((*SHAPE[:4], 3)), 0.01, 1, 1).numpy()
     assert np.isfinite(field[0]).all() and np.isnan(field[1]).any()

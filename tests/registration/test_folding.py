@@ -6,7 +6,7 @@ import tensorflow as tf
 from helpers_control_grid import COUNTS, EDGES, SHAPE, control_grid, level
 
 from mmzoo.registration.control_grid import ControlGrid
-from mmzoo.registration.deform import fit_controls
+from mmzoo.registration.deform import compile_levels, fit_controls
 from mmzoo.registration.folding import SMALLEST, smallest_determinant, unfolded
 from mmzoo.registration.objective import Objective, traced_objective
 from mmzoo.registration.settings import Settings
@@ -51,7 +51,8 @@ def test_what_still_folds_is_shrunk_as_a_whole():
 
 def test_similarity_and_bending_are_never_worse_than_without_a_field():
     settings = Settings(loss="ncc", weight=1.0, steps=(3, 3))
-    found, objective = fit_controls([SHAPE, SHAPE], EDGES, lambda shape: level(), settings)
+    levels = compile_levels([SHAPE, SHAPE], EDGES, settings)
+    found, objective = fit_controls(levels, EDGES, lambda shape: level(), settings)
     losses = [
         objective.slope(tf.constant(each[None]))[0]
         for each in (found.coefficients, np.zeros_like(found.coefficients))
@@ -61,4 +62,4 @@ def test_similarity_and_bending_are_never_worse_than_without_a_field():
 
 def test_no_level_is_an_error():
     with pytest.raises(ValueError, match="at least one level"):
-        fit_controls([], EDGES, lambda shape: level(), Settings())
+        compile_levels([], EDGES, Settings())

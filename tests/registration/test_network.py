@@ -260,7 +260,7 @@ def test_without_a_step_a_field_that_is_right_is_kept_and_one_that_is_wrong_is_n
         displacement = sitk.GetImageFromArray(shifts, isVector=True)
         displacement.CopyInformation(grid)
         settings = Settings(steps=(0, 0), control_mm=8.0, resolution_mm=3.0, weight=10.0)
-        first = refined(lambda *_: Deformation(displacement), settings)
+        first = refined(lambda _: lambda *_: Deformation(displacement), settings)
         return register(fixed, moving, method=first, initial="none")
 
     right, wrong = found_from(1), found_from(-1)
@@ -283,7 +283,8 @@ def test_a_field_that_begins_worse_than_none_and_ends_better_is_found():
     rough.CopyInformation(grid)
     settings = Settings(steps=(20, 10), control_mm=8.0, resolution_mm=3.0)
     errors, losses = [], []
-    for method in (direct(settings), refined(lambda *_: Deformation(rough), settings)):
+    first = refined(lambda _: lambda *_: Deformation(rough), settings)
+    for method in (direct(settings), first):
         found = register(fixed, moving, method=method, initial="none")
         inside = np.random.default_rng(1).uniform(-25, 25, (60, 3))
         ends = [found.transform.TransformPoint(point) for point in inside.tolist()]

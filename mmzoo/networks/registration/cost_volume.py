@@ -140,17 +140,19 @@ class CostVolumeNet(SynthMorph):
         moving, fixed = tf.unstack(padded, axis=-1)
         of_fixed = descriptors(fixed)
         start, warped, of_warped = self._start(moving, of_fixed)
-        seen = [fixed[..., None], warped[..., None], of_fixed, of_warped, start]
+        alike = tf.transpose(tf.concat([of_fixed, of_warped], axis=1), [0, 2, 3, 4, 1])
+        seen = [fixed[..., None], warped[..., None], alike, start]
         velocity = self.velocity(tf.stop_gradient(tf.concat(seen, axis=-1)))
         rest = 2 * resize(integrate(velocity, self.squarings), dims_of(padded))
         return cut_back(rest + warp(tf.stop_gradient(start), rest), inputs)
 
     def _start(self, moving: tf.Tensor, of_fixed: tf.Tensor) -> tuple[tf.Tensor, ...]:
         """Return the first field, the image that it warps, and its self-similarities."""
-        shape = dims_of(of_fixed)
-        start, warped, of_warped = tf.zeros_like(of_fixed[..., :3]), moving, descriptors(moving)
+        shape = dims_of(moving)
+        start = tf.stack([tf.zeros_like(moving)] * 3, axis=-1)
+        warped, of_warped = moving, descriptors(moving)
         for step, reach, rounds in self.searches:
-            fixed, moved = (tf.nn.avg_pool3d(m, step, step, "VALID") for m in (of_fixed, of_warped))
+            fixed, moved = (_coarser(m, step) for m in (of_fixed, of_warped))
             hold = (0.0, *(self.hold / 2**k for k in reversed(range(rounds - 1))))
             velocity = search(fixed, moved, reach, self.sharpness, hold)
             more = step * resize(integrate(velocity, self.squarings), shape)
@@ -174,3 +176,11 @@ class CostVolumeNet(SynthMorph):
         """Return the settings, for recreating this network."""
         own = {name: getattr(self, name) for name in OWN}
         return {**super().get_config(), **own}
+
+
+def _coarser(features: tf.Tensor, step: int) -> tf.Tensor:
+    """Return the means over step^3 voxels of (batch, channels, dim1, dim2, dim3)."""
+    dims, channels = dims_of(features, first=2), features.shape[1]
+    volumes = tf.reshape(features, [-1, *dims, 1])
+    means = tf.nn.avg_pool3d(volumes, step, step, "VALID")
+    return tf.reshape(means, [-1, channels, *(n // step for n in dims)])
