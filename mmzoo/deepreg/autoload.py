@@ -114,7 +114,7 @@ def _adapt(module):
 
 def _register_plugins():
     """Give DeepReg's registry the zoo's names."""
-    importlib.import_module("mmzoo.deepreg.plugins").register()
+    importlib.import_module("mmzoo.deepreg.plugins").register_plugins()
 
 
 if os.environ.get("MMZOO_AUTOLOAD", "1") != "0":

@@ -162,7 +162,7 @@ PLUGINS = (
 )
 
 
-def register() -> None:
+def register_plugins() -> None:
     """Enter every plugin into DeepReg's registry; a second call changes nothing.
 
     Raises:

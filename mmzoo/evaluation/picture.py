@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude, laplace, zoom
 
-from mmzoo.evaluation.scene import PairScene, build_scene
+from mmzoo.evaluation.scene import PairScene, pair_scene
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.spatial.view import Plane, frame_slice, show_slice
 
@@ -43,7 +43,7 @@ def draw_pair(
         title: heading of the picture; lines separated by newlines.
         structure: the structure to cut through; the largest if None.
     """
-    scene = build_scene(data, None if structure is None else structures.index(structure))
+    scene = pair_scene(data, None if structure is None else structures.index(structure))
     figure, axes = _layout(scene.planes)
     for row, plane in zip(axes, scene.planes, strict=True):
         _draw_row(row, plane, scene)

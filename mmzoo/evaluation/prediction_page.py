@@ -49,10 +49,10 @@ def draw_page(
         tables: see `mmzoo.report.scene.write_page`, likewise `notes`.
         notes: sentences.
     """
-    write_page(path, build_scene(data, structures), title=title, notes=notes, tables=tables)
+    write_page(path, prediction_scene(data, structures), title=title, notes=notes, tables=tables)
 
 
-def build_scene(data: PairData, structures: tuple[str, ...]) -> Scene:
+def prediction_scene(data: PairData, structures: tuple[str, ...]) -> Scene:
     """Turn a pair to RAS axes, warp it, and join voxels where there are too many."""
     turn = Turn.from_affine(data.affine)
     turned = turn.affine(data.affine, data.fixed.shape)

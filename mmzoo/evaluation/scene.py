@@ -41,7 +41,7 @@ class PairScene:
     planes: list[Plane]
 
 
-def build_scene(data: PairData, focus: int | None = None) -> PairScene:
+def pair_scene(data: PairData, focus: int | None = None) -> PairScene:
     """Turn the volumes of a pair to RAS axes and choose the slices.
 
     Args:

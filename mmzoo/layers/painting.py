@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from mmzoo.ops.bspline import bspline_matrix, control_shape
 from mmzoo.ops.compiled import traced
-from mmzoo.ops.filters import apply_along_axes, line, resize_matrix
+from mmzoo.ops.filters import apply_along_axes
+from mmzoo.ops.matrices import line, resize_matrix
 
 PERCENTILES = (1.0, 99.0)  # what becomes 0 and 1, as of `mmzoo register`
 # How images differ; each is drawn anew for each image, evenly, from 0 to what is said here.

@@ -15,8 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from mmzoo.checks import check_ddf, check_positive
-from mmzoo.ops.filters import apply_along_axes, line, real
+from mmzoo.ops.filters import apply_along_axes
 from mmzoo.ops.grid import are_known, dims_of
+from mmzoo.ops.matrices import line, real
 
 
 def bspline_field(

@@ -16,8 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from mmzoo.ops.compiled import compiled_forward
-from mmzoo.ops.filters import apply_along_axes, mean_matrix
+from mmzoo.ops.filters import apply_along_axes
 from mmzoo.ops.grid import dims_of
+from mmzoo.ops.matrices import mean_matrix
 from mmzoo.ops.pad import border_of_features
 
 

@@ -12,8 +12,9 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mmzoo.ops.compiled import compiled_forward
-from mmzoo.ops.filters import apply_along_axes, mean_matrix, smooth_with_neighbours
+from mmzoo.ops.filters import apply_along_axes, smooth_with_neighbours
 from mmzoo.ops.grid import dims_of
+from mmzoo.ops.matrices import mean_matrix
 from mmzoo.ops.pad import border_of_features
 from mmzoo.ops.warp import warp
 

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from mmzoo.ops.compiled import traced
-from mmzoo.ops.filters import apply_along_axis, convolution_matrix, gaussian_kernel, taps
+from mmzoo.ops.filters import apply_along_axis, gaussian_kernel, taps
+from mmzoo.ops.matrices import convolution_matrix
 
 
 class Line(NamedTuple):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from mmzoo.checks import check_positive
 from mmzoo.io.images import Source
 from mmzoo.io.paths import select
-from mmzoo.registration.register import register as register_directly
 from mmzoo.registration.result import Registration
 from mmzoo.registration.settings import Settings
+from mmzoo.registration.stages import register_pair
 from mmzoo.terminal import Report
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def register(
     if model is None:
         if refine:
             raise ValueError("`refine` is for a trained network; name one with `model`.")
-        return register_directly(*images, **options)
+        return register_pair(*images, **options)
     # Late: a registration without a model needs neither DeepReg nor Keras.
     from mmzoo.inference.predictor import Predictor
     from mmzoo.registration.direct import refined
@@ -115,7 +115,7 @@ def register(
         method = refined(network(predictor), settings)
     else:
         method = network(predictor, refine)
-    found = register_directly(*images, method=method, **options)
+    found = register_pair(*images, method=method, **options)
     found.report["settings"] |= {"model": predictor.run.name, "refine": refine}
     return found
 

@@ -12,8 +12,8 @@ from mmzoo.evaluation.picture import draw_pair
 from mmzoo.evaluation.volumes import PairData
 from mmzoo.registration.drawing_flat import draw_slices
 from mmzoo.registration.frame import ImagePair, choose_box
-from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration, stages_of
+from mmzoo.registration.stages import resampled
 from mmzoo.registration.transform import voxels
 from mmzoo.spatial.frames import ras_affine
 from mmzoo.spatial.geometry import to_array
@@ -33,8 +33,8 @@ def draw_registration(path: Path, found: Registration) -> None:
     box = choose_box(ImagePair(found.fixed, found.moving), None, MAX_VOXELS)
     grid = box.grid(found.fixed, box.shape)
     data = PairData(
-        moving=to_array(warp(found.moving, grid, found.linear, sitk.sitkLinear)),
-        fixed=to_array(warp(found.fixed, grid, sitk.Transform(), sitk.sitkLinear)),
+        moving=to_array(resampled(found.moving, grid, found.linear, sitk.sitkLinear)),
+        fixed=to_array(resampled(found.fixed, grid, sitk.Transform(), sitk.sitkLinear)),
         ddf=voxels(found.displacement, grid),
         backward_ddf=None,
         moving_labels=(),

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.registration.flat import in_plane
-from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
+from mmzoo.registration.stages import resampled
 from mmzoo.registration.transform import voxels
 from mmzoo.report.agreement import local_agreement
 from mmzoo.spatial.view import frame_slice, planes_through, show_slice
@@ -30,7 +30,7 @@ def draw_slices(path: Path, found: Registration, title: str) -> None:
     """
     thin = int(np.argmin(found.fixed.GetSize()))
     fixed = _array(found.fixed, thin)
-    moving = _array(warp(found.moving, found.fixed, found.linear, sitk.sitkLinear), thin)
+    moving = _array(resampled(found.moving, found.fixed, found.linear, sitk.sitkLinear), thin)
     warped = _array(sitk.DICOMOrient(found.warped, "RAS"), thin)
     rows, columns = np.indices(fixed.shape) * TILES // np.array(fixed.shape).reshape(2, 1, 1)
     tiles = np.where((rows + columns) % 2 == 0, _scaled(fixed), _scaled(warped))

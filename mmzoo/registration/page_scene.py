@@ -6,8 +6,8 @@ import SimpleITK as sitk
 from mmzoo.metrics import jacobian_determinant
 from mmzoo.registration.flat import in_plane, to_moving_plane
 from mmzoo.registration.frame import reduced, whole_box
-from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
+from mmzoo.registration.stages import resampled
 from mmzoo.registration.transform import voxels
 from mmzoo.report.scene import MAX_MAP_VOXELS, MAX_VOXELS, Scene, Stage
 from mmzoo.spatial.frames import ras_affine
@@ -17,7 +17,7 @@ LabelMaps = tuple[sitk.Image, sitk.Image]
 STAGES = {"before": "before", "linear": "linear", "after": "field"}
 
 
-def build_scene(found: Registration, label_maps: LabelMaps | None = None) -> Scene:
+def registration_scene(found: Registration, label_maps: LabelMaps | None = None) -> Scene:
     """Resample images and fields of a registration onto one grid over the fixed image.
 
     Args:
@@ -40,7 +40,7 @@ def build_scene(found: Registration, label_maps: LabelMaps | None = None) -> Sce
     stages = tuple(
         Stage(
             STAGES[name],
-            grey(warp(small[1], grid, way, sitk.sitkLinear), limits),
+            grey(resampled(small[1], grid, way, sitk.sitkLinear), limits),
             None if labels is None else _label_array(labels[1], grid, way),
         )
         for name, way in ways.items()
@@ -50,7 +50,7 @@ def build_scene(found: Registration, label_maps: LabelMaps | None = None) -> Sce
     field = voxels(found.displacement, maps)
     return Scene(
         fixed=grey(
-            warp(small[0], grid, still, sitk.sitkLinear),
+            resampled(small[0], grid, still, sitk.sitkLinear),
             window(sitk.GetArrayViewFromImage(small[0])),
         ),
         spacing_mm=grid.GetSpacing(),
@@ -80,7 +80,7 @@ def _labels(maps: LabelMaps) -> tuple[sitk.Image, sitk.Image, dict[int, str]]:
 
 
 def _label_array(labels: sitk.Image, grid: sitk.Image, way: sitk.Transform) -> np.ndarray:
-    return sitk.GetArrayFromImage(warp(labels, grid, way, None)).T
+    return sitk.GetArrayFromImage(resampled(labels, grid, way, None)).T
 
 
 def grey(image: sitk.Image, limits: tuple[float, float]) -> np.ndarray:

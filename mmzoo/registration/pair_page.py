@@ -4,7 +4,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmzoo.registration.page_scene import STAGES, LabelMaps, build_scene
+from mmzoo.registration.page_scene import STAGES, LabelMaps, registration_scene
 from mmzoo.registration.plausibility import DOUBTFUL
 from mmzoo.registration.result import Registration, stages_of
 from mmzoo.report.scene import write_page
@@ -42,7 +42,7 @@ def write_report(
     title = f"{names[0]} → {names[1]}: {stages_of(report['settings'])}"
     notes = sorted(report["notes"], key=lambda note: not note.startswith(DOUBTFUL))
     tables = [*more, *_tables(report)]
-    scene = build_scene(found, labels)
+    scene = registration_scene(found, labels)
     write_page(path, scene, title=title, notes=notes, tables=tables, pictures=pictures)
 
 

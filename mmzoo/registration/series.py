@@ -15,8 +15,8 @@ from mmzoo.registration.climb import climbed
 from mmzoo.registration.frame import ImagePair
 from mmzoo.registration.frame import field_of_view as where_shown
 from mmzoo.registration.information import Linear, MutualInformation
-from mmzoo.registration.register import warp
 from mmzoo.registration.result import Registration
+from mmzoo.registration.stages import resampled
 from mmzoo.spatial.frames import FRAMES, matrix_of
 from mmzoo.terminal import Report
 
@@ -101,7 +101,7 @@ def register_series(
         ways = [sitk.CompositeTransform([way, found.transform]) for way in ways]
     linear = sitk.sitkLinear
     warped = [
-        grid.turned_back(warp(frame, grid.image, way, linear))
+        grid.turned_back(resampled(frame, grid.image, way, linear))
         for frame, way in zip(series.frames, ways, strict=True)
     ]
     report: dict[str, Any] = {

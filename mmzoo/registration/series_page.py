@@ -8,8 +8,8 @@ import SimpleITK as sitk
 from mmzoo.registration.frame import reduced, whole_box
 from mmzoo.registration.page_scene import grey
 from mmzoo.registration.pair_page import origins, write_report
-from mmzoo.registration.register import warp
 from mmzoo.registration.series import PARAMETERS, SeriesRegistration
+from mmzoo.registration.stages import resampled
 from mmzoo.report.scene import MAX_MAP_VOXELS, MAX_VOXELS, Scene, Stage, write_page
 from mmzoo.spatial.frames import ras_affine
 from mmzoo.spatial.view import window
@@ -39,13 +39,13 @@ def write_series_report(path: Path, found: SeriesRegistration, report: dict, plo
         return
     name = Path(report.get("files", {}).get("moving", "a series")).name
     title = f"{name}: {len(rows)} frames aligned to their mean, which counts as the fixed image"
-    scene = build_scene(found)
+    scene = series_scene(found)
     tables = [motion, *origins(report)]
     notes = report["notes"]
     write_page(path, scene, title=title, notes=notes, tables=tables, pictures=pictures)
 
 
-def build_scene(found: SeriesRegistration) -> Scene:
+def series_scene(found: SeriesRegistration) -> Scene:
     """Return the mean, and the frame of the largest motion before and after alignment."""
     mean = sitk.DICOMOrient(found.mean, "RAS")
     box, coarse = (whole_box(mean, most) for most in (MAX_VOXELS, MAX_MAP_VOXELS))
@@ -55,7 +55,7 @@ def build_scene(found: SeriesRegistration) -> Scene:
     frame = reduced(found.frames[farthest], float(min(box.spacing_mm)))
 
     def warped_grey(image: sitk.Image, way: sitk.Transform) -> np.ndarray:
-        return grey(warp(image, grid, way, sitk.sitkLinear), limits)
+        return grey(resampled(image, grid, way, sitk.sitkLinear), limits)
 
     still = sitk.Transform(3, sitk.sitkIdentity)
     return Scene(

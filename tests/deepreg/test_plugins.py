@@ -18,7 +18,7 @@ def test_every_row_is_registered_with_a_source(row):
 
 def test_registering_again_changes_nothing():
     before = dict(REGISTRY._dict)
-    plugins.register()
+    plugins.register_plugins()
     assert REGISTRY._dict == before
 
 
@@ -26,7 +26,7 @@ def test_a_name_that_another_class_has_is_refused(monkeypatch):
     row = plugins.Plugin("loss_class", "ssd", "mmzoo.losses.segi:SEGI", "none")
     monkeypatch.setattr(plugins, "PLUGINS", (row,))
     with pytest.raises(ValueError, match="Key ssd in category loss_class has been registered"):
-        plugins.register()
+        plugins.register_plugins()
 
 
 def test_names_of_deepreg_keep_their_classes():

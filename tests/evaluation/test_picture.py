@@ -7,7 +7,7 @@ from helpers_prediction import SHAPE, SHIFT, STRUCTURES, write_pair
 
 from mmzoo.evaluation import open_prediction
 from mmzoo.evaluation.picture import WIDTH_PX, draw_pair
-from mmzoo.evaluation.scene import build_scene
+from mmzoo.evaluation.scene import pair_scene
 from mmzoo.evaluation.volumes import read_pair
 
 NAMES = tuple(STRUCTURES)
@@ -21,12 +21,12 @@ def data_of(folder, **options):
 def test_slices_go_through_the_largest_structure_or_the_chosen_one(tmp_path):
     data = data_of(tmp_path)
     # An affine of +1 axes is RAS already, so slices are numbered as in the file.
-    assert [plane.index for plane in build_scene(data).planes] == [10, 14, 15]
-    assert build_scene(data).fixed_labels[0].sum() < build_scene(data).fixed_labels[1].sum()
+    assert [plane.index for plane in pair_scene(data).planes] == [10, 14, 15]
+    assert pair_scene(data).fixed_labels[0].sum() < pair_scene(data).fixed_labels[1].sum()
 
 
 def test_scene_shows_labels_before_and_after(tmp_path):
-    scene = build_scene(data_of(tmp_path))
+    scene = pair_scene(data_of(tmp_path))
     for moving, warped, fixed in zip(
         scene.moving_labels, scene.warped_labels, scene.fixed_labels, strict=True
     ):
@@ -38,16 +38,16 @@ def test_scene_shows_labels_before_and_after(tmp_path):
 
 
 def test_agreement_is_high_after_the_right_field_and_empty_where_images_are_flat(tmp_path):
-    right = build_scene(data_of(tmp_path / "right")).agreement
-    wrong = build_scene(data_of(tmp_path / "wrong", ddf=np.zeros((*SHAPE, 3)))).agreement
+    right = pair_scene(data_of(tmp_path / "right")).agreement
+    wrong = pair_scene(data_of(tmp_path / "wrong", ddf=np.zeros((*SHAPE, 3)))).agreement
     assert right.shape == SHAPE and np.nanmedian(right) > 0.95
     assert np.nanmedian(wrong) < np.nanmedian(right) - 0.2
     flat = data_of(tmp_path / "flat")
-    assert np.isnan(build_scene(replace(flat, fixed=np.zeros(SHAPE))).agreement).all()
+    assert np.isnan(pair_scene(replace(flat, fixed=np.zeros(SHAPE))).agreement).all()
 
 
 def test_unlabelled_scene_is_cut_through_the_middle(tmp_path):
-    scene = build_scene(data_of(tmp_path, labelled=False))
+    scene = pair_scene(data_of(tmp_path, labelled=False))
     middle = [round((n - 1) / 2) for n in SHAPE]
     assert [plane.index for plane in scene.planes] == middle[::-1]
 

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
-from mmzoo.ops.filters import box_sum, convolution_matrix, gaussian_kernel, gaussian_smooth, resize
+from mmzoo.ops.filters import box_sum, gaussian_kernel, gaussian_smooth, resize
+from mmzoo.ops.matrices import convolution_matrix
 
 
 @pytest.mark.parametrize(("sigma", "length"), [(1.0, 7), (1.5, 9), (3.0, 19), (0.3, 1)])

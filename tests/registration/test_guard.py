@@ -1,17 +1,13 @@
 """Whether a field is kept: by mutual information, or by a clear fall of its own loss."""
 
-import importlib
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from helpers_registration import draw, empty
 
 import mmzoo
+from mmzoo.registration import stages
 from mmzoo.registration.similarity import LOSSES
-
-# The function of the same name hides the module.
-stages = importlib.import_module("mmzoo.registration.register")
 
 
 def kept(nmi_after, fall, clearly=LOSSES["mind-ssc"].clearly, known_after=0.8) -> bool:

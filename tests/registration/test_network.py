@@ -12,8 +12,8 @@ from mmzoo.registration.direct import Deformation, direct, refined
 from mmzoo.registration.frame import ImagePair
 from mmzoo.registration.network import box_at_spacing, box_of, network
 from mmzoo.registration.output import write_registration
-from mmzoo.registration.register import register
 from mmzoo.registration.settings import Settings
+from mmzoo.registration.stages import register_pair
 
 SIZE = (16, 32, 24)
 
@@ -37,7 +37,7 @@ class Bends:
 
 
 def still(fixed, moving, predicts, **options):
-    return register(fixed, moving, method=network(predicts), initial="none", **options)
+    return register_pair(fixed, moving, method=network(predicts), initial="none", **options)
 
 
 def test_a_point_goes_where_the_field_of_its_voxel_says_on_an_oblique_grid():
@@ -57,12 +57,12 @@ def test_a_point_goes_where_the_field_of_its_voxel_says_on_an_oblique_grid():
 def test_the_network_sees_both_images_on_its_grid_after_the_linear_stage():
     fixed, moving, truth = pair()
     predicts = Bends(scale=0.0)
-    found = register(fixed, moving, method=network(predicts), initial="rigid")
+    found = register_pair(fixed, moving, method=network(predicts), initial="rigid")
     seen_moving, seen_fixed, refine = predicts.seen[0]
     assert seen_moving.shape == seen_fixed.shape == SIZE and refine == 0
     carried = draw(empty((44, 50, 24), (2.2, 2.0, 4.0), (10, -6, 14)), 1)  # in the fixed frame
     still_seen = Bends(scale=0.0)
-    register(fixed, carried, method=network(still_seen), initial="none")
+    register_pair(fixed, carried, method=network(still_seen), initial="none")
     inner = (slice(3, -3), slice(6, -6), slice(5, -5))
     alike = np.corrcoef(seen_moving[inner].ravel(), still_seen.seen[0][0][inner].ravel())[0, 1]
     assert alike > 0.9
@@ -119,7 +119,7 @@ def test_the_field_of_a_two_way_network_from_fixed_to_moving_becomes_the_inverse
     fixed, moving, _ = pair()
     predicts = Bends()
     predicts.backward = 0.7 * predicts.ddf
-    found = register(fixed, moving, method=network(predicts), initial="rigid")
+    found = register_pair(fixed, moving, method=network(predicts), initial="rigid")
     box = box_of(ImagePair(found.fixed, found.moving), found.linear, SIZE)
     grid = box.grid(found.fixed, SIZE)
     direction = np.array(grid.GetDirection()).reshape(3, 3)
@@ -238,7 +238,9 @@ def test_a_loss_goes_on_from_the_field_and_mends_it():
     predicts = OfOneSize()  # both images lie on each other: all of its field is wrong
     settings = Settings(steps=(20, 10), control_mm=12.0, resolution_mm=3.0)
     alone = still(fixed, moving, predicts)
-    found = register(fixed, moving, method=refined(network(predicts), settings), initial="none")
+    found = register_pair(
+        fixed, moving, method=refined(network(predicts), settings), initial="none"
+    )
     rest = sitk.Transform(3, sitk.sitkIdentity)
     before, after = (error_mm(each.transform, rest) for each in (alone, found))
     assert before > 1 and after < 0.6 * before
@@ -261,7 +263,7 @@ def test_without_a_step_a_field_that_is_right_is_kept_and_one_that_is_wrong_is_n
         displacement.CopyInformation(grid)
         settings = Settings(steps=(0, 0), control_mm=8.0, resolution_mm=3.0, weight=10.0)
         first = refined(lambda _: lambda *_: Deformation(displacement), settings)
-        return register(fixed, moving, method=first, initial="none")
+        return register_pair(fixed, moving, method=first, initial="none")
 
     right, wrong = found_from(1), found_from(-1)
     assert right.report["loss_after"] < right.report["loss_before"]
@@ -285,7 +287,7 @@ def test_a_field_that_begins_worse_than_none_and_ends_better_is_found():
     errors, losses = [], []
     first = refined(lambda _: lambda *_: Deformation(rough), settings)
     for method in (direct(settings), first):
-        found = register(fixed, moving, method=method, initial="none")
+        found = register_pair(fixed, moving, method=method, initial="none")
         inside = np.random.default_rng(1).uniform(-25, 25, (60, 3))
         ends = [found.transform.TransformPoint(point) for point in inside.tolist()]
         errors.append(np.linalg.norm(ends - bend(inside), axis=1).mean())

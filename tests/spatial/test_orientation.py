@@ -20,7 +20,7 @@ from mmzoo.evaluation.volumes import PairData
 from mmzoo.registration.drawing import draw_registration
 from mmzoo.registration.frame import Box
 from mmzoo.registration.pair_page import write_report
-from mmzoo.registration.register import register
+from mmzoo.registration.stages import register_pair
 from mmzoo.spatial.view import frame_slice, planes_through
 
 SHAPE, SPACING = (24, 30, 20), (4.0, 3.0, 5.0)
@@ -128,7 +128,7 @@ def test_evaluate_and_register(axes, tmp_path):
     check_page(tmp_path / "pair.html")
     nib.save(image, tmp_path / "image.nii.gz")
     files = tmp_path / "image.nii.gz", tmp_path / "image.nii.gz"
-    found = register(*files, initial="none", field="none")
+    found = register_pair(*files, initial="none", field="none")
     draw_registration(tmp_path / "r.png", found)
     check_pair(tmp_path / "r.png")
     write_report(tmp_path / "r.html", found, found.report)
@@ -154,7 +154,7 @@ def test_a_registration_of_slices(flipped, tmp_path):
     image = sitk.GetImageFromArray(np.ascontiguousarray(values))
     image.SetSpacing((8.0, 8.0, 8.0))
     image.SetDirection((flipped[0], 0, 0, 0, flipped[1], 0, 0, 0, 1))
-    draw_registration(tmp_path / "r.png", register(image, image, initial="none", field="none"))
+    draw_registration(tmp_path / "r.png", register_pair(image, image, initial="none", field="none"))
     picture = matplotlib.image.imread(tmp_path / "r.png")
     dark = np.argwhere(picture[..., :3].max(axis=-1) < 0.2)
     top, bottom = dark[:, 0].min(), dark[:, 0].max()

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from mmzoo.deepreg.adaptations.acceleration import is_on
 from mmzoo.ops.compiled import compiled, symbolic
-from mmzoo.ops.filters import apply_along_axes, box_sum, convolution_matrix
+from mmzoo.ops.filters import apply_along_axes, box_sum
+from mmzoo.ops.matrices import convolution_matrix
 from mmzoo.ops.slabs import slab_mean
 
 Taps = tuple[tuple[float, ...], ...]  # of three axes, then of the channels

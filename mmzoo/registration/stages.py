@@ -51,7 +51,7 @@ LITTLE = 0.05  # allowed fall of mutual information, as a share, if the loss fal
 SMALL = "images smaller than people's: registered as if they were {:.0f} times as large"
 
 
-def register(
+def register_pair(
     fixed: images.Source,
     moving: images.Source,
     *,
@@ -148,8 +148,8 @@ def register(
         found = slices.placed(found)
         notes = [*slices.notes, *notes]
     transform = composite(linear, found.displacement)
-    warped = warp(moving_image, fixed_image, transform, sitk.sitkLinear)
-    carried = None if labels is None else warp(labels.image, fixed_image, transform, None)
+    warped = resampled(moving_image, fixed_image, transform, sitk.sitkLinear)
+    carried = None if labels is None else resampled(labels.image, fixed_image, transform, None)
     watch.lap("warping")
     headers = dict.fromkeys(note for each in loaded for note in each.notes)
     notes = [*headers, *notes, *found.notes, *implausible(overlap, nmi, known)]
@@ -210,12 +210,14 @@ def _way_back(linear: sitk.Transform, transform: sitk.Transform, found: Deformat
     return inverse_transform(transform, found.displacement)
 
 
-def warp(image: sitk.Image, grid: sitk.Image, transform: sitk.Transform, way) -> sitk.Image:
-    """Resample onto a grid: an image (smallest value outside), or labels (`way` None, nearest)."""
-    if way is None:
+def resampled(
+    image: sitk.Image, grid: sitk.Image, transform: sitk.Transform, interpolator: int | None
+) -> sitk.Image:
+    """Resample an image, its smallest value outside; labels (None): nearest, 0 outside."""
+    if interpolator is None:
         return sitk.Resample(image, grid, transform, sitk.sitkNearestNeighbor, 0)
     smallest = float(sitk.GetArrayViewFromImage(image).min())
-    return sitk.Resample(image, grid, transform, way, smallest)
+    return sitk.Resample(image, grid, transform, interpolator, smallest)
 
 
 class _Watch:
@@ -262,7 +264,9 @@ def _similarities(small: ImagePair, **stages: sitk.Transform):
     shares: dict[str, float] = {}
     for name, stage in stages.items():
         known = sitk.GetArrayFromImage(field_of_view(small.moving, None, small.fixed, stage)) > 0
-        warped = sitk.GetArrayFromImage(warp(small.moving, small.fixed, stage, sitk.sitkLinear))
+        warped = sitk.GetArrayFromImage(
+            resampled(small.moving, small.fixed, stage, sitk.sitkLinear)
+        )
         shares[name] = round(float(known.mean()), 4)
         value = normalised_mutual_information(fixed[known], warped[known]) if known.any() else None
         values[name] = None if value is None else round(value, 4)
