@@ -232,7 +232,7 @@ def settings() -> dict:
         "affine": "the rigid and affine stage of mmzoo register alone; the others start from it",
         "ANTs affine": f"ANTsPy {version('antspyx')}, its own start, all its defaults",
         "ANTs SyN, defaults": "the same: from its own affine stage, mattes, (40, 20, 0) iterations",
-        "ANTs SyN": f"{SYN}, the rest its defaults",
+        "ANTs SyN": f"ANTsPy {version('antspyx')}, {SYN}, the rest its defaults",
         "ANTs SyN, 100x70x40": f"{LONG_SYN}, the rest its defaults",
         "elastix": f"itk-elastix {version('itk-elastix')}, a B-spline, {ELASTIX}, the rest as "
         "mmzoo/baselines/elastix.py has it",
