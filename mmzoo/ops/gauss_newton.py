@@ -62,8 +62,8 @@ def gauss_newton_step(
 def _sums(fixed: tf.Tensor, warped: tf.Tensor) -> tf.Tensor:
     """Return mean_c of g g^T, six of its nine, and of g (fixed - warped), `warped` with a border.
 
-    Channels come first and the border was there before: so the loop over the voxels is one of
-    vector instructions, six times as fast as with channels last.
+    Channels come first and the border was there before: XLA's loop over the voxels takes a third
+    of the time that it takes with channels last.
     """
     channels = fixed.shape[1]
     sums = [0.0] * 9

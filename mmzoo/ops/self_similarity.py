@@ -122,7 +122,7 @@ def _placed(part: tf.Tensor, start: np.ndarray, whole: tf.Tensor) -> tf.Tensor:
 def self_variance(steps: tuple[int, ...]) -> Callable[..., tf.Tensor]:
     """Return a function from six patch means to the variance V before it is clipped."""
 
-    @traced(jit_compile=True)
+    @compiled_forward
     def variance(*patches):
         return _variance(_distances(patches, steps))
 
@@ -254,7 +254,7 @@ def descriptors(volume: tf.Tensor) -> tf.Tensor:
         (batch, 12, dim1, dim2, dim3), above 0, the largest in each voxel 1.
     """
     patches = _patches(border_goes_on(volume, (3, 3, 3)))
-    mean = tf.reduce_mean(_variance_of(*patches), axis=(1, 2, 3))
+    mean = tf.reduce_mean(self_variance(STEPS)(*patches), axis=(1, 2, 3))
     return _stacked(*_least_and_variance(mean, *patches), *patches)
 
 
@@ -262,11 +262,6 @@ def descriptors(volume: tf.Tensor) -> tf.Tensor:
 def _patches(around: tf.Tensor) -> list[tf.Tensor]:
     taps = np.prod(2 * np.array(REACH) + 1)
     return [_box_sum(e**2, REACH) / float(taps) for e in _differences(around, STEPS)]
-
-
-@compiled_forward
-def _variance_of(*patches: tf.Tensor) -> tf.Tensor:
-    return _variance(_distances(patches, STEPS))
 
 
 @compiled_forward
